@@ -1,0 +1,147 @@
+"""A node under flood: bounded work, nothing changed, and newcomers get in all the same."""
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tribler_multicast.protocol.core import MulticastProtocol
+from tribler_multicast.protocol.introduction import Introduction
+from tribler_multicast.protocol.limits import KNOCK_BITS
+from tribler_multicast.protocol.links import Link
+from tribler_multicast.protocol.wire import PREFIX, Kind, Writer, channel_of
+
+from .simulated import LATENCY, Seen, SimulatedLan, identity_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .simulated import Node
+
+RATE = 20_000
+
+
+def forged_introductions(seed: int, distinct: int | None, source: str = "10.0.{}.{}") -> Iterator[tuple[str, int, bytes]]:
+    """Make well-formed introductions with bad signatures and invented senders; `distinct` of them over and over."""
+    random = Random(seed)
+    base = Writer(identity_from("forger"), 1).datagram(Kind.INTRODUCTION, channel_of(4, True), Introduction(5.0).pack())
+
+    def one() -> tuple[str, int, bytes]:
+        data = base[:41] + random.randbytes(64) + base[105:-64] + random.randbytes(64)
+        return source.format(random.randint(0, 3), random.randint(1, 254)), 32110, data
+
+    if distinct is None:
+        while True:
+            yield one()
+    made = [one() for _ in range(distinct)]
+    while True:
+        yield from made
+
+
+def flood(node: Node, seconds: float, datagrams: Iterator[tuple[str, int, bytes]], multicast: bool = True) -> None:
+    """Let datagrams rain on a node while the rest of the LAN goes on."""
+    lan = node.lan
+    end = lan.now + seconds
+    while lan.now < end:
+        for _ in range(20):
+            ip, port, data = next(datagrams)
+            node.receive(data, Seen((2, 4), multicast, (ip, port), 1 if multicast else 255))
+        lan.run(20 / RATE)
+
+
+@pytest.mark.parametrize("distinct", [1, 250, 4000, None])
+def test_newcomer_is_verified_within_three_seconds_of_a_flood(distinct: int | None) -> None:
+    for seed in range(3):
+        lan = SimulatedLan(seed=seed)
+        a, b = lan.node(), lan.node()
+        lan.run(20)
+        forged = forged_introductions(seed, distinct)
+        flood(a, 2.0, forged)
+        newcomer = lan.node()
+        flood(a, 3.0, forged)
+        assert a.knows(newcomer)
+        assert newcomer.knows(a)
+        assert a.knows(b)
+        assert len(a.core.peers) == 2
+        lan.wire.clear()
+
+
+def test_flood_costs_few_signature_checks_and_no_memory() -> None:
+    lan = SimulatedLan()
+    a = lan.node()
+    lan.run(10)
+    flood(a, 4.0, forged_introductions(1, None))
+    dropped = a.core.counters.dropped
+    assert dropped["bad_signature"] < 600 + 4 * 300 + 50
+    assert dropped["flood"] + dropped["bad_signature"] + dropped["nudged"] >= 79_000
+    assert len(a.core.gate.sources.buckets) <= 4096
+    assert len(a.core.gate.knocks.new.array) == KNOCK_BITS // 8
+    assert not a.core.pending
+    assert not a.core.exchange.wanted
+    assert len(a.core.timers.heap) < 20
+
+
+def test_flood_in_the_name_of_a_peer_leaves_the_peer_local() -> None:
+    lan = SimulatedLan()
+    a, b = lan.node(), lan.node()
+    lan.run(20)
+    genuine = Writer(b.identity, 1)
+    ip, port = b.address()
+
+    def forged() -> Iterator[tuple[str, int, bytes]]:
+        number = 1 << 20
+        while True:
+            number += 1
+            genuine.sequence = number
+            yield ip, port, genuine.datagram(Kind.INTRODUCTION, 4, b"")[:-64] + bytes(64)
+
+    datagrams = forged()
+    few = [next(datagrams) for _ in range(5000)]
+    flood(a, 25.0, iter(few * 120))
+    assert a.knows(b)
+    assert b.knows(a)
+    assert not a.gone(b)
+
+
+def test_challenges_in_a_flood_get_a_cookie_and_the_honest_one_comes_back_with_it() -> None:
+    lan = SimulatedLan()
+    a = lan.node()
+    lan.run(10)
+    random = Random(2)
+    base = Writer(identity_from("forger"), 1).datagram(Kind.CHALLENGE, channel_of(4, False), bytes(400))
+
+    def forged() -> Iterator[tuple[str, int, bytes]]:
+        while True:
+            data = base[:41] + random.randbytes(64) + base[105:-64] + random.randbytes(64)
+            yield f"10.0.7.{random.randint(1, 254)}", 32110, data
+
+    flood(a, 1.0, forged(), multicast=False)
+    lan.filter = lambda node, data: not (node is a and data[22] == Kind.INTRODUCTION)  # Only its CHALLENGE is heard.
+    newcomer = lan.node()
+    datagrams = forged()
+    for _ in range(20):
+        newcomer.core.exchange.challenge(a.identity.key, (2, 4), a.address(), lan.now)
+        newcomer.flush()
+        flood(a, 0.1, datagrams, multicast=False)
+        lan.run(5 * LATENCY)
+        if a.knows(newcomer):
+            break
+    assert a.knows(newcomer)
+    assert a.core.counters.dropped["cookie_given"] > 0
+    assert lan.of_kind(Kind.COOKIE)
+
+
+def test_random_bytes_are_dropped_before_they_cost_anything() -> None:
+    node = MulticastProtocol(identity_from("x"), 1)
+    node.set_links([Link(2, 4, "10.0.0.1", 32110, ("10.0.0.1/24",))], 0.0)
+    random = Random(3)
+    for size in [*range(300), 1400, 1401, 2048]:
+        for start in (b"", PREFIX, PREFIX + b"\x01\x01\x04"):
+            data = (start + random.randbytes(size))[:max(size, len(start))]
+            for multicast in (True, False):
+                seen = Seen((2, 4), multicast, ("10.0.0.9", 5), 1 if multicast else 255)
+                node.datagram_received(data, seen, 1.0)
+    assert not node.peers
+    assert not node.outgoing or {data[22] for _, data in node.outgoing} <= {Kind.NUDGE, Kind.COOKIE}
+    assert node.counters.received.total() == 0

@@ -1,0 +1,53 @@
+"""What the community tells of peers and interfaces."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+@dataclass(frozen=True)
+class LocalPeer:
+    """
+    A peer that is verified on our LAN now.
+
+    `public_key` is IPv8's (74 bytes), `mid` 20 bytes; addresses are (`ipv4` or `ipv6`, IP, port) of its unicast sockets,
+    services (`ipv8` or `libtorrent`, IP, port) of its client; `rtt` in seconds, `first_seen` (of this stay) and `last_seen`
+    in Unix seconds.
+    """
+
+    public_key: bytes
+    mid: bytes
+    nickname: str
+    capabilities: frozenset[str]
+    addresses: list[tuple[str, str, int]]
+    services: list[tuple[str, str, int]]
+    interface: str | None
+    rtt: float | None
+    first_seen: float
+    last_seen: float
+    epoch: int
+
+
+class Discovered(NamedTuple):
+    """
+    A peer that answered a discovery: where from, and what it offers.
+    """
+
+    peer: LocalPeer
+    address: tuple[str, int]
+    capabilities: frozenset[str]
+
+
+@dataclass(frozen=True)
+class InterfaceStatus:
+    """
+    One interface in use, or one that can't be used and why. `joined` lists the families, `note` is "", `vpn` or `container`.
+    """
+
+    name: str
+    index: int
+    addresses: list[str]
+    joined: list[str] = field(default_factory=list)
+    error: str | None = None
+    note: str = ""
+    port: int | None = None

@@ -1,0 +1,442 @@
+"""
+The overlay of local nodes as an IPv8 community, isolated from all others.
+
+It has a `Network` and an endpoint of its own. IPv8 shares one `Peer` object per key between all overlays of a network, and
+writes the address of whatever was received last into it: a multicast address in there makes other overlays talk to a port
+where nobody listens. IPv8's own introductions and punctures are switched off: only the verified exchange adds peers.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from ipv8.community import Community, CommunitySettings
+from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address, UDPv6Address
+from ipv8.peer import Peer
+from ipv8.peerdiscovery.network import Network
+
+from ..lan.endpoint import Datagram, LanConfig, LanEndpoint, LanListener
+from ..protocol.core import MulticastProtocol
+from ..protocol.events import PeerAnswered, PeerGone, PeerLocal
+from ..protocol.identity import Identity, ipv8_key
+from ..protocol.introduction import CAPABILITIES, Introduction, Service
+from ..protocol.limits import MAX_CLIENT_ADDRESSES
+from ..protocol.links import Link
+from ..protocol.wire import COMMUNITY_ID, IPV4, Address, packed_ip
+from .handlers import Handlers
+from .local_peer import Discovered, InterfaceStatus, LocalPeer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ..client import Client
+    from ..database import PeerDatabase
+    from ..protocol.peers import PeerState
+
+FAMILY_NAMES = {4: "ipv4", 6: "ipv6"}
+TOUCH_INTERVAL = 60.0
+MOST_DISCOVERY_TIME = 60.0
+
+
+class MulticastSettings(CommunitySettings):
+    """
+    What the community is made with. `options` are the plugin's settings, `epoch` is higher than at any earlier start.
+    """
+
+    epoch: int
+    options: Mapping[str, Any] | None = None
+    database: PeerDatabase | None = None
+    client: Client | None = None
+    lan: LanEndpoint | None = None
+
+
+class MulticastCommunity(Community, LanListener):
+    """
+    Finds the nodes on the local network, verifies them, and tells who is there.
+    """
+
+    community_id = COMMUNITY_ID
+    settings_class = MulticastSettings
+
+    def __init__(self, settings: MulticastSettings) -> None:
+        """
+        Create the community; it is silent until `start`.
+        """
+        given = settings.endpoint
+        lan = settings.lan or (given if isinstance(given, LanEndpoint) else LanEndpoint())
+        settings.endpoint = lan
+        settings.network = Network()
+        settings.max_peers = -1
+        super().__init__(settings)
+        self.cancel_pending_task("discover_lan_addresses")
+        self.decode_map = [None] * 256
+        self.lan = lan
+        self.options: Mapping[str, Any] = settings.options if settings.options is not None else {}
+        self.database = settings.database
+        self.client = settings.client
+        self.introduced = Handlers("introductions")
+        self.happened = Handlers("events")
+        self.answered = Handlers("answers")
+        self.timer: asyncio.TimerHandle | None = None
+        self.running = False
+        self.core = MulticastProtocol(Identity(settings.my_peer.key), settings.epoch,
+                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)))
+        self.lan.on_links = self.links_changed
+        self.logger = logging.getLogger(__name__)
+
+    # --- The 2009 module's calls in today's form.
+
+    async def discover(self, timeout: float = 2.0, capabilities: Iterable[str] = ()) -> list[Discovered]:
+        """
+        Ask the LAN who is there and has all of these capabilities; wait `timeout` seconds for answers.
+
+        :raises ValueError: for an unknown capability or a timeout that is not between 0 and 60 seconds.
+        """
+        wanted = frozenset(capabilities)
+        if wanted - set(CAPABILITIES):
+            msg = f"unknown capability {min(wanted - set(CAPABILITIES))!r}; known are {', '.join(CAPABILITIES)}"
+            raise ValueError(msg)
+        if not 0 < timeout <= MOST_DISCOVERY_TIME:
+            msg = f"timeout must be above 0 and at most {MOST_DISCOVERY_TIME:g} seconds"
+            raise ValueError(msg)
+        found: dict[bytes, Discovered] = {}
+
+        def answered(peer: LocalPeer, address: tuple[str, int]) -> None:
+            if wanted <= peer.capabilities:
+                found[peer.mid] = Discovered(peer, address, peer.capabilities)
+
+        self.answered.add(answered)
+        try:
+            for pause in (timeout / 4, timeout * 3 / 4):  # Twice: the first one may get lost.
+                self.core.solicit(wanted)
+                self.pump()
+                await asyncio.sleep(pause)
+        finally:
+            self.answered.remove(answered)
+        return list(found.values())
+
+    def local_peers(self) -> list[LocalPeer]:
+        """
+        List the peers that are verified on our LAN now.
+        """
+        return [self.view(peer) for peer in self.core.peers]
+
+    def get_local_peer(self, mid: bytes) -> LocalPeer | None:
+        """
+        Get one local peer by its mid (20 bytes).
+        """
+        return next((self.view(peer) for peer in self.core.peers if peer.mid == mid), None)
+
+    def add_introduction_handler(self, handler: Callable[[LocalPeer], Any]) -> None:
+        """
+        Call `handler(peer)` whenever a peer becomes local, or says something new of itself.
+        """
+        self.introduced.add(handler)
+
+    def remove_introduction_handler(self, handler: Callable[[LocalPeer], Any]) -> None:
+        """
+        Do not call this handler any more.
+        """
+        self.introduced.remove(handler)
+
+    def add_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
+        """
+        Call `handler(topic, kwargs)` for `multicast_peer_local` and `multicast_peer_gone`.
+        """
+        self.happened.add(handler)
+
+    def remove_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
+        """
+        Do not call this handler any more.
+        """
+        self.happened.remove(handler)
+
+    # --- Status.
+
+    def interfaces(self) -> list[InterfaceStatus]:
+        """
+        List the interfaces in use, and those that should be but can't.
+        """
+        statuses = []
+        by_index: dict[int, list[Any]] = {}
+        for link in self.lan.links.values():
+            by_index.setdefault(link.interface.index, []).append(link)
+        for index, links in sorted(by_index.items()):
+            interface = links[0].interface
+            errors = [f"{FAMILY_NAMES[link.family]}: {link.error or link.send_error}" for link in links
+                      if link.error or link.send_error]
+            addresses = [text.partition("/")[0] for text in interface.ipv4 + interface.ipv6]
+            joined = [FAMILY_NAMES[link.family] for link in links if link.multicast is not None]
+            port = next((link.address[1] for link in links if link.address is not None), None)
+            statuses.append(InterfaceStatus(interface.name, index, addresses, sorted(joined),
+                                            "; ".join(errors) or None, interface.note, port))
+        return statuses
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """
+        Get counts of all messages sent, received and dropped by reason.
+        """
+        counters = self.core.counters.as_dict()
+        for reason, count in self.lan.dropped.items():
+            counters["dropped"][reason] = counters["dropped"].get(reason, 0) + count
+        counters["datagrams"] = {"sent": self.lan.packets_up, "received": self.lan.packets_down,
+                                 "bytes_sent": self.lan.bytes_up, "bytes_received": self.lan.bytes_down}
+        return counters
+
+    # --- Life.
+
+    async def start(self) -> None:
+        """
+        Open the LAN and begin to introduce this node.
+        """
+        if self.running:
+            return
+        self.lan.configure(self.lan_config())
+        await self.lan.open()
+        self.running = True
+        self.core.set_introduction(self.own_introduction(), self.now())
+        self.links_changed()
+        self.core.start(self.now())
+        self.pump()
+        if self.database is not None:
+            self.register_task("touch", self.touch, interval=TOUCH_INTERVAL)
+
+    async def stop(self) -> None:
+        """
+        Say goodbye and close the LAN; `start` may follow, in a new epoch's stead the sequence numbers go on.
+        """
+        if not self.running:
+            return
+        self.running = False
+        self.core.stop()
+        self.pump()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.lan.close()
+        self.core.set_links((), self.now())
+        await self.cancel_pending_tasks()
+
+    async def cancel_pending_tasks(self) -> None:
+        """
+        End the periodic tasks of a running community.
+        """
+        if self.is_pending_task_active("touch"):
+            await self.cancel_pending_task("touch")
+
+    async def unload(self) -> None:
+        """
+        Say goodbye, close the LAN, end all tasks.
+        """
+        await self.stop()
+        for handlers in (self.introduced, self.happened, self.answered):
+            handlers.cancel()
+        await super().unload()
+
+    async def apply_settings(self, changed: set[str]) -> None:
+        """
+        Take over settings that changed while running.
+        """
+        if "enabled" in changed:
+            await (self.start() if self.options["enabled"] else self.stop())
+        if not self.running:
+            return
+        if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
+            self.lan.configure(self.lan_config())
+        if "introduction_interval" in changed:
+            self.core.shortest_interval = float(self.options["introduction_interval"])
+            self.core.introduce(self.now())
+        self.refresh_introduction()
+
+    def refresh_introduction(self) -> None:
+        """
+        Say what is new about this node, if anything is.
+        """
+        if self.running:
+            self.core.set_introduction(self.own_introduction(), self.now())
+            self.pump()
+
+    def lan_config(self) -> LanConfig:
+        """
+        Get where to listen from the settings.
+        """
+        options, standard = self.options, self.lan.config
+        return LanConfig(group4=standard.group4, group6=standard.group6,
+                         port=options.get("port", standard.port),
+                         first_port=options.get("control_port", standard.first_port),
+                         allow=tuple(options.get("interfaces", standard.allow)),
+                         deny=tuple(options.get("interfaces_deny", standard.deny)),
+                         ipv4=options.get("ipv4", standard.ipv4), ipv6=options.get("ipv6", standard.ipv6))
+
+    def own_introduction(self) -> Introduction:
+        """
+        Get what this node says of itself now.
+        """
+        services, capabilities = [], frozenset[str]()
+        if self.client is not None:
+            capabilities = frozenset(self.client.capabilities()) & frozenset(CAPABILITIES)
+            for kind, ip, port in self.client.addresses()[:MAX_CLIENT_ADDRESSES]:
+                family = 6 if ":" in ip else IPV4
+                packed_ip(family, ip)
+                services.append((Service[kind.upper()], Address(family, ip, port)))
+        return Introduction(self.core.shortest_interval, capabilities, self.options.get("nickname", ""), tuple(services))
+
+    # --- Between the protocol and the world.
+
+    @staticmethod
+    def now() -> float:
+        """
+        Get the protocol's clock, in seconds.
+        """
+        return asyncio.get_running_loop().time()
+
+    def links_changed(self) -> None:
+        """
+        Tell the protocol which links there are.
+        """
+        links = []
+        for link in self.lan.links.values():
+            if link.address is not None:
+                links.append(Link(link.interface.index, link.family, link.address[0], link.address[1],
+                                  link.interface.networks(link.family)))
+        self.core.set_links(links, self.now())
+        self.pump()
+
+    def on_datagram(self, datagram: Datagram) -> None:
+        """
+        Give one datagram to the protocol.
+        """
+        self.core.datagram_received(datagram.data, datagram, self.now())
+        if self.core.outgoing or self.core.events:
+            self.pump()
+
+    def on_timer(self) -> None:
+        """
+        Let the protocol do what is due.
+        """
+        self.timer = None
+        self.core.run_timers(self.now())
+        self.pump()
+
+    def pump(self) -> None:
+        """
+        Send what the protocol says, act on what happened, wake up when it wants.
+        """
+        self.lan.send_batch((destination.link, destination.address, data)
+                            for destination, data in self.core.take_outgoing())
+        for event in self.core.take_events():
+            if isinstance(event, PeerLocal):
+                self.on_local(event.peer, event.first)
+            elif isinstance(event, PeerGone):
+                self.on_gone(event.peer, event.reason)
+            elif isinstance(event, PeerAnswered):
+                self.answered(self.view(event.peer), event.address)
+        due = self.core.next_timer() if self.running else None
+        if self.timer is not None and (due is None or self.timer.when() != due):
+            self.timer.cancel()
+            self.timer = None
+        if due is not None and self.timer is None:
+            self.timer = asyncio.get_running_loop().call_at(due, self.on_timer)
+
+    def on_local(self, state: PeerState, first: bool) -> None:
+        """
+        A peer became local, or something about it changed.
+        """
+        peer = self.view(state)
+        self.add_to_network(peer)
+        if self.database is not None:
+            self.database.set_local(peer.public_key, nickname=peer.nickname, addresses=peer.addresses,
+                                    interface=peer.interface, rtt_ms=None if peer.rtt is None else 1000 * peer.rtt,
+                                    capabilities=sorted(peer.capabilities), now=time.time())
+        if first:
+            self.logger.info("Peer %s is local", peer.mid.hex())
+        self.introduced(peer)
+        self.tell("multicast_peer_local", mid=peer.mid.hex(), nickname=peer.nickname)
+
+    def on_gone(self, state: PeerState, reason: str) -> None:
+        """
+        A peer is local no more.
+        """
+        public_key = ipv8_key(state.key)
+        known = self.network.get_verified_by_public_key_bin(public_key)
+        if known is not None:
+            self.network.remove_peer(known)
+        if self.database is not None:
+            self.database.clear_local(public_key, time.time())
+        self.logger.info("Peer %s is gone: %s", state.mid.hex(), reason)
+        self.tell("multicast_peer_gone", mid=state.mid.hex(), reason=reason)
+
+    def tell(self, topic: str, **kwargs: Any) -> None:  # noqa: ANN401
+        """
+        Tell handlers and the client what happened.
+        """
+        self.happened(topic, kwargs)
+        if self.client is not None:
+            try:
+                self.client.notify(topic, **kwargs)
+            except Exception:
+                self.logger.exception("The client failed on %s", topic)
+
+    def add_to_network(self, peer: LocalPeer) -> None:
+        """
+        Show a peer in IPv8's own lists, those of this overlay only.
+        """
+        known = self.network.get_verified_by_public_key_bin(peer.public_key)
+        if known is None:
+            known = Peer(peer.public_key, intro=False)
+        known.addresses.clear()
+        for family, ip, port in peer.addresses:
+            known.add_address(UDPv4Address(ip, port) if family == "ipv4" else UDPv6Address(ip, port))
+        self.network.add_verified_peer(known)
+        self.network.discover_services(known, [self.community_id])
+
+    def view(self, state: PeerState) -> LocalPeer:
+        """
+        Get a peer as others see it.
+        """
+        to_unix = time.time() - self.now()
+        paths = sorted(state.paths.values(), key=lambda path: path.link)
+        names = [self.interface_name(path.link[0]) for path in paths]
+        return LocalPeer(ipv8_key(state.key), state.mid, state.introduction.nickname, state.introduction.capabilities,
+                         [(FAMILY_NAMES[path.link[1]], *path.address) for path in paths],
+                         [(service.name.lower(), address.ip, address.port)
+                          for service, address in state.introduction.services],
+                         names[0] if names else None, state.rtt, state.since + to_unix, state.heard + to_unix, state.epoch)
+
+    def interface_name(self, index: int) -> str | None:
+        """
+        Get the name of an interface in use.
+        """
+        return next((link.interface.name for key, link in self.lan.links.items() if key[0] == index), None)
+
+    async def touch(self) -> None:
+        """
+        Write down now and then when peers were last heard.
+        """
+        if self.database is not None:
+            self.database.touch({peer.public_key: (peer.last_seen, None if peer.rtt is None else 1000 * peer.rtt)
+                                 for peer in self.local_peers()})
+
+    # --- What IPv8 would do and must not do here.
+
+    def on_packet(self, packet: tuple[Any, bytes], warn_unknown: bool = True) -> None:
+        """
+        Take nothing that did not come by the LAN endpoint.
+        """
+
+    def walk_to(self, address: Any) -> None:  # noqa: ANN401
+        """
+        Walk nowhere: only verified exchanges add peers.
+        """
+
+    def get_new_introduction(self, from_peer: Peer | None = None) -> None:
+        """
+        Ask nobody for introductions.
+        """
+
+    def bootstrap(self) -> None:
+        """
+        Need no server.
+        """

@@ -1,0 +1,1 @@
+"""Interfaces, sockets and datagrams of the local network. Knows no meaning."""

@@ -1,0 +1,405 @@
+"""
+The LAN as an IPv8 endpoint: sockets on every usable interface, kept up to date as interfaces come and go.
+
+Per interface and family there are two sockets. One listens to the multicast group on the shared port. The other has a
+port of this node's own: all unicast goes through it, and all multicast leaves by it, so that the source address of a
+multicast datagram is the address to answer to. A firewall needs to let in one range of ports.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ipv8.messaging.interfaces.endpoint import Endpoint
+
+from . import interfaces as lan_interfaces
+from .interfaces import IPV4, IPV6, Interface
+from .options import current, read_ancillary
+from .sockets import explain, open_multicast, open_unicast, rejoin
+from .watcher import InterfaceWatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LinkKey = tuple[int, int]
+
+RECEIVE_SIZE: Final = 2048
+"""Bytes read of a datagram: more than any of ours, so that an oversize one shows as such."""
+
+MOST_AT_ONCE: Final = 128
+"""Datagrams read from one socket before the others have their turn: a flood on one must not starve the rest."""
+
+REJOIN_INTERVAL: Final = 120.0
+RETRY_FIRST: Final = 1.0
+RETRY_LAST: Final = 60.0
+"""Seconds until a socket that could not be opened is tried again, doubled up to the last. Never given up for good."""
+
+LOG_INTERVAL: Final = 60.0
+"""Seconds between two log lines about the same trouble."""
+
+
+@dataclass(frozen=True)
+class LanConfig:
+    """
+    Where to listen. `allow` and `deny` are names of interfaces; the unicast port is the first free of `ports` from
+    `first_port` on, else any.
+    """
+
+    group4: str = "239.255.84.77"
+    group6: str = "ff12::5472:6962"
+    port: int = 32109
+    first_port: int = 32110
+    ports: int = 16
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    ipv4: bool = True
+    ipv6: bool = True
+
+    def group(self, family: int) -> str:
+        """
+        Get the group's address.
+        """
+        return self.group4 if family == IPV4 else self.group6
+
+
+class Datagram(NamedTuple):
+    """
+    One datagram as it came in.
+    """
+
+    data: bytes
+    link: LinkKey
+    multicast: bool
+    source: tuple[str, int]
+    hop_limit: int | None
+
+
+@dataclass
+class LanLink:
+    """
+    The sockets on one interface in one family, or why there are none.
+    """
+
+    interface: Interface
+    family: int
+    multicast: socket.socket | None = None
+    unicast: socket.socket | None = None
+    error: str | None = None
+    send_error: str | None = None
+    retry: float = RETRY_FIRST
+    retry_at: float = 0.0
+    rejoin_at: float = 0.0
+    logged_at: float = field(default=-LOG_INTERVAL)
+
+    @property
+    def key(self) -> LinkKey:
+        """
+        Interface index and family.
+        """
+        return self.interface.index, self.family
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """
+        Get the unicast address and port, None when closed.
+        """
+        if self.unicast is None:
+            return None
+        ip, port = self.unicast.getsockname()[:2]
+        return ip.partition("%")[0], port
+
+
+class LanListener:
+    """
+    Mixed into an IPv8 listener that wants to know how a datagram came in.
+    """
+
+    def on_datagram(self, datagram: Datagram) -> None:
+        """
+        Take one datagram.
+        """
+
+
+class LanEndpoint(Endpoint):
+    """
+    An IPv8 endpoint that speaks to the local network only.
+
+    A `LanListener` gets datagrams with the way they came; other listeners get IPv8's packets.
+    """
+
+    def __init__(self, config: LanConfig | None = None,
+                 snapshot: Callable[[], list[Interface]] = lan_interfaces.snapshot) -> None:
+        """
+        Create a closed endpoint.
+        """
+        super().__init__()
+        self.config = config or LanConfig()
+        self.platform = current()
+        self.snapshot = snapshot
+        self.interfaces: list[Interface] = []
+        self.links: dict[LinkKey, LanLink] = {}
+        self.loopbacks: set[int] = set()
+        self.dropped: Counter[str] = Counter()
+        self.bytes_up = self.bytes_down = 0
+        self.packets_up = self.packets_down = 0
+        self.on_links: Callable[[], None] | None = None
+        self.watcher = InterfaceWatcher(self.reconcile)
+        self.opened = False
+        self.log = logging.getLogger(__name__)
+
+    # --- IPv8's interface.
+
+    def assert_open(self) -> None:
+        """
+        Check that this endpoint is open.
+        """
+        assert self.opened
+
+    def is_open(self) -> bool:
+        """
+        Tell whether this endpoint is open; it may have no usable interface at the moment.
+        """
+        return self.opened
+
+    def get_address(self) -> Any:  # noqa: ANN401
+        """
+        Get one address at which we are reached.
+        """
+        return next((link.address for link in self.links.values() if link.address), ("0.0.0.0", 0))
+
+    def send(self, socket_address: Any, packet: bytes) -> None:  # noqa: ANN401
+        """
+        Send to an IP address and port by the first link of that family.
+        """
+        ip, port = socket_address[:2]
+        family = IPV6 if ":" in ip else IPV4
+        key = next((key for key in self.links if key[1] == family), None)
+        if key is not None:
+            self.send_on(key, (ip, port), packet)
+
+    async def open(self) -> bool:
+        """
+        Open sockets on all usable interfaces and watch for changes.
+        """
+        if not self.opened:
+            self.opened = True
+            self.reconcile()
+            self.watcher.start()
+        return True
+
+    def close(self) -> None:
+        """
+        Close all sockets.
+        """
+        if self.opened:
+            self.opened = False
+            self.watcher.stop()
+            for link in self.links.values():
+                self.close_link(link)
+            self.links = {}
+
+    def reset_byte_counters(self) -> None:
+        """
+        Count bytes from zero again.
+        """
+        self.bytes_up = self.bytes_down = 0
+
+    # --- Interfaces.
+
+    def configure(self, config: LanConfig) -> None:
+        """
+        Change where to listen, at once.
+        """
+        if config != self.config:
+            reopen = (config.port, config.first_port, config.group4, config.group6) != (
+                self.config.port, self.config.first_port, self.config.group4, self.config.group6)
+            self.config = config
+            if reopen:
+                for key in list(self.links):
+                    self.close_link(self.links.pop(key))
+            if self.opened:
+                self.reconcile()
+
+    def reconcile(self) -> None:
+        """
+        Make the sockets fit the interfaces that there are now.
+
+        Loopback gets IPv4 only where it has it: there is no route for IPv6 multicast on it.
+        """
+        if not self.opened:
+            return
+        try:
+            self.interfaces = self.snapshot()
+        except OSError as e:
+            self.log.warning("Can't list the network interfaces: %s", e)
+            return
+        now = time.monotonic()
+        self.loopbacks = {interface.index for interface in self.interfaces if interface.loopback}
+        families = [family for family, wanted in ((IPV4, self.config.ipv4), (IPV6, self.config.ipv6)) if wanted]
+        wanted = {(interface.index, family): interface
+                  for interface in lan_interfaces.usable(self.interfaces, self.config.allow, self.config.deny)
+                  for family in families if interface.address(family)
+                  and not (family == IPV6 and interface.loopback and IPV4 in families and interface.ipv4)}
+        changed = False
+        for key in [key for key, link in self.links.items() if not self.still_fits(link, wanted.get(key))]:
+            self.close_link(self.links.pop(key))
+            changed = True
+        for key, interface in wanted.items():
+            link = self.links.get(key)
+            if link is None:
+                link = self.links[key] = LanLink(interface, key[1])
+            changed = changed or link.interface != interface
+            link.interface = interface
+            if link.unicast is None and now >= link.retry_at:
+                changed = self.open_link(link, now) or changed
+            elif link.multicast is not None and now >= link.rejoin_at:
+                self.rejoin_link(link, now)
+        if changed and self.on_links is not None:
+            self.on_links()
+
+    @staticmethod
+    def still_fits(link: LanLink, interface: Interface | None) -> bool:
+        """
+        Tell whether a link can stay as it is: same interface, and its address is still the one to be reached at.
+        """
+        if interface is None or interface.name != link.interface.name:
+            return False
+        addresses = [text.partition("/")[0] for text in interface.networks(link.family)]
+        return link.address is None or link.address[0] in addresses
+
+    def open_link(self, link: LanLink, now: float) -> bool:
+        """
+        Open the sockets of a link, both or none; plan another try when it fails.
+        """
+        config, interface, family = self.config, link.interface, link.family
+        ports = (*self.preferred_ports(), *range(config.first_port, config.first_port + config.ports), 0)
+        try:
+            link.unicast = open_unicast(self.platform, interface, family, ports)
+            link.multicast = open_multicast(self.platform, interface, family, config.group(family), config.port)
+            for sock, multicast in ((link.unicast, False), (link.multicast, True)):
+                asyncio.get_running_loop().add_reader(sock, self.drain, link, sock, multicast)
+        except OSError as e:
+            self.close_link(link)
+            link.error = explain(e)
+            link.retry_at, link.retry = now + link.retry, min(2 * link.retry, RETRY_LAST)
+            self.watcher.look_in(max(0.1, link.retry_at - now))
+            self.log_trouble(link, f"not in use: {link.error}", now)
+            return False
+        link.error = link.send_error = None
+        link.retry, link.rejoin_at = RETRY_FIRST, now + REJOIN_INTERVAL
+        return True
+
+    def preferred_ports(self) -> Iterable[int]:
+        """
+        Get the port that our other links have: one node, one port where possible.
+        """
+        return {link.address[1] for link in self.links.values() if link.address is not None}
+
+    def rejoin_link(self, link: LanLink, now: float) -> None:
+        """
+        Renew the membership of the group; open the link anew when that fails.
+        """
+        link.rejoin_at = now + REJOIN_INTERVAL
+        if link.multicast is None:
+            return
+        try:
+            rejoin(self.platform, link.multicast, link.interface, link.family, self.config.group(link.family))
+        except OSError as e:
+            self.close_link(link)
+            link.error = explain(e)
+            self.watcher.look_in(RETRY_FIRST)
+
+    def close_link(self, link: LanLink) -> None:
+        """
+        Close the sockets of a link.
+        """
+        for sock in (link.unicast, link.multicast):
+            if sock is not None:
+                asyncio.get_running_loop().remove_reader(sock)
+                sock.close()
+        link.unicast = link.multicast = None
+
+    def log_trouble(self, link: LanLink, text: str, now: float) -> None:
+        """
+        Log at most once a minute per link.
+        """
+        if now - link.logged_at >= LOG_INTERVAL:
+            link.logged_at = now
+            self.log.warning("IPv%d on %s: %s", link.family, link.interface.name, text)
+
+    # --- Datagrams.
+
+    def drain(self, link: LanLink, sock: socket.socket, multicast: bool) -> None:
+        """
+        Read what a socket has, up to a limit, and deliver it.
+        """
+        platform, key, own_index = self.platform, link.key, link.interface.index
+        for _ in range(MOST_AT_ONCE):
+            try:
+                data, ancillary, _flags, source = sock.recvmsg(RECEIVE_SIZE, 128)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as e:
+                self.log_trouble(link, f"can't receive: {explain(e)}", time.monotonic())
+                return
+            self.packets_down += 1
+            self.bytes_down += len(data)
+            index, hops = read_ancillary(platform, ancillary)
+            if index is not None and index != own_index and index not in self.loopbacks:
+                self.dropped["wrong_interface"] += 1
+                continue
+            self.deliver(Datagram(data, key, multicast, (source[0].partition("%")[0], source[1]), hops))
+            if sock.fileno() < 0:
+                return  # Closed by what we just delivered.
+
+    def deliver(self, datagram: Datagram) -> None:
+        """
+        Give a datagram to the listeners of its prefix.
+        """
+        listeners = self._prefix_map.get(datagram.data[:self.prefixlen], self._listeners)
+        if not listeners:
+            self.dropped["not_ours"] += 1
+        for listener in listeners:
+            try:
+                if isinstance(listener, LanListener):
+                    listener.on_datagram(datagram)
+                else:
+                    listener.on_packet((datagram.source, datagram.data))
+            except Exception:
+                self.dropped["listener_error"] += 1
+                if self.dropped["listener_error"] < 10:
+                    self.log.exception("A listener failed on a datagram")
+
+    def send_on(self, key: LinkKey, address: tuple[str, int] | None, data: bytes) -> None:
+        """
+        Send one datagram by a link, to the group when there is no address. A failure is noted on the link, never raised.
+        """
+        link = self.links.get(key)
+        if link is None or link.unicast is None:
+            self.dropped["send_no_link"] += 1
+            return
+        ip, port = address or (self.config.group(link.family), self.config.port)
+        try:
+            link.unicast.sendto(data, (ip, port) if link.family == IPV4 else (ip, port, 0, link.interface.index))
+        except OSError as e:
+            self.dropped["send_error"] += 1
+            link.send_error = explain(e)
+            now = time.monotonic()
+            self.log_trouble(link, f"can't send: {link.send_error}", now)
+            self.watcher.look_in(RETRY_FIRST)
+            return
+        link.send_error = None
+        self.packets_up += 1
+        self.bytes_up += len(data)
+
+    def send_batch(self, datagrams: Iterable[tuple[LinkKey, tuple[str, int] | None, bytes]]) -> None:
+        """
+        Send several datagrams in order.
+        """
+        for key, address, data in datagrams:
+            self.send_on(key, address, data)

@@ -1,0 +1,420 @@
+"""
+The overlay's state machine: datagrams and time in, datagrams and events out.
+
+A node introduces itself by multicast. Whoever hears an introduction of a key, an epoch or an address that it has not
+verified challenges it by unicast (`handshake`), and when the exchange succeeds both hold each other in their tables: that
+is what "local" means. A peer leaves the table when it says goodbye, when all its paths fall silent (`liveness`), or when
+our own interface goes. Nothing else puts a peer in, and nothing unverified changes anything about one.
+
+The machine knows no socket and no clock. Feed it with `set_links`, `datagram_received` and `run_timers`; after each call
+take what `take_outgoing` and `take_events` give, and call `run_timers` again at `next_timer`.
+"""
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from .budget import KeyedBuckets, TokenBucket
+from .counters import Counters
+from .events import Event, PeerAnswered, PeerGone, PeerLocal
+from .exchange import Exchange
+from .gate import GIVE_COOKIE, NUDGE, Gate
+from .handshake import PendingChallenges, Secrets
+from .introduction import Introduction, pack_capabilities, unpack_capabilities
+from .limits import (
+    ANSWER_SPREAD,
+    ANSWERS_PER_PEER_BURST,
+    ANSWERS_PER_PEER_PER_SECOND,
+    BURST_TIMES,
+    LINK_BURST_TIMES,
+    MAX_ANSWER_SPREAD,
+    MAX_PEERS,
+    MIN_INTERVAL,
+    TARGET_BURST,
+    TARGET_PER_SECOND,
+    TARGETS_REMEMBERED,
+    UNVERIFIED_SENDS_BURST,
+    UNVERIFIED_SENDS_PER_SECOND,
+)
+from .links import Destination, Link
+from .liveness import Liveness
+from .pace import introduction_interval, next_introduction
+from .peers import PeerState, PeerTable
+from .timers import Timer, Timers
+from .wire import (
+    KIND_NAMES,
+    NO_GUARD,
+    UNSIGNED_KINDS,
+    Header,
+    Kind,
+    Reader,
+    WireError,
+    Writer,
+    channel_of,
+    cookie_datagram,
+    is_signed,
+    nudge_datagram,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .identity import Identity
+    from .links import Arrival
+    from .peers import HostPort, LinkKey
+
+GOODBYE_COPIES = 2
+MAX_UNICAST_GOODBYES = 256
+
+
+class MulticastProtocol:
+    """
+    One node of the overlay.
+    """
+
+    def __init__(self, identity: Identity, epoch: int, introduction: Introduction | None = None,
+                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL) -> None:
+        """
+        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity.
+        """
+        self.identity = identity
+        self.epoch = epoch
+        self.writer = Writer(identity, epoch)
+        self.introduction = introduction or Introduction(shortest_interval)
+        self.shortest_interval = shortest_interval
+        self.random = random or Random()
+        self.links: dict[LinkKey, Link] = {}
+        self.peers = PeerTable()
+        self.counters = Counters()
+        self.timers = Timers()
+        self.pending = PendingChallenges()
+        self.secrets = Secrets()
+        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets)
+        self.exchange = Exchange(self)
+        self.liveness = Liveness(self)
+        self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
+        self.unverified_sends = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
+        self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
+        self.started: float | None = None
+        self.next_introduction: Timer | None = None
+        self.outgoing: list[tuple[Destination, bytes]] = []
+        self.events: list[Event] = []
+
+    # --- What the shell calls.
+
+    def set_links(self, links: Iterable[Link], now: float) -> None:
+        """
+        Tell the links there are now; peers on links or networks that are gone are dropped, new links get a burst.
+        """
+        before, self.links = self.links, {link.key: link for link in links}
+        for peer in self.peers:
+            for path in list(peer.paths.values()):
+                link = self.links.get(path.link)
+                if link is None or not link.is_on_link(path.address[0]):
+                    self.drop_path(peer, path.link, "interface")
+        fresh = [key for key, link in self.links.items() if before.get(key) != link]
+        if fresh and self.started is not None:
+            for delay in LINK_BURST_TIMES:
+                self.timers.at(now + delay, lambda _now: self.solicit_on(fresh, ()))
+
+    def start(self, now: float) -> None:
+        """
+        Begin to introduce this node.
+        """
+        self.started = now
+        for delay in BURST_TIMES:
+            self.timers.at(now + delay, lambda now: self.introduce(now))
+        self.schedule_introduction(now + BURST_TIMES[-1])
+
+    def stop(self) -> None:
+        """
+        Say goodbye to all, forget all peers and fall silent.
+        """
+        if self.started is None:
+            return
+        for _ in range(GOODBYE_COPIES):
+            for key in self.links:
+                self.send_multicast(Kind.GOODBYE, key, b"")
+        for peer in list(self.peers)[:MAX_UNICAST_GOODBYES]:
+            for path in peer.paths.values():
+                self.send_to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
+        self.started = None
+        self.timers = Timers()
+        for peer in self.peers:
+            self.drop_peer(peer, "stopped")
+
+    def set_introduction(self, introduction: Introduction, now: float) -> None:
+        """
+        Change what this node says of itself, and say it at once.
+        """
+        if introduction != self.introduction:
+            self.introduction = introduction
+            if self.started is not None:
+                self.introduce(now)
+
+    def solicit(self, capabilities: Iterable[str]) -> None:
+        """
+        Ask all for an answer: peers that have these capabilities give one, strangers challenge us.
+
+        :raises ValueError: for an unknown capability.
+        """
+        self.solicit_on(list(self.links), capabilities)
+
+    def solicit_on(self, links: Iterable[LinkKey], capabilities: Iterable[str]) -> None:
+        """
+        Ask on some links. On a new link this finds peers that hold us as verified still, while we lost them.
+        """
+        payload = pack_capabilities(capabilities) + self.current_introduction().pack()
+        if self.started is not None:
+            for key in links:
+                if key in self.links:
+                    self.send_multicast(Kind.SOLICITATION, key, payload)
+
+    def datagram_received(self, data: bytes, arrival: Arrival, now: float) -> None:
+        """
+        Take in one datagram. Never raises, whatever is in it.
+        """
+        reason = self.gate.look(data, arrival, self.links)
+        if reason is not None:
+            self.counters.drop(reason)
+            return
+        if data[22] in UNSIGNED_KINDS:
+            (self.exchange.on_cookie if data[22] == Kind.COOKIE else self.exchange.on_nudge)(data, arrival, now)
+            return
+        header, reason = self.gate.admit(data, arrival, now)
+        if reason is not None:
+            self.on_refused(header, arrival, reason, now)
+        elif not is_signed(data):
+            self.counters.drop("bad_signature")
+        else:
+            self.counters.received[KIND_NAMES[header.kind]] += 1
+            try:
+                self.on_signed(header, arrival, now)
+            except WireError:
+                self.counters.drop("malformed")
+
+    def run_timers(self, now: float) -> None:
+        """
+        Do what is due.
+        """
+        self.timers.run(now)
+
+    def next_timer(self) -> float | None:
+        """
+        Get the time of the next thing due, None when there is none.
+        """
+        return self.timers.next()
+
+    def take_outgoing(self) -> list[tuple[Destination, bytes]]:
+        """
+        Get the datagrams to send, and forget them.
+        """
+        taken, self.outgoing = self.outgoing, []
+        return taken
+
+    def take_events(self) -> list[Event]:
+        """
+        Get the events since the last call.
+        """
+        taken, self.events = self.events, []
+        return taken
+
+    # --- Coming in.
+
+    def on_refused(self, header: Header, arrival: Arrival, reason: str, now: float) -> None:
+        """
+        Count what the gate refused; give a cookie where one is due; notice our own key in other hands.
+        """
+        channel, destination = channel_of(arrival.link[1], False), Destination(arrival.link, arrival.source)
+        if reason == GIVE_COOKIE:
+            nonce = header.payload[64:80]
+            if len(nonce) == len(NO_GUARD):
+                data = cookie_datagram(channel, nonce, self.secrets.cookie(arrival, now))
+                self.send(Kind.COOKIE, destination, data)
+        elif reason == NUDGE:
+            data = nudge_datagram(channel, self.secrets.cookie(arrival, now), self.identity.key)
+            self.send(Kind.NUDGE, destination, data)
+        elif reason == "own" and not any(arrival.source[0] == link.ip for link in self.links.values()):
+            reason = "own_key_elsewhere"
+        self.counters.drop(reason)
+
+    def on_signed(self, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        Act on a datagram whose signature is right.
+        """
+        peer = self.peers.get(header.signer)
+        if peer is not None and header.epoch == peer.epoch:
+            peer.window.add(header.sequence)
+        if header.kind == Kind.INTRODUCTION:
+            self.on_introduction(header, arrival, Reader(header.payload), now)
+        elif header.kind == Kind.SOLICITATION:
+            self.on_solicitation(header, arrival, now)
+        elif header.kind == Kind.CHALLENGE:
+            self.exchange.on_challenge(header, arrival, now)
+        elif header.kind == Kind.RESPONSE:
+            self.exchange.on_response(header, arrival, now)
+        elif header.kind == Kind.CONFIRM:
+            self.exchange.on_confirm(header, arrival, now)
+        elif peer is None:
+            self.exchange.want(header.signer, arrival.link, arrival.source, now)
+        elif header.epoch != peer.epoch:
+            self.counters.drop("unconfirmed_epoch")
+        elif header.kind == Kind.GOODBYE:
+            self.drop_peer(peer, "goodbye")
+        elif header.kind == Kind.PROBE:
+            self.liveness.on_probe(peer, header, arrival, now)
+        elif header.kind == Kind.PROBE_REPLY:
+            self.liveness.on_reply(peer, header, arrival, now)
+        elif header.kind == Kind.ANSWER:
+            self.on_answer(peer, header, arrival, now)
+
+    def on_introduction(self, header: Header, arrival: Arrival, reader: Reader, now: float) -> None:
+        """
+        Take note of a verified peer that goes on; challenge whoever is not verified on this path.
+        """
+        introduction = Introduction.read(reader)
+        reader.end()
+        peer = self.peers.get(header.signer)
+        if peer is not None and header.epoch == peer.epoch:
+            self.update_introduction(peer, introduction)
+            if self.heard(peer, arrival, now):
+                return
+        self.exchange.want(header.signer, arrival.link, arrival.source, now)
+
+    def on_solicitation(self, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        Answer a verified peer that asks for capabilities we have, after a random time; treat it as an introduction too.
+        """
+        reader = Reader(header.payload)
+        wanted = unpack_capabilities(reader.number(2))
+        self.on_introduction(header, arrival, reader, now)
+        peer = self.peers.get(header.signer)
+        if peer is None or header.epoch != peer.epoch or not wanted <= self.introduction.capabilities:
+            return
+        if not self.answers.take(peer.key, now):
+            self.counters.drop("rate")
+            return
+        delay = self.random.uniform(0, min(self.peers.path_count * ANSWER_SPREAD, MAX_ANSWER_SPREAD))
+        link, address = arrival.link, arrival.source
+
+        def answer(_: float) -> None:
+            path = peer.paths.get(link)
+            if path is not None and path.address == address:
+                self.send_to_peer(Kind.ANSWER, peer, link, address, self.current_introduction().pack())
+
+        self.timers.at(now + delay, answer)
+
+    def on_answer(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        Pass on the answer of a verified peer.
+        """
+        reader = Reader(header.payload)
+        introduction = Introduction.read(reader)
+        reader.end()
+        if self.heard(peer, arrival, now):
+            self.update_introduction(peer, introduction)
+            self.events.append(PeerAnswered(peer, arrival.source))
+
+    # --- Peers.
+
+    def heard(self, peer: PeerState, arrival: Arrival, now: float) -> bool:
+        """
+        Note that a peer was heard; False when it is not verified on this path.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return False
+        path.heard = now
+        path.probes = 0
+        return True
+
+    def update_introduction(self, peer: PeerState, introduction: Introduction) -> None:
+        """
+        Take over what a verified peer says of itself now.
+        """
+        if introduction != peer.introduction:
+            told = (peer.introduction.nickname, peer.introduction.capabilities, peer.introduction.services)
+            peer.introduction = introduction
+            if told != (introduction.nickname, introduction.capabilities, introduction.services):
+                self.events.append(PeerLocal(peer, first=False))
+
+    def drop_path(self, peer: PeerState, link: LinkKey, reason: str) -> None:
+        """
+        Forget one path; the peer is gone with the last.
+        """
+        if self.peers.remove_path(peer, link) is not None and not peer.paths:
+            self.events.append(PeerGone(peer, reason))
+
+    def drop_peer(self, peer: PeerState, reason: str) -> None:
+        """
+        Forget all paths of a peer.
+        """
+        for link in list(peer.paths):
+            self.drop_path(peer, link, reason)
+
+    # --- Going out.
+
+    def current_introduction(self) -> Introduction:
+        """
+        Get the introduction with the interval that holds now.
+        """
+        interval = introduction_interval(self.peers.path_count, self.shortest_interval)
+        mine = self.introduction
+        return Introduction(interval, mine.capabilities, mine.nickname, mine.services)
+
+    def introduce(self, now: float, links: Iterable[LinkKey] | None = None) -> None:
+        """
+        Introduce this node on these links, on all by default.
+        """
+        payload = self.current_introduction().pack()
+        for key in list(self.links) if links is None else links:
+            if key in self.links:
+                self.send_multicast(Kind.INTRODUCTION, key, payload)
+
+    def schedule_introduction(self, now: float) -> None:
+        """
+        Introduce this node again and again, at the pace that holds each time.
+        """
+        interval = introduction_interval(self.peers.path_count, self.shortest_interval)
+
+        def again(now: float) -> None:
+            self.introduce(now)
+            self.schedule_introduction(now)
+
+        self.next_introduction = self.timers.at(now + next_introduction(interval, self.random), again)
+
+    def send(self, kind: Kind, destination: Destination, data: bytes) -> None:
+        """
+        Put one datagram out.
+        """
+        self.counters.sent[KIND_NAMES[kind]] += 1
+        self.outgoing.append((destination, data))
+
+    def send_multicast(self, kind: Kind, link: LinkKey, payload: bytes) -> None:
+        """
+        Sign and send to the group on one link.
+        """
+        self.send(kind, Destination(link, None), self.writer.datagram(kind, channel_of(link[1], True), payload))
+
+    def send_unicast(self, kind: Kind, link: LinkKey, address: HostPort, payload: bytes, guard: bytes) -> None:
+        """
+        Sign and send to one address under a guard.
+        """
+        data = self.writer.datagram(kind, channel_of(link[1], False), payload, guard)
+        self.send(kind, Destination(link, address), data)
+
+    def send_to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes) -> None:
+        """
+        Sign and send to a verified peer, under the guard of the pair.
+        """
+        data = self.writer.datagram(kind, channel_of(link[1], False), payload, pair_key=peer.pair_key)
+        self.send(kind, Destination(link, address), data)
+
+    def may_send_to(self, address: HostPort, now: float) -> bool:
+        """
+        Tell whether the budgets let us send to an address that is not verified.
+        """
+        if self.targets.take(address[0], now) and self.unverified_sends.take(now):
+            return True
+        self.counters.drop("target_budget")
+        return False

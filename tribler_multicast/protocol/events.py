@@ -1,0 +1,41 @@
+"""What happened, for those above: events out of the protocol."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .peers import PeerState
+
+
+@dataclass(frozen=True)
+class PeerLocal:
+    """
+    A peer is verified on a link of ours; `first` when it was not local just before, else something about it changed.
+    """
+
+    peer: PeerState
+    first: bool
+
+
+@dataclass(frozen=True)
+class PeerGone:
+    """
+    A peer is local no more: `goodbye`, `expired`, `interface` or `stopped`.
+    """
+
+    peer: PeerState
+    reason: str
+
+
+@dataclass(frozen=True)
+class PeerAnswered:
+    """
+    A verified peer answered a solicitation, or was verified, just now.
+    """
+
+    peer: PeerState
+    address: tuple[str, int]
+
+
+Event = PeerLocal | PeerGone | PeerAnswered

@@ -1,0 +1,291 @@
+"""Who challenges whom, when, and what the three messages of the exchange do. See `handshake` for what they hold."""
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from .events import PeerAnswered, PeerLocal
+from .handshake import Challenge, Pending, Proof
+from .limits import (
+    BURST_TIMES,
+    CHALLENGE_AGAIN,
+    CHALLENGE_PATIENCE,
+    CONFIRM_TRIES,
+    CONFIRM_WAIT,
+    MAX_PENDING_CHALLENGES,
+    YIELD_TIME,
+)
+from .pace import challenge_delay
+from .peers import Path, PeerState
+from .replay import ReplayWindow
+from .wire import COOKIE, NO_GUARD, NUDGE, Address, Header, Kind
+
+if TYPE_CHECKING:
+    from .core import MulticastProtocol
+    from .links import Arrival, Link
+    from .peers import HostPort, LinkKey
+
+
+def own_address(link: Link) -> Address:
+    """
+    Get the address at which we are reached on a link.
+    """
+    return Address(link.family, link.ip, link.port)
+
+
+def their_address(link: Link, address: HostPort) -> Address:
+    """
+    Get the address of the other side.
+    """
+    return Address(link.family, *address)
+
+
+def same(one: Address, other: Address) -> bool:
+    """
+    Compare addresses whatever way they are spelt.
+    """
+    return one.pack() == other.pack()
+
+
+class Exchange:
+    """
+    The initiator's and the responder's part in verifying peers, for one protocol instance.
+    """
+
+    def __init__(self, core: MulticastProtocol) -> None:
+        """
+        Work on the tables of `core`.
+        """
+        self.core = core
+        self.wanted: set[tuple[bytes, LinkKey]] = set()
+        self.answered: OrderedDict[tuple[bytes, LinkKey], float] = OrderedDict()
+
+    # --- The initiator.
+
+    def want(self, key: bytes, link: LinkKey, address: HostPort, now: float) -> None:
+        """
+        Challenge a key at an address soon; how soon depends on how many others will do the same.
+        """
+        core = self.core
+        if not core.peers.has_room(key, link, address[0]):
+            core.counters.drop("table_full")
+            return
+        if (key, link) in self.wanted or len(self.wanted) >= MAX_PENDING_CHALLENGES:
+            return
+        delay = challenge_delay(core.peers.path_count, core.random)
+        newcomer = core.started is not None and now - core.started < BURST_TIMES[-1]
+        if newcomer and core.identity.key > key:
+            delay += YIELD_TIME
+
+        def due(now: float) -> None:
+            self.wanted.discard((key, link))
+            peer = core.peers.get(key)
+            path = peer.paths.get(link) if peer is not None else None
+            verified_since = path is not None and path.address == address and path.since >= wanted_at
+            if not verified_since and now - self.answered.get((key, link), float("-inf")) > CONFIRM_WAIT:
+                self.challenge(key, link, address, now)
+
+        wanted_at = now
+        self.wanted.add((key, link))
+        if delay:
+            core.timers.at(now + delay, due)
+        else:
+            due(now)
+
+    def challenge(self, key: bytes, link: LinkKey, address: HostPort, now: float) -> None:
+        """
+        Send a CHALLENGE if the budgets let us, and repeat it if no answer comes.
+        """
+        mine = self.core.links.get(link)
+        under_way = self.core.pending.by_path.get((key, link))
+        if under_way is not None and under_way.address == address and now - under_way.sent < CHALLENGE_PATIENCE:
+            return
+        if self.core.started is None or mine is None or not self.core.may_send_to(address, now):
+            return
+        pending = self.core.pending.start(key, link, address, now)
+        self.send_challenge(pending, mine, NO_GUARD)
+
+        def again(now: float) -> None:
+            if self.core.pending.by_path.get((key, link)) is pending and not pending.cookie_used:
+                links = self.core.links
+                if link in links and self.core.started is not None and self.core.may_send_to(address, now):
+                    self.send_challenge(pending, links[link], NO_GUARD)
+
+        for delay in CHALLENGE_AGAIN:
+            self.core.timers.at(now + delay, again)
+
+    def send_challenge(self, pending: Pending, mine: Link, guard: bytes) -> None:
+        """
+        Send the CHALLENGE of a pending one.
+        """
+        payload = Challenge(pending.key, pending.nonce, own_address(mine), their_address(mine, pending.address)).pack()
+        self.core.send_unicast(Kind.CHALLENGE, pending.link, pending.address, payload, guard)
+        self.core.counters.verification["started"] += 1
+
+    def on_cookie(self, data: bytes, arrival: Arrival, now: float) -> None:
+        """
+        Repeat our CHALLENGE with the cookie that a busy responder asks for, once.
+        """
+        if len(data) != COOKIE.size:
+            self.core.counters.drop("malformed")
+            return
+        *_, nonce, cookie = COOKIE.unpack(data)
+        pending = self.core.pending.get(nonce, now)
+        mine = self.core.links.get(arrival.link)
+        if (pending is None or mine is None or pending.cookie_used or pending.link != arrival.link
+                or pending.address != arrival.source or cookie == NO_GUARD):
+            self.core.counters.drop("unexpected")
+            return
+        self.core.counters.received["cookie"] += 1
+        pending.cookie_used = True
+        self.send_challenge(pending, mine, cookie)
+
+    def on_nudge(self, data: bytes, arrival: Arrival, now: float) -> None:
+        """
+        Challenge a node that is too busy to look at our introductions, with the cookie it gave for that.
+        """
+        if len(data) != NUDGE.size:
+            self.core.counters.drop("malformed")
+            return
+        *_, cookie, key = NUDGE.unpack(data)
+        mine, peer = self.core.links.get(arrival.link), self.core.peers.get(key)
+        path = peer.paths.get(arrival.link) if peer is not None else None
+        if (self.core.started is None or mine is None or key == self.core.identity.key or cookie == NO_GUARD
+                or (path is not None and path.address == arrival.source and path.confirmed)):
+            self.core.counters.drop("unexpected")
+            return
+        if not self.core.may_send_to(arrival.source, now):
+            return
+        self.core.counters.received["nudge"] += 1
+        pending = self.core.pending.start(key, arrival.link, arrival.source, now)
+        pending.cookie_used = True
+        self.send_challenge(pending, mine, cookie)
+
+    def on_response(self, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        The responder proved itself: it is local. Prove ourselves in turn.
+        """
+        core, mine = self.core, self.core.links[arrival.link]
+        pending = core.pending.get(header.guard, now)
+        proof = Proof.unpack(header.payload)
+        if pending is None or not self.fits(proof, own_address(mine), their_address(mine, arrival.source)):
+            return
+        core.pending.remove(pending)
+        peer = self.adopt(header, proof, arrival, now)
+        if peer is None:
+            return
+        peer.add_rtt(max(0.0, now - pending.sent))
+        self.confirm(peer, peer.paths[arrival.link], header, proof, now)
+
+    def confirm(self, peer: PeerState, path: Path, header: Header, proof: Proof, now: float, tries: int = 1) -> None:
+        """
+        Send a CONFIRM, which redeems the responder's nonce; again while the responder does not show that it got it.
+        """
+        core, mine = self.core, self.core.links.get(path.link)
+        if mine is None or peer.paths.get(path.link) is not path:
+            return
+        payload = Proof(peer.key, header.guard, header.epoch, own_address(mine), their_address(mine, path.address),
+                        core.current_introduction()).pack()
+        core.send_unicast(Kind.CONFIRM, path.link, path.address, payload, proof.nonce)
+
+        def check(now: float) -> None:
+            if not path.confirmed and core.started is not None:
+                self.confirm(peer, path, header, proof, now, tries + 1)
+
+        if tries < CONFIRM_TRIES:
+            core.timers.at(now + CONFIRM_WAIT, check)
+
+    # --- The responder.
+
+    def on_challenge(self, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        Answer a CHALLENGE that is for us and saw the right addresses; keep nothing.
+        """
+        core, mine = self.core, self.core.links[arrival.link]
+        challenge = Challenge.unpack(header.payload)
+        if challenge.target != core.identity.key:
+            core.counters.drop("wrong_recipient")
+            return
+        initiator, responder = their_address(mine, arrival.source), own_address(mine)
+        if not (same(challenge.initiator, initiator) and same(challenge.responder, responder)):
+            core.counters.drop("address_mismatch")
+            return
+        if core.started is None or not core.peers.has_room(header.signer, arrival.link, arrival.source[0]):
+            core.counters.drop("table_full")
+            return
+        nonce = core.secrets.nonce(arrival, header, challenge.nonce, now)
+        payload = Proof(header.signer, nonce, header.epoch, initiator, responder, core.current_introduction()).pack()
+        core.send_unicast(Kind.RESPONSE, arrival.link, arrival.source, payload, challenge.nonce)
+        while len(self.answered) >= MAX_PENDING_CHALLENGES:
+            self.answered.popitem(last=False)
+        self.answered[header.signer, arrival.link] = now
+
+    def on_confirm(self, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        The initiator proved itself: it is local. Probe it, which tells it that we accepted, and tells us the RTT.
+        """
+        core, mine = self.core, self.core.links[arrival.link]
+        proof = Proof.unpack(header.payload)
+        if not self.fits(proof, their_address(mine, arrival.source), own_address(mine)):
+            return
+        if not core.secrets.redeem(header.guard, now):
+            core.counters.drop("flood")
+            return
+        peer = self.adopt(header, proof, arrival, now)
+        if peer is not None:
+            peer.paths[arrival.link].confirmed = True
+            core.liveness.probe(peer, peer.paths[arrival.link], now)
+
+    # --- Both.
+
+    def fits(self, proof: Proof, initiator: Address, responder: Address) -> bool:
+        """
+        Check that the other side signed our key, our epoch and the addresses that we see.
+        """
+        core = self.core
+        if proof.target != core.identity.key or proof.epoch != core.epoch:
+            core.counters.drop("wrong_recipient")
+            return False
+        if not (same(proof.initiator, initiator) and same(proof.responder, responder)):
+            core.counters.drop("address_mismatch")
+            return False
+        return True
+
+    def adopt(self, header: Header, proof: Proof, arrival: Arrival, now: float) -> PeerState | None:
+        """
+        Hold the other side as local on this path, in the epoch that it just proved.
+        """
+        core = self.core
+        peer = core.peers.get(header.signer)
+        if not core.peers.has_room(header.signer, arrival.link, arrival.source[0]):
+            core.counters.drop("table_full")
+            return None
+        restarted = peer is not None and peer.epoch != header.epoch
+        if peer is None:
+            pair_key = core.identity.pair_key(header.signer)
+            if pair_key is None:
+                core.counters.drop("bad_key")
+                return None
+            peer = PeerState(header.signer, header.epoch, proof.introduction, pair_key, now)
+            known = False
+        else:
+            known = not restarted
+        if restarted:
+            for link in [link for link in peer.paths if link != arrival.link]:
+                core.peers.remove_path(peer, link)
+            peer.epoch, peer.window, peer.since = header.epoch, ReplayWindow(), now
+        peer.window.add(header.sequence)
+        told = peer.introduction
+        peer.introduction = proof.introduction
+        older = peer.paths.get(arrival.link)
+        if older is not None and older.address == arrival.source and not restarted:
+            older.heard = older.since = now
+        else:
+            core.peers.set_path(peer, Path(arrival.link, arrival.source, now, now))
+            core.liveness.watch(peer, peer.paths[arrival.link], now)
+            known = False
+        core.counters.verification["succeeded"] += 1
+        if not known or told != proof.introduction:
+            core.events.append(PeerLocal(peer, first=older is None and len(peer.paths) == 1 or restarted))
+        core.events.append(PeerAnswered(peer, arrival.source))
+        return peer

@@ -1,0 +1,167 @@
+"""
+Every limit of the overlay has a name here, and the attack or failure that it stops.
+
+Times are seconds, sizes bytes, rates per second. `docs/security.md` explains how they work together.
+"""
+from __future__ import annotations
+
+from typing import Final
+
+MAX_DATAGRAM: Final = 1400
+"""Larger datagrams are dropped unread: they would be cut into IP fragments, and one lost fragment loses all."""
+
+MAX_NICKNAME: Final = 64
+"""Bytes of UTF-8. A name is for a table row; more would be a way to write on other people's screens."""
+
+MAX_CLIENT_ADDRESSES: Final = 6
+"""Addresses of the hosting client in one introduction: keeps a RESPONSE smaller than the CHALLENGE it answers."""
+
+CHALLENGE_SIZE: Final = 600
+"""A CHALLENGE is padded to this. No answer to it is larger, so nobody gains by having us answer to a victim."""
+
+# --- Signature checks. One costs 70 microseconds of a core [measured], sending a forged datagram costs its sender 2.
+
+INTRODUCTIONS_PER_SECOND: Final = 300.0
+INTRODUCTIONS_BURST: Final = 600.0
+"""Signatures checked on multicast from nodes not verified yet. 5,000 honest nodes send at most 42 per second."""
+
+KNOCK_MEMORY: Final = 32_768
+KNOCK_BITS: Final = 1 << 20
+"""With the budget above empty, an unknown sender is not looked at but nudged: told by unicast that it may challenge us,
+with a cookie. Only who knocked before from the same address is nudged: a flood from ever new addresses never is. So many
+knocks are remembered per generation (two are kept) in a Bloom filter of so many bits: 256 KiB in all, 0.4 % false
+positives; at 20,000 datagrams per second a knock is remembered for at least 1.6 s."""
+
+NUDGES_PER_SECOND: Final = 2000.0
+NUDGES_BURST: Final = 2000.0
+"""Nudges sent; one costs a hash and a send, 12 microseconds, and is smaller than any introduction."""
+
+NUDGE_MEMORY: Final = 1.2
+"""Nobody is nudged again for this time (seconds, twice that at most): a flood that repeats itself finds nobody there to
+answer, and leaves the budget above to newcomers. Not longer, because the flood may have named a newcomer's address before
+it came. Two budgets' worth of repeated addresses (4,000) can be kept off that way."""
+
+NUDGES_PER_TARGET_PER_SECOND: Final = 8.0
+NUDGES_PER_TARGET_BURST: Final = 16.0
+"""Nudges to one IP address, whatever the ports: a flood in a victim's name makes no flood to the victim."""
+
+SOURCE_PER_SECOND: Final = 32.0
+SOURCE_BURST: Final = 96.0
+"""Signatures checked per source address: one noisy machine cannot use up what is there for all. Not smaller, because
+several nodes may share a machine."""
+
+SOURCES_REMEMBERED: Final = 4096
+"""Per-source budgets kept, least recently used go first: invented source addresses cost no memory."""
+
+PEER_PER_SECOND: Final = 8.0
+PEER_BURST: Final = 32.0
+"""Signatures checked per verified peer on multicast. Who forges a peer's datagrams uses up that budget only; the peer
+stays alive by unicast probes, which carry a guard that a forger cannot make."""
+
+CHALLENGES_PER_SECOND: Final = 200.0
+CHALLENGES_BURST: Final = 400.0
+"""CHALLENGE signatures checked with no cookie. When this is empty the answer is a stateless cookie instead."""
+
+COOKIED_PER_SECOND: Final = 400.0
+COOKIED_BURST: Final = 400.0
+"""CHALLENGE signatures checked with a valid cookie, which proves that the sender receives at its source address."""
+
+COOKIES_PER_SECOND: Final = 2000.0
+COOKIES_BURST: Final = 2000.0
+"""Cookies given out; one costs two hashes and a send, 12 microseconds, and is smaller than what it answers."""
+
+# --- What others can make us send.
+
+TARGET_PER_SECOND: Final = 2.0
+TARGET_BURST: Final = 32.0
+"""Challenges sent to an address not verified yet, whoever names it and with however many keys: a forged introduction
+that names a victim must not make the LAN shoot at it. One heard introduction causes at most three. Not smaller,
+because several nodes may start at once on one machine."""
+
+TARGETS_REMEMBERED: Final = 4096
+"""Addresses with a budget of their own; least recently used go first."""
+
+UNVERIFIED_SENDS_PER_SECOND: Final = 400.0
+UNVERIFIED_SENDS_BURST: Final = 400.0
+"""The same for all unverified addresses together: forgetting a target must not refill its budget in effect."""
+
+ANSWERS_PER_PEER_PER_SECOND: Final = 4.0
+ANSWERS_PER_PEER_BURST: Final = 12.0
+"""Answers (to solicitations) that one verified peer can ask of us."""
+
+# --- State.
+
+MAX_PEERS: Final = 8192
+"""Verified peers held. Beyond the largest LAN that one multicast domain bears; about 2 KB each."""
+
+MAX_KEYS_PER_ADDRESS: Final = 64
+"""Verified keys on one address: several users of a machine yes, one machine that fills the table no."""
+
+MAX_PENDING_CHALLENGES: Final = 2048
+"""Challenges of ours that wait for an answer, about 300 bytes each."""
+
+PENDING_LIFETIME: Final = 2.0
+"""A RESPONSE later than this is not for us any more. On a LAN it takes milliseconds; Wi-Fi power save up to 0.3 s."""
+
+SECRET_LIFETIME: Final = 30.0
+"""Cookies and responder nonces are keyed hashes under a secret that changes this often (the previous one still counts),
+so they are worth nothing after a minute at most, and need no memory until they come back."""
+
+MAX_USED_NONCES: Final = 16_384
+"""Responder nonces already redeemed, per secret. Each counts once: a recorded CONFIRM cannot bring back a peer that
+said goodbye since. The signature budgets allow 12,000 in 30 s."""
+
+REPLAY_WINDOW: Final = 1024
+"""Sequence numbers told apart behind the highest one seen, per peer: several interfaces deliver out of order."""
+
+MAX_PROBES_WAITING: Final = 8192
+"""Probes of ours that wait for an answer."""
+
+# --- Pace.
+
+PHI: Final = 10.0
+"""Introductions per second on the whole LAN that we aim at (RTCP, RFC 3550 section 6.2, has the same idea)."""
+
+MIN_INTERVAL: Final = 5.0
+MAX_INTERVAL: Final = 120.0
+"""Bounds of the time between two introductions of one node."""
+
+LEAST_ANNOUNCED_INTERVAL: Final = 0.2
+MOST_ANNOUNCED_INTERVAL: Final = 600.0
+"""What we believe when others announce their interval: it sets when we probe, and when we forget them."""
+
+EXPIRY_INTERVALS: Final = 3.0
+PROBE_AFTER_INTERVALS: Final = 1.5
+PROBES_PER_INTERVAL: Final = 20.0
+"""A path silent for 1.5 announced intervals is probed by unicast, 20 times an interval, and forgotten after 3. With 40 %
+loss both ways all 30 probes fail once in 650,000 times, so nobody flaps; a dead node is gone in 3 intervals."""
+
+LEAST_PROBE_GAP: Final = 0.1
+"""Shortest time between two probes of one path."""
+
+BURST_TIMES: Final = (0.0, 0.1, 0.3, 0.7, 1.5, 3.0)
+"""When a newcomer introduces itself after its start: 40 % loss leaves 0.4 % unheard, and a flood hears it knock twice."""
+
+LINK_BURST_TIMES: Final = (0.0, 0.2, 0.8)
+"""The same on an interface or address that appears later."""
+
+CHALLENGE_SPREAD: Final = 0.005
+MAX_CHALLENGE_SPREAD: Final = 5.0
+"""All who hear a newcomer challenge it within a random time up to N times this, so it gets 200 a second at most."""
+
+ANSWER_SPREAD: Final = 0.002
+MAX_ANSWER_SPREAD: Final = 1.0
+"""The same for answers to a solicitation."""
+
+YIELD_TIME: Final = 0.05
+"""When two nodes may challenge each other, the one with the higher key waits this long for the other."""
+
+CHALLENGE_AGAIN: Final = (0.25, 0.75)
+"""When an unanswered CHALLENGE is repeated, within the same budget: 40 % loss both ways leaves 26 % unanswered."""
+
+CHALLENGE_PATIENCE: Final = 1.0
+"""No new CHALLENGE to the same peer on the same link within this time, whatever it sends meanwhile."""
+
+CONFIRM_WAIT: Final = 0.3
+CONFIRM_TRIES: Final = 8
+"""The responder probes as soon as it accepted our CONFIRM. If we do not hear it so soon, one of them got lost: again."""

@@ -1,0 +1,32 @@
+"""How often a node introduces itself, so that the load on the LAN stays the same whatever the number of nodes."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .limits import CHALLENGE_SPREAD, MAX_CHALLENGE_SPREAD, MAX_INTERVAL, PHI
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+def introduction_interval(addresses: int, shortest: float) -> float:
+    """
+    Get the longest time (seconds) between two introductions with so many verified addresses around.
+
+    N nodes at N / PHI seconds each send PHI introductions per second together; `shortest` is the setting.
+    """
+    return min(max((addresses + 1) / PHI, shortest), max(MAX_INTERVAL, shortest))
+
+
+def next_introduction(interval: float, random: Random) -> float:
+    """
+    Get the time (seconds) to the next one: never later than announced, and not in step with others.
+    """
+    return interval * random.uniform(0.8, 1.0)
+
+
+def challenge_delay(addresses: int, random: Random) -> float:
+    """
+    Get the time (seconds) to wait before challenging a newcomer whom all others heard at the same moment.
+    """
+    return random.uniform(0.0, min(addresses * CHALLENGE_SPREAD, MAX_CHALLENGE_SPREAD))

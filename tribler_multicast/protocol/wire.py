@@ -1,0 +1,254 @@
+"""
+Datagrams, byte by byte. `docs/protocol.md` is the prose to this module.
+
+    offset  size  field
+         0    22  IPv8 prefix: 00 02, community id
+        22     1  kind
+        23     1  version of this protocol
+        24     1  channel: the way it was sent; a datagram recorded on one channel counts on no other
+        25    16  guard: what must fit before anybody looks at the signature (unicast; zeros on multicast)
+        41    64  signer: X25519 key, Ed25519 key
+       105     8  epoch of the signer
+       113     8  sequence number in that epoch
+       121     n  payload
+     121+n    64  Ed25519 signature over all of the above behind a domain string
+
+Two datagrams are unsigned, because they are what a node under flood can still afford, and say nothing about anybody:
+COOKIE (prefix, kind, version, channel, guard = the challenger's nonce, 16 bytes of cookie) and NUDGE (the same with the
+cookie as guard, then the 64 bytes of the sender's key).
+All integers are big-endian.
+"""
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from hashlib import sha1
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_SIZE, Identity, pair_guard, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False).digest()
+PREFIX: Final = b"\x00\x02" + COMMUNITY_ID
+VERSION: Final = 1
+
+HEAD: Final = struct.Struct(">22sBBB16s64sQQ")
+COOKIE: Final = struct.Struct(">22sBBB16s16s")
+NUDGE: Final = struct.Struct(">22sBBB16s64s")
+NO_GUARD: Final = bytes(GUARD_SIZE)
+GUARD_START: Final = 25
+GUARD_END: Final = GUARD_START + GUARD_SIZE
+OVERHEAD: Final = HEAD.size + SIGNATURE_SIZE
+
+IPV4: Final = 4
+IPV6: Final = 6
+
+
+class WireError(ValueError):
+    """
+    Bytes that are no datagram of ours.
+    """
+
+
+class Kind(IntEnum):
+    """
+    What a datagram says; IPv8 message numbers of the community.
+    """
+
+    INTRODUCTION = 1
+    GOODBYE = 2
+    CHALLENGE = 3
+    RESPONSE = 4
+    CONFIRM = 5
+    COOKIE = 6
+    PROBE = 7
+    PROBE_REPLY = 8
+    SOLICITATION = 9
+    ANSWER = 10
+    NUDGE = 11
+
+
+KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
+MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION})
+UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION})
+UNSIGNED_KINDS: Final = frozenset({Kind.COOKIE, Kind.NUDGE})
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER})
+"""Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE by unicast too.)"""
+
+
+def channel_of(family: int, multicast: bool) -> int:
+    """
+    Get the channel byte: the family, 4 or 6, and 0x10 for unicast.
+    """
+    return family if multicast else family | 0x10
+
+
+class Header(NamedTuple):
+    """
+    A signed datagram taken apart; nothing in it is checked yet.
+    """
+
+    kind: int
+    version: int
+    channel: int
+    guard: bytes
+    signer: bytes
+    epoch: int
+    sequence: int
+    payload: bytes
+
+
+def parse(data: bytes) -> Header:
+    """
+    Take a signed datagram apart.
+
+    :raises WireError: when it is too short.
+    """
+    if len(data) < OVERHEAD:
+        msg = f"{len(data)} bytes are no signed datagram"
+        raise WireError(msg)
+    _, kind, version, channel, guard, signer, epoch, sequence = HEAD.unpack_from(data)
+    return Header(kind, version, channel, guard, signer, epoch, sequence, data[HEAD.size:-SIGNATURE_SIZE])
+
+
+def is_signed(data: bytes) -> bool:
+    """
+    Check the signature of a datagram that `parse` took apart.
+    """
+    return verify(data[41:41 + KEY_SIZE], data[-SIGNATURE_SIZE:], data[:-SIGNATURE_SIZE])
+
+
+def without_guard(data: bytes) -> bytes:
+    """
+    Get what the guard of a datagram between verified peers is computed over.
+    """
+    return data[:GUARD_START] + data[GUARD_END:-SIGNATURE_SIZE]
+
+
+class Writer:
+    """
+    Makes signed datagrams: counts the sequence number, signs.
+    """
+
+    def __init__(self, identity: Identity, epoch: int) -> None:
+        """
+        Write for one epoch of one node.
+        """
+        self.identity = identity
+        self.epoch = epoch
+        self.sequence = 0
+
+    def datagram(self, kind: Kind, channel: int, payload: bytes, guard: bytes = NO_GUARD,
+                 pair_key: bytes | None = None) -> bytes:
+        """
+        Make a signed datagram; with a `pair_key` its guard is the one for that peer.
+        """
+        self.sequence += 1
+        make: Callable[[bytes], bytes] = lambda guard: HEAD.pack(PREFIX, kind, VERSION, channel, guard,  # noqa: E731
+                                                                 self.identity.key, self.epoch, self.sequence) + payload
+        data = make(guard)
+        if pair_key is not None:
+            data = make(pair_guard(pair_key, data[:GUARD_START] + data[GUARD_END:]))
+        return data + self.identity.sign(data)
+
+
+def cookie_datagram(channel: int, nonce: bytes, cookie: bytes) -> bytes:
+    """
+    Make a COOKIE: the answer to a CHALLENGE that we can't afford to look at.
+    """
+    return COOKIE.pack(PREFIX, Kind.COOKIE, VERSION, channel, nonce, cookie)
+
+
+def nudge_datagram(channel: int, cookie: bytes, key: bytes) -> bytes:
+    """
+    Make a NUDGE: the answer to an introduction that we can't afford to look at.
+    """
+    return NUDGE.pack(PREFIX, Kind.NUDGE, VERSION, channel, cookie, key)
+
+
+class Address(NamedTuple):
+    """
+    An IP address with no scope, and a port.
+    """
+
+    family: int
+    ip: str
+    port: int
+
+    def pack(self) -> bytes:
+        """
+        Write family (1), address (4 or 16), port (2).
+        """
+        return bytes((self.family,)) + packed_ip(self.family, self.ip) + self.port.to_bytes(2, "big")
+
+
+def packed_ip(family: int, ip: str) -> bytes:
+    """
+    Get the bytes of an address, its scope left out.
+
+    :raises WireError: when it is no address of that family.
+    """
+    try:
+        return inet_pton(AF_INET if family == IPV4 else AF_INET6, ip.partition("%")[0])
+    except (OSError, ValueError, UnicodeError) as e:
+        msg = f"{ip!r} is no IPv{family} address"
+        raise WireError(msg) from e
+
+
+class Reader:
+    """
+    Reads a payload from front to back.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """
+        Start at the front.
+        """
+        self.data = data
+        self.position = 0
+
+    def take(self, size: int) -> bytes:
+        """
+        Read exactly so many bytes.
+
+        :raises WireError: when there are fewer.
+        """
+        end = self.position + size
+        if end > len(self.data):
+            msg = "payload ends too soon"
+            raise WireError(msg)
+        taken = self.data[self.position:end]
+        self.position = end
+        return taken
+
+    def number(self, size: int) -> int:
+        """
+        Read an unsigned integer of so many bytes.
+        """
+        return int.from_bytes(self.take(size), "big")
+
+    def address(self) -> Address:
+        """
+        Read an address.
+
+        :raises WireError: for an unknown family.
+        """
+        family = self.number(1)
+        if family not in (IPV4, IPV6):
+            msg = f"unknown address family {family}"
+            raise WireError(msg)
+        ip = inet_ntop(AF_INET if family == IPV4 else AF_INET6, self.take(4 if family == IPV4 else 16))
+        return Address(family, ip, self.number(2))
+
+    def end(self) -> None:
+        """
+        Check that nothing is left.
+
+        :raises WireError: when something is.
+        """
+        if self.position != len(self.data):
+            msg = "payload goes on too long"
+            raise WireError(msg)
