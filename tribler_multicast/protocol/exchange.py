@@ -266,14 +266,14 @@ class Exchange:
             if pair_key is None:
                 core.counters.drop("bad_key")
                 return None
-            peer = PeerState(header.signer, header.epoch, proof.introduction, pair_key, now)
+            peer = PeerState(header.signer, header.epoch, proof.introduction, pair_key, now, ReplayWindow(header.sequence))
             known = False
         else:
             known = not restarted
         if restarted:
             for link in [link for link in peer.paths if link != arrival.link]:
                 core.peers.remove_path(peer, link)
-            peer.epoch, peer.window, peer.since = header.epoch, ReplayWindow(), now
+            peer.epoch, peer.window, peer.since = header.epoch, ReplayWindow(header.sequence), now
         peer.window.add(header.sequence)
         told = peer.introduction
         peer.introduction = proof.introduction

@@ -45,7 +45,7 @@ class PeerState:
     introduction: Introduction
     pair_key: bytes
     since: float
-    window: ReplayWindow = field(default_factory=ReplayWindow)
+    window: ReplayWindow
     paths: dict[LinkKey, Path] = field(default_factory=dict)
     rtt: float | None = None
     mid: bytes = b""

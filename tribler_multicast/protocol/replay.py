@@ -11,12 +11,12 @@ class ReplayWindow:
 
     __slots__ = ("highest", "seen")
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = -1) -> None:
         """
-        Start with nothing seen.
+        Start behind a number: it and all before it count as seen.
         """
-        self.highest = -1
-        self.seen = 0
+        self.highest = start
+        self.seen = (1 << REPLAY_WINDOW) - 1
 
     def is_fresh(self, sequence: int) -> bool:
         """

@@ -1,0 +1,322 @@
+"""Each attack fails, and is counted by reason."""
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tribler_multicast.protocol.introduction import Introduction
+from tribler_multicast.protocol.limits import CHALLENGE_SIZE, MAX_DATAGRAM, MAX_KEYS_PER_ADDRESS, TARGET_BURST
+from tribler_multicast.protocol.links import Link
+from tribler_multicast.protocol.wire import PREFIX, Kind, Writer, channel_of
+
+from .simulated import Seen, SimulatedLan, identity_from
+
+if TYPE_CHECKING:
+    from .simulated import Node
+
+GROUP = None
+
+
+def pair(seed: int = 1) -> tuple[SimulatedLan, Node, Node]:
+    """Make two nodes that hold each other as local."""
+    lan = SimulatedLan(seed=seed)
+    a, b = lan.node(), lan.node()
+    lan.run(20)
+    assert a.knows(b)
+    assert b.knows(a)
+    return lan, a, b
+
+
+def state(node: Node) -> list[object]:
+    """Get all that a datagram could change about a node's peers."""
+    return [(peer.key, peer.epoch, peer.introduction, {link: path.address for link, path in peer.paths.items()})
+            for peer in node.core.peers]
+
+
+def test_forged_signature_has_no_effect() -> None:
+    lan, a, b = pair()
+    writer = Writer(b.identity, 1)
+    writer.sequence = 1000
+    before = state(a)
+    for kind in (Kind.INTRODUCTION, Kind.GOODBYE):
+        data = writer.datagram(kind, channel_of(4, True), Introduction(5.0).pack() if kind == Kind.INTRODUCTION else b"")
+        for broken in (data[:-1] + bytes((data[-1] ^ 1,)), data[:130] + b"x" + data[130:] if len(data) > 190 else data[:-64] + bytes(64)):
+            lan.transmit(None, 4, b.address(), GROUP, broken)
+    lan.run(1)
+    assert a.dropped("bad_signature") == 4
+    assert state(a) == before
+
+
+def test_key_of_another_does_not_fit_the_signature() -> None:
+    lan, a, b = pair()
+    forged = Writer(identity_from("attacker"), 1).datagram(Kind.GOODBYE, channel_of(4, True), b"")
+    forged = forged[:41] + b.identity.key + (1).to_bytes(8, "big") + (5000).to_bytes(8, "big") + forged[121:]
+    lan.transmit(None, 4, b.address(), GROUP, forged)
+    lan.run(1)
+    assert a.dropped("bad_signature") == 1
+    assert a.knows(b)
+
+
+def test_replay_on_the_same_channel_is_dropped_before_its_signature_is_checked() -> None:
+    lan, a, b = pair()
+    recorded = lan.of_kind(Kind.INTRODUCTION, b)
+    for data in recorded:
+        lan.transmit(None, 4, b.address(), GROUP, data)
+    lan.run(1)
+    assert a.dropped("replay") == len(recorded)
+    assert a.dropped("bad_signature") == 0
+
+
+def test_replay_on_another_channel_is_dropped() -> None:
+    lan, a, b = pair()
+    a.links = [*a.links, Link(2, 6, "fe80::1", 32110, ("fe80::1/64",))]
+    a.core.set_links(a.links, lan.now)
+    a.flush()
+    introduction = lan.of_kind(Kind.INTRODUCTION, b)[-1]
+    lan.transmit(None, 4, b.address(), a.address(), introduction)
+    lan.transmit(None, 6, ("fe80::2", 32110), GROUP, introduction)
+    for data in lan.of_kind(Kind.CHALLENGE) + lan.of_kind(Kind.CONFIRM):
+        lan.transmit(None, 4, b.address(), GROUP, data)
+    lan.run(1)
+    assert a.dropped("wrong_channel") == 4
+    assert set(a.core.peers.get(b.identity.key).paths) == {(2, 4)}
+
+
+def test_old_epoch_is_dropped_after_a_restart() -> None:
+    lan, a, b = pair()
+    recorded = lan.of_kind(Kind.INTRODUCTION, b)
+    b.kill()
+    b.boot()
+    lan.run(5)
+    before = state(a)
+    for data in recorded:
+        lan.transmit(None, 4, b.address(), GROUP, data)
+    lan.run(1)
+    assert a.dropped("old_epoch") == len(recorded)
+    assert state(a) == before
+
+
+def test_old_goodbye_does_not_remove_a_peer_that_is_back() -> None:
+    lan, a, b = pair()
+    b.leave()
+    lan.run(1)
+    goodbyes = [data for *_, data in lan.wire if data[22] == Kind.GOODBYE]
+    b.boot()
+    lan.run(5)
+    for data in goodbyes:
+        for target in (GROUP, a.address()):
+            lan.transmit(None, 4, b.address(), target, data)
+    lan.run(1)
+    assert a.knows(b)
+    assert a.dropped("old_epoch") + a.dropped("wrong_channel") == 2 * len(goodbyes)
+
+
+def test_goodbye_of_an_epoch_not_confirmed_counts_for_nothing() -> None:
+    lan, a, b = pair()
+    lan.transmit(None, 4, b.address(), GROUP, Writer(b.identity, 7).datagram(Kind.GOODBYE, channel_of(4, True), b""))
+    lan.run(1)
+    assert a.knows(b)
+    assert a.dropped("unconfirmed_epoch") == 1
+
+
+def test_recorded_exchange_does_not_bring_back_a_peer_that_left() -> None:
+    lan, a, b = pair()
+    b.leave()
+    lan.run(1)
+    for _, sender, family, source, target, data in list(lan.wire):
+        if sender is b:
+            lan.transmit(None, family, source, target, data)
+    lan.run(5)
+    assert not a.knows(b)
+    assert a.dropped("unexpected") >= 1
+
+
+def test_recorded_exchange_does_not_bring_back_a_peer_later_either() -> None:
+    lan, a, b = pair()
+    b.leave()
+    lan.run(200)
+    for data in lan.of_kind(Kind.RESPONSE, b) + lan.of_kind(Kind.CONFIRM, b):
+        lan.transmit(None, 4, b.address(), a.address(), data)
+    lan.run(5)
+    assert not a.knows(b)
+
+
+def test_node_behind_a_router_is_not_local() -> None:
+    lan = SimulatedLan()
+    a = lan.node()
+    lan.run(10)
+    far = Writer(identity_from("far"), 1)
+    lan.transmit(None, 4, ("10.9.0.1", 32110), GROUP, far.datagram(Kind.INTRODUCTION, 4, Introduction(5.0).pack()))
+    lan.run(0.1)
+    assert a.dropped("off_link") == 1
+    for target, hops in ((GROUP, 2), (GROUP, 64), (a.address(), 254), (a.address(), 64), (a.address(), 1)):
+        channel = channel_of(4, target is None)
+        kind = Kind.INTRODUCTION if target is None else Kind.CHALLENGE
+        lan.transmit(None, 4, ("10.0.0.200", 32110), target, far.datagram(kind, channel, bytes(300)), hop_limit=hops)
+    lan.run(0.1)
+    assert a.dropped("hop_limit") == 5
+
+
+def test_proxy_that_relays_a_node_from_elsewhere_fails() -> None:
+    here, there = SimulatedLan(seed=1), SimulatedLan(seed=2)
+    a, b = here.node(), there.node()
+    proxy_here, proxy_there = ("10.0.5.5", 32110), ("10.0.6.6", 32110)
+    mark_here = mark_there = 0
+    for _ in range(4000):
+        here.run(0.005)
+        there.run(0.005)
+        for _, sender, family, _, target, data in here.wire[mark_here:]:
+            if sender is a and target in (GROUP, proxy_here):
+                there.transmit(None, family, proxy_there, GROUP if target is None else b.address(), data)
+        mark_here = len(here.wire)
+        for _, sender, family, _, target, data in there.wire[mark_there:]:
+            if sender is b and target in (GROUP, proxy_there):
+                here.transmit(None, family, proxy_here, GROUP if target is None else a.address(), data)
+        mark_there = len(there.wire)
+    assert here.of_kind(Kind.CHALLENGE)
+    assert a.dropped("address_mismatch") + b.dropped("address_mismatch") > 0
+    assert not a.knows(b)
+    assert not b.knows(a)
+
+
+def test_proxy_that_keeps_the_addresses_of_one_side_fails_too() -> None:
+    here, there = SimulatedLan(seed=1), SimulatedLan(seed=2)
+    a, b = here.node(), there.node()
+    b.links = [Link(2, 4, "10.0.7.7", 32110, ("10.0.0.1/16",))]
+    b.core.set_links(b.links, there.now)
+    b.flush()
+    mark_here = mark_there = 0
+    for _ in range(2000):
+        here.run(0.005)
+        there.run(0.005)
+        for _, sender, family, _, target, data in here.wire[mark_here:]:
+            if sender is a:  # There, the proxy speaks with an address of its own; here, with that of b.
+                there.transmit(None, family, ("10.0.6.6", 32110), GROUP if target is None else b.address(), data)
+        mark_here = len(here.wire)
+        for _, sender, family, source, target, data in there.wire[mark_there:]:
+            if sender is b and target in (GROUP, ("10.0.6.6", 32110)):
+                here.transmit(None, family, source, GROUP if target is None else a.address(), data)
+        mark_there = len(there.wire)
+    assert not a.knows(b)
+    assert not b.knows(a)
+
+
+def test_forged_introductions_that_name_a_victim_bring_it_few_packets() -> None:
+    lan = SimulatedLan()
+    nodes = [lan.node() for _ in range(8)]
+    lan.run(20)
+    lan.wire.clear()
+    victim = ("10.0.99.99", 80)
+    writer = Writer(identity_from("attacker"), 1)
+    lan.transmit(None, 4, victim, GROUP, writer.datagram(Kind.INTRODUCTION, 4, Introduction(5.0).pack()))
+    lan.run(10)
+    assert sum(target == victim for *_, target, _ in lan.wire) <= 3 * len(nodes)
+    lan.wire.clear()
+    for number in range(1000):
+        writer = Writer(identity_from(f"attacker {number}"), 1)
+        lan.transmit(None, 4, victim, GROUP, writer.datagram(Kind.INTRODUCTION, 4, Introduction(5.0).pack()))
+        lan.run(0.01)
+    shot = Counter(sender for _, sender, _, _, target, _ in lan.wire if target == victim)
+    assert max(shot.values()) <= TARGET_BURST + 2 * 10 + 5
+
+
+def test_no_answer_is_larger_than_what_asked_for_it() -> None:
+    lan, _, _ = pair()
+    biggest = Introduction(5.0, frozenset(), "n" * 64)
+    lan.nodes[0].core.introduction = biggest
+    lan.nodes[1].core.introduction = biggest
+    lan.node()
+    lan.run(2)
+    assert {len(data) for data in lan.of_kind(Kind.CHALLENGE)} == {CHALLENGE_SIZE}
+    assert all(len(data) <= CHALLENGE_SIZE for kind in (Kind.RESPONSE, Kind.COOKIE) for data in lan.of_kind(kind))
+
+
+def test_challenge_for_another_node_is_not_answered() -> None:
+    lan, a, b = pair()
+    c = lan.node()
+    lan.run(5)
+    recorded = [data for _, sender, _, _, target, data in lan.wire
+                if data[22] == Kind.CHALLENGE and c.address() in (target, sender and sender.address())]
+    assert recorded
+    target = c.identity.key
+    before = a.dropped("wrong_recipient") + b.dropped("wrong_recipient")
+    from tribler_multicast.protocol.handshake import Challenge
+    from tribler_multicast.protocol.wire import Address
+
+    payload = Challenge(target, bytes(16), Address(4, "10.0.50.50", 9), Address(4, *a.address())).pack()
+    challenge = Writer(identity_from("attacker"), 1).datagram(Kind.CHALLENGE, channel_of(4, False), payload)
+    lan.transmit(None, 4, ("10.0.50.50", 9), a.address(), challenge)
+    lan.run(1)
+    assert a.dropped("wrong_recipient") + b.dropped("wrong_recipient") == before + 1
+
+
+def test_unicast_between_others_can_not_be_imitated() -> None:
+    lan, a, b = pair()
+    before = state(a)
+    writer = Writer(identity_from("attacker"), 1)
+    writer.sequence = 1000
+    for kind in (Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.GOODBYE):
+        data = writer.datagram(kind, channel_of(4, False), bytes(8), guard=bytes(16))
+        lan.transmit(None, 4, b.address(), a.address(), data[:41] + b.identity.key + data[105:])
+    lan.run(1)
+    assert a.dropped("bad_guard") == 4
+    assert state(a) == before
+
+
+def test_oversize_truncated_and_foreign_datagrams_are_counted() -> None:
+    lan, a, _ = pair()
+    for data in (PREFIX + bytes(MAX_DATAGRAM), PREFIX + b"\x01", b"hello", PREFIX + b"\x01\x09\x04" + bytes(300),
+                 PREFIX + b"\x63\x01\x04" + bytes(300)):
+        lan.transmit(None, 4, ("10.0.0.77", 1), GROUP, data)
+    lan.run(1)
+    assert {reason: a.dropped(reason) for reason in ("oversize", "malformed", "not_ours", "version", "unknown_kind")} == {
+        "oversize": 1, "malformed": 1, "not_ours": 1, "version": 1, "unknown_kind": 1}
+
+
+def test_own_key_in_other_hands_is_noticed() -> None:
+    lan, a, _ = pair()
+    lan.transmit(None, 4, ("10.0.0.99", 1), GROUP, Writer(a.identity, 9).datagram(Kind.GOODBYE, 4, b""))
+    lan.run(1)
+    assert a.dropped("own_key_elsewhere") == 1
+
+
+def test_one_address_can_not_fill_the_table() -> None:
+    lan = SimulatedLan()
+    a = lan.node()
+    lan.run(5)
+    for number in range(MAX_KEYS_PER_ADDRESS + 20):
+        other = lan.node()
+        other.links = [Link(2, 4, "10.0.200.1", 40000 + number, ("10.0.0.1/16",))]
+        other.identity = identity_from(f"many {number}")
+        other.boot()
+        lan.run(1)
+        other.kill()
+        if number % 8 == 0:
+            a.core.targets.buckets.clear()
+    assert len(a.core.peers.keys_at.get(((2, 4), "10.0.200.1"), ())) <= MAX_KEYS_PER_ADDRESS
+
+
+def test_signed_but_nonsensical_payloads_are_dropped() -> None:
+    lan, a, b = pair()
+    writer = Writer(b.identity, 1)
+    writer.sequence = 1000
+    before = state(a)
+    for payload in (b"", b"\0", Introduction(5.0).pack() + b"x", b"\0\1\0\0\xff" + b"n" * 255 + b"\0",
+                    b"\0\1\0\0\0\x07", b"\0\1\0\0\0\x01\x01\x05"):
+        lan.transmit(None, 4, b.address(), GROUP, writer.datagram(Kind.INTRODUCTION, 4, payload))
+    lan.run(1)
+    assert a.dropped("malformed") == 6
+    assert state(a) == before
+
+
+def test_source_that_is_no_host_address_is_off_link() -> None:
+    link = Link(1, 4, "10.0.0.1", 1, ("10.0.0.1/8", "0.0.0.0/0"))
+    assert not any(link.is_on_link(ip) for ip in ("224.0.0.1", "255.255.255.255", "0.0.0.0", "::1", "nonsense", ""))
+    assert link.is_on_link("10.200.3.4")
+    six = Link(1, 6, "fe80::1", 1, ("fe80::1/64", "fd00::1/64"))
+    assert six.is_on_link("fe80::99%eth0")
+    assert not six.is_on_link("fd01::1")
+
+
+def test_seen_is_what_the_protocol_needs() -> None:
+    assert Seen((1, 4), True, ("10.0.0.1", 1), None).hop_limit is None
