@@ -311,6 +311,8 @@ class MulticastCommunity(Community, LanListener):
         self.core.datagram_received(datagram.data, datagram, self.now())
         if self.core.outgoing or self.core.events:
             self.pump()
+        else:
+            self.set_timer()
 
     def on_timer(self) -> None:
         """
@@ -322,7 +324,7 @@ class MulticastCommunity(Community, LanListener):
 
     def pump(self) -> None:
         """
-        Send what the protocol says, act on what happened, wake up when it wants.
+        Send what the protocol says, act on what happened.
         """
         self.lan.send_batch((destination.link, destination.address, data)
                             for destination, data in self.core.take_outgoing())
@@ -333,6 +335,12 @@ class MulticastCommunity(Community, LanListener):
                 self.on_gone(event.peer, event.reason)
             elif isinstance(event, PeerAnswered):
                 self.answered(self.view(event.peer), event.address)
+        self.set_timer()
+
+    def set_timer(self) -> None:
+        """
+        Wake up when the protocol wants.
+        """
         due = self.core.next_timer() if self.running else None
         if self.timer is not None and (due is None or self.timer.when() != due):
             self.timer.cancel()
