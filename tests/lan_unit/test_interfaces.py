@@ -60,8 +60,8 @@ def test_ipv6_prefers_the_link_local_address() -> None:
 
 
 @pytest.mark.parametrize(("name", "point_to_point", "note"), [
-    ("wg0", False, "vpn"), ("tun3", False, "vpn"), ("ztabc", False, "vpn"), ("utun4", True, "vpn"), ("eth0", True, "vpn"),
-    ("docker0", False, "container"), ("br-1f2e3d", False, "container"), ("vethab12", False, "container"),
+    ("wg0", False, "vpn"), ("tun3", False, "vpn"), ("ztabc", False, "vpn"), ("utun4", True, "vpn"), ("eth0", True,
+    "vpn"), ("docker0", False, "container"), ("br-1f2e3d", False, "container"), ("vethab12", False, "container"),
     ("eth0", False, ""), ("wlp3s0", False, ""), ("enp0s31f6", False, ""), ("Wi-Fi", False, ""), ("br0", False, "")])
 def test_vpn_and_container_interfaces_are_told_by_name(name: str, point_to_point: bool, note: str) -> None:
     assert note_of(name, point_to_point) == note

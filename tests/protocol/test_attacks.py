@@ -4,10 +4,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tribler_multicast.protocol.handshake import Challenge
 from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.limits import CHALLENGE_SIZE, MAX_DATAGRAM, MAX_KEYS_PER_ADDRESS, TARGET_BURST
 from tribler_multicast.protocol.links import Link
-from tribler_multicast.protocol.wire import PREFIX, Kind, Writer, channel_of
+from tribler_multicast.protocol.wire import PREFIX, Address, Kind, Writer, channel_of
 
 from .simulated import Seen, SimulatedLan, identity_from
 
@@ -39,8 +40,9 @@ def test_forged_signature_has_no_effect() -> None:
     writer.sequence = 1000
     before = state(a)
     for kind in (Kind.INTRODUCTION, Kind.GOODBYE):
-        data = writer.datagram(kind, channel_of(4, True), Introduction(5.0).pack() if kind == Kind.INTRODUCTION else b"")
-        for broken in (data[:-1] + bytes((data[-1] ^ 1,)), data[:130] + b"x" + data[130:] if len(data) > 190 else data[:-64] + bytes(64)):
+        payload = Introduction(5.0).pack() if kind == Kind.INTRODUCTION else b""
+        data = writer.datagram(kind, channel_of(4, True), payload)
+        for broken in (data[:-1] + bytes((data[-1] ^ 1,)), data[:-64] + bytes(64)):
             lan.transmit(None, 4, b.address(), GROUP, broken)
     lan.run(1)
     assert a.dropped("bad_signature") == 4
@@ -240,9 +242,6 @@ def test_challenge_for_another_node_is_not_answered() -> None:
     assert recorded
     target = c.identity.key
     before = a.dropped("wrong_recipient") + b.dropped("wrong_recipient")
-    from tribler_multicast.protocol.handshake import Challenge
-    from tribler_multicast.protocol.wire import Address
-
     payload = Challenge(target, bytes(16), Address(4, "10.0.50.50", 9), Address(4, *a.address())).pack()
     challenge = Writer(identity_from("attacker"), 1).datagram(Kind.CHALLENGE, channel_of(4, False), payload)
     lan.transmit(None, 4, ("10.0.50.50", 9), a.address(), challenge)
@@ -269,8 +268,8 @@ def test_oversize_truncated_and_foreign_datagrams_are_counted() -> None:
                  PREFIX + b"\x63\x01\x04" + bytes(300)):
         lan.transmit(None, 4, ("10.0.0.77", 1), GROUP, data)
     lan.run(1)
-    assert {reason: a.dropped(reason) for reason in ("oversize", "malformed", "not_ours", "version", "unknown_kind")} == {
-        "oversize": 1, "malformed": 1, "not_ours": 1, "version": 1, "unknown_kind": 1}
+    for reason in ("oversize", "malformed", "not_ours", "version", "unknown_kind"):
+        assert a.dropped(reason) == 1, reason
 
 
 def test_own_key_in_other_hands_is_noticed() -> None:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 RATE = 20_000
 
 
-def forged_introductions(seed: int, distinct: int | None, source: str = "10.0.{}.{}") -> Iterator[tuple[str, int, bytes]]:
+def forged_introductions(seed: int, distinct: int | None) -> Iterator[tuple[str, int, bytes]]:
     """Make well-formed introductions with bad signatures and invented senders; `distinct` of them over and over."""
     random = Random(seed)
     base = Writer(identity_from("forger"), 1).datagram(Kind.INTRODUCTION, channel_of(4, True), Introduction(5.0).pack())
 
     def one() -> tuple[str, int, bytes]:
         data = base[:41] + random.randbytes(64) + base[105:-64] + random.randbytes(64)
-        return source.format(random.randint(0, 3), random.randint(1, 254)), 32110, data
+        return f"10.0.{random.randint(0, 3)}.{random.randint(1, 254)}", 32110, data
 
     if distinct is None:
         while True:

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ipv8.keyvault.crypto import default_eccrypto
 
 from tribler_multicast.protocol.budget import BloomFilter, KeyedBuckets, Recent, TokenBucket
 from tribler_multicast.protocol.handshake import PendingChallenges, Secrets
@@ -182,8 +183,6 @@ def test_pair_key_is_the_same_on_both_sides_and_refuses_degenerate_keys() -> Non
 
 
 def test_only_curve25519_keys_will_do() -> None:
-    from ipv8.keyvault.crypto import default_eccrypto
-
     with pytest.raises(ValueError, match="curve25519"):
         Identity(default_eccrypto.generate_key("medium"))
 
@@ -201,7 +200,8 @@ def test_pending_challenges_are_bounded_in_number_and_time() -> None:
 
 
 def test_cookies_and_nonces_fit_one_address_and_expire() -> None:
-    secrets, here, there = Secrets(), Seen((1, 4), False, ("10.0.0.1", 5), 255), Seen((1, 4), False, ("10.0.0.1", 6), 255)
+    secrets = Secrets()
+    here, there = Seen((1, 4), False, ("10.0.0.1", 5), 255), Seen((1, 4), False, ("10.0.0.1", 6), 255)
     header = parse(Writer(identity_from("me"), 3).datagram(Kind.CHALLENGE, 0x14, bytes(100)))
     with_cookie = header._replace(guard=secrets.cookie(here, 0.0))
     assert secrets.is_cookie(here, with_cookie, SECRET_LIFETIME)

@@ -10,9 +10,9 @@ class LocalPeer:
     """
     A peer that is verified on our LAN now.
 
-    `public_key` is IPv8's (74 bytes), `mid` 20 bytes; addresses are (`ipv4` or `ipv6`, IP, port) of its unicast sockets,
-    services (`ipv8` or `libtorrent`, IP, port) of its client; `rtt` in seconds, `first_seen` (of this stay) and `last_seen`
-    in Unix seconds.
+    `public_key` is IPv8's (74 bytes), `mid` 20 bytes; addresses are (`ipv4` or `ipv6`, IP, port) of its unicast
+    sockets, services (`ipv8` or `libtorrent`, IP, port) of its client; `rtt` in seconds, `first_seen` (of this stay)
+    and `last_seen` in Unix seconds.
     """
 
     public_key: bytes
@@ -41,7 +41,8 @@ class Discovered(NamedTuple):
 @dataclass(frozen=True)
 class InterfaceStatus:
     """
-    One interface in use, or one that can't be used and why. `joined` lists the families, `note` is "", `vpn` or `container`.
+    One interface in use, or one that can't be used and why. `joined` lists the families, `note` is "", `vpn` or
+    `container`.
     """
 
     name: str

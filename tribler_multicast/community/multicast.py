@@ -1,16 +1,17 @@
 """
 The overlay of local nodes as an IPv8 community, isolated from all others.
 
-It has a `Network` and an endpoint of its own. IPv8 shares one `Peer` object per key between all overlays of a network, and
-writes the address of whatever was received last into it: a multicast address in there makes other overlays talk to a port
-where nobody listens. IPv8's own introductions and punctures are switched off: only the verified exchange adds peers.
+It has a `Network` and an endpoint of its own. IPv8 shares one `Peer` object per key between all overlays of a
+network, and writes the address of whatever was received last into it: a multicast address in there makes other
+overlays talk to a port where nobody listens. IPv8's own introductions and punctures are switched off: only the
+verified exchange adds peers.
 """
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ipv8.community import Community, CommunitySettings
 from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address, UDPv6Address
@@ -24,18 +25,20 @@ from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
-from ..protocol.wire import COMMUNITY_ID, IPV4, Address, packed_ip
+from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
 from .handlers import Handlers
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
+from .views import interface_statuses, local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from ipv8.keyvault.keys import PrivateKey
 
     from ..client import Client
     from ..database import PeerDatabase
     from ..protocol.peers import PeerState
 
-FAMILY_NAMES = {4: "ipv4", 6: "ipv6"}
 TOUCH_INTERVAL = 60.0
 MOST_DISCOVERY_TIME = 60.0
 
@@ -81,7 +84,7 @@ class MulticastCommunity(Community, LanListener):
         self.answered = Handlers("answers")
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
-        self.core = MulticastProtocol(Identity(settings.my_peer.key), settings.epoch,
+        self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
                                       shortest_interval=float(self.options.get("introduction_interval", 5.0)))
         self.lan.on_links = self.links_changed
         self.logger = logging.getLogger(__name__)
@@ -159,20 +162,7 @@ class MulticastCommunity(Community, LanListener):
         """
         List the interfaces in use, and those that should be but can't.
         """
-        statuses = []
-        by_index: dict[int, list[Any]] = {}
-        for link in self.lan.links.values():
-            by_index.setdefault(link.interface.index, []).append(link)
-        for index, links in sorted(by_index.items()):
-            interface = links[0].interface
-            errors = [f"{FAMILY_NAMES[link.family]}: {link.error or link.send_error}" for link in links
-                      if link.error or link.send_error]
-            addresses = [text.partition("/")[0] for text in interface.ipv4 + interface.ipv6]
-            joined = [FAMILY_NAMES[link.family] for link in links if link.multicast is not None]
-            port = next((link.address[1] for link in links if link.address is not None), None)
-            statuses.append(InterfaceStatus(interface.name, index, addresses, sorted(joined),
-                                            "; ".join(errors) or None, interface.note, port))
-        return statuses
+        return interface_statuses(self.lan.links.values())
 
     def counters(self) -> dict[str, dict[str, int]]:
         """
@@ -217,14 +207,8 @@ class MulticastCommunity(Community, LanListener):
             self.timer = None
         self.lan.close()
         self.core.set_links((), self.now())
-        await self.cancel_pending_tasks()
-
-    async def cancel_pending_tasks(self) -> None:
-        """
-        End the periodic tasks of a running community.
-        """
         if self.is_pending_task_active("touch"):
-            await self.cancel_pending_task("touch")
+            self.cancel_pending_task("touch")
 
     async def unload(self) -> None:
         """
@@ -274,14 +258,13 @@ class MulticastCommunity(Community, LanListener):
         """
         Get what this node says of itself now.
         """
-        services, capabilities = [], frozenset[str]()
-        if self.client is not None:
-            capabilities = frozenset(self.client.capabilities()) & frozenset(CAPABILITIES)
-            for kind, ip, port in self.client.addresses()[:MAX_CLIENT_ADDRESSES]:
-                family = 6 if ":" in ip else IPV4
-                packed_ip(family, ip)
-                services.append((Service[kind.upper()], Address(family, ip, port)))
-        return Introduction(self.core.shortest_interval, capabilities, self.options.get("nickname", ""), tuple(services))
+        nickname, interval = self.options.get("nickname", ""), self.core.shortest_interval
+        if self.client is None:
+            return Introduction(interval, nickname=nickname)
+        capabilities = frozenset(self.client.capabilities()) & frozenset(CAPABILITIES)
+        services = tuple((Service[kind.upper()], Address(IPV6 if ":" in ip else IPV4, ip.partition("%")[0], port))
+                         for kind, ip, port in self.client.addresses()[:MAX_CLIENT_ADDRESSES])
+        return Introduction(interval, capabilities, nickname, services)
 
     # --- Between the protocol and the world.
 
@@ -296,11 +279,8 @@ class MulticastCommunity(Community, LanListener):
         """
         Tell the protocol which links there are.
         """
-        links = []
-        for link in self.lan.links.values():
-            if link.address is not None:
-                links.append(Link(link.interface.index, link.family, link.address[0], link.address[1],
-                                  link.interface.networks(link.family)))
+        links = [Link(*link.key, *link.address, link.interface.networks(link.family))
+                 for link in self.lan.links.values() if link.address is not None]
         self.core.set_links(links, self.now())
         self.pump()
 
@@ -404,20 +384,8 @@ class MulticastCommunity(Community, LanListener):
         """
         Get a peer as others see it.
         """
-        to_unix = time.time() - self.now()
-        paths = sorted(state.paths.values(), key=lambda path: path.link)
-        names = [self.interface_name(path.link[0]) for path in paths]
-        return LocalPeer(ipv8_key(state.key), state.mid, state.introduction.nickname, state.introduction.capabilities,
-                         [(FAMILY_NAMES[path.link[1]], *path.address) for path in paths],
-                         [(service.name.lower(), address.ip, address.port)
-                          for service, address in state.introduction.services],
-                         names[0] if names else None, state.rtt, state.since + to_unix, state.heard + to_unix, state.epoch)
-
-    def interface_name(self, index: int) -> str | None:
-        """
-        Get the name of an interface in use.
-        """
-        return next((link.interface.name for key, link in self.lan.links.items() if key[0] == index), None)
+        return local_peer(state, time.time() - self.now(), {key[0]: link.interface.name
+                                                            for key, link in self.lan.links.items()})
 
     async def touch(self) -> None:
         """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from .sockets import explain, open_multicast, open_unicast, rejoin
 from .watcher import InterfaceWatcher
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
 LinkKey = tuple[int, int]
@@ -377,7 +377,8 @@ class LanEndpoint(Endpoint):
 
     def send_on(self, key: LinkKey, address: tuple[str, int] | None, data: bytes) -> None:
         """
-        Send one datagram by a link, to the group when there is no address. A failure is noted on the link, never raised.
+        Send one datagram by a link, to the group when there is no address. A failure is noted on the link, never
+        raised.
         """
         link = self.links.get(key)
         if link is None or link.unicast is None:

@@ -21,7 +21,8 @@ CONTAINER_NAMES: Final = ("docker", "br-", "veth", "virbr", "lxc", "lxd", "podma
 @dataclass(frozen=True)
 class Interface:
     """
-    A network interface: its addresses as `ip/prefix` per family, and what kind it seems to be (`vpn`, `container`, or "").
+    A network interface: its addresses as `ip/prefix` per family, and what kind it seems to be (`vpn`, `container`, or
+    "").
     """
 
     name: str
@@ -101,7 +102,8 @@ def with_prefix(ip: str, netmask: str | None) -> str | None:
 
 def usable(interfaces: Iterable[Interface], allow: Iterable[str] = (), deny: Iterable[str] = ()) -> list[Interface]:
     """
-    Choose the interfaces to use: those allowed by name, or by default all that are up, can multicast and are no loopback.
+    Choose the interfaces to use: those allowed by name, or by default all that are up, can multicast and are no
+    loopback.
     """
     allowed, denied = set(allow), set(deny)
     return [interface for interface in interfaces

@@ -75,7 +75,8 @@ class InterfaceWatcher:
 
     def look_in(self, delay: float) -> None:
         """
-        Look once after a delay in seconds, or sooner if that was planned already: changes without end must not put it off.
+        Look once after a delay in seconds, or sooner if that was planned already: changes without end must not put it
+        off.
         """
         loop = asyncio.get_running_loop()
         if self.timer is not None:

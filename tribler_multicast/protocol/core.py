@@ -2,12 +2,12 @@
 The overlay's state machine: datagrams and time in, datagrams and events out.
 
 A node introduces itself by multicast. Whoever hears an introduction of a key, an epoch or an address that it has not
-verified challenges it by unicast (`handshake`), and when the exchange succeeds both hold each other in their tables: that
-is what "local" means. A peer leaves the table when it says goodbye, when all its paths fall silent (`liveness`), or when
-our own interface goes. Nothing else puts a peer in, and nothing unverified changes anything about one.
+verified challenges it by unicast (`handshake`), and when the exchange succeeds both hold each other in their tables:
+that is what "local" means. A peer leaves the table when it says goodbye, when all its paths fall silent (`liveness`),
+or when our own interface goes. Nothing else puts a peer in, and nothing unverified changes anything about one.
 
-The machine knows no socket and no clock. Feed it with `set_links`, `datagram_received` and `run_timers`; after each call
-take what `take_outgoing` and `take_events` give, and call `run_timers` again at `next_timer`.
+The machine knows no socket and no clock. Feed it with `set_links`, `datagram_received` and `run_timers`; after each
+call take what `take_outgoing` and `take_events` give, and call `run_timers` again at `next_timer`.
 """
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ from .wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .identity import Identity
     from .links import Arrival
@@ -99,6 +99,13 @@ class MulticastProtocol:
         self.next_introduction: Timer | None = None
         self.outgoing: list[tuple[Destination, bytes]] = []
         self.events: list[Event] = []
+        self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
+            Kind.INTRODUCTION: self.on_introduction, Kind.SOLICITATION: self.on_solicitation,
+            Kind.CHALLENGE: self.exchange.on_challenge, Kind.RESPONSE: self.exchange.on_response,
+            Kind.CONFIRM: self.exchange.on_confirm}
+        self.peer_handlers: dict[int, Callable[[PeerState, Header, Arrival, float], None]] = {
+            Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.on_answer,
+            Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply}
 
     # --- What the shell calls.
 
@@ -123,7 +130,7 @@ class MulticastProtocol:
         """
         self.started = now
         for delay in BURST_TIMES:
-            self.timers.at(now + delay, lambda now: self.introduce(now))
+            self.timers.at(now + delay, self.introduce)
         self.schedule_introduction(now + BURST_TIMES[-1])
 
     def stop(self) -> None:
@@ -245,30 +252,29 @@ class MulticastProtocol:
         peer = self.peers.get(header.signer)
         if peer is not None and header.epoch == peer.epoch:
             peer.window.add(header.sequence)
-        if header.kind == Kind.INTRODUCTION:
-            self.on_introduction(header, arrival, Reader(header.payload), now)
-        elif header.kind == Kind.SOLICITATION:
-            self.on_solicitation(header, arrival, now)
-        elif header.kind == Kind.CHALLENGE:
-            self.exchange.on_challenge(header, arrival, now)
-        elif header.kind == Kind.RESPONSE:
-            self.exchange.on_response(header, arrival, now)
-        elif header.kind == Kind.CONFIRM:
-            self.exchange.on_confirm(header, arrival, now)
+        handler = self.handlers.get(header.kind)
+        if handler is not None:
+            handler(header, arrival, now)
         elif peer is None:
             self.exchange.want(header.signer, arrival.link, arrival.source, now)
         elif header.epoch != peer.epoch:
             self.counters.drop("unconfirmed_epoch")
-        elif header.kind == Kind.GOODBYE:
-            self.drop_peer(peer, "goodbye")
-        elif header.kind == Kind.PROBE:
-            self.liveness.on_probe(peer, header, arrival, now)
-        elif header.kind == Kind.PROBE_REPLY:
-            self.liveness.on_reply(peer, header, arrival, now)
-        elif header.kind == Kind.ANSWER:
-            self.on_answer(peer, header, arrival, now)
+        else:
+            self.peer_handlers[header.kind](peer, header, arrival, now)
 
-    def on_introduction(self, header: Header, arrival: Arrival, reader: Reader, now: float) -> None:
+    def on_goodbye(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        Forget a peer that leaves.
+        """
+        self.drop_peer(peer, "goodbye")
+
+    def on_introduction(self, header: Header, arrival: Arrival, now: float) -> None:
+        """
+        Take note of an introduction.
+        """
+        self.note_introduction(header, arrival, Reader(header.payload), now)
+
+    def note_introduction(self, header: Header, arrival: Arrival, reader: Reader, now: float) -> None:
         """
         Take note of a verified peer that goes on; challenge whoever is not verified on this path.
         """
@@ -287,7 +293,7 @@ class MulticastProtocol:
         """
         reader = Reader(header.payload)
         wanted = unpack_capabilities(reader.number(2))
-        self.on_introduction(header, arrival, reader, now)
+        self.note_introduction(header, arrival, reader, now)
         peer = self.peers.get(header.signer)
         if peer is None or header.epoch != peer.epoch or not wanted <= self.introduction.capabilities:
             return

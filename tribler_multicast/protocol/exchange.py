@@ -266,7 +266,8 @@ class Exchange:
             if pair_key is None:
                 core.counters.drop("bad_key")
                 return None
-            peer = PeerState(header.signer, header.epoch, proof.introduction, pair_key, now, ReplayWindow(header.sequence))
+            peer = PeerState(header.signer, header.epoch, proof.introduction, pair_key, now,
+                             ReplayWindow(header.sequence))
             known = False
         else:
             known = not restarted
@@ -286,6 +287,6 @@ class Exchange:
             known = False
         core.counters.verification["succeeded"] += 1
         if not known or told != proof.introduction:
-            core.events.append(PeerLocal(peer, first=older is None and len(peer.paths) == 1 or restarted))
+            core.events.append(PeerLocal(peer, first=restarted or (older is None and len(peer.paths) == 1)))
         core.events.append(PeerAnswered(peer, arrival.source))
         return peer

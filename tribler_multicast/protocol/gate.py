@@ -2,8 +2,8 @@
 The gate: everything that is checked before a signature is, cheapest first.
 
 A signature check costs 70 microseconds, a forged datagram costs its sender two. So a datagram must be well formed, have
-come the right way, from an address on the link, fit what we know of its signer, carry the right guard where it needs one,
-and find room in a budget. What is dropped is counted by reason.
+come the right way, from an address on the link, fit what we know of its signer, carry the right guard where it needs
+one, and find room in a budget. What is dropped is counted by reason.
 """
 from __future__ import annotations
 
@@ -71,55 +71,73 @@ class Gate:
         """
         Check form and way of a datagram; get the reason to drop it, None when there is none.
         """
-        if len(data) > limits.MAX_DATAGRAM:
-            return "oversize"
-        if not data.startswith(PREFIX):
-            return "not_ours"
-        if len(data) < COOKIE.size:
-            return "malformed"
-        kind, version, channel = data[22], data[23], data[24]
-        if version != VERSION:
-            return "version"
-        if kind not in (MULTICAST_KINDS if arrival.multicast else UNICAST_KINDS):
-            return "wrong_channel" if kind in MULTICAST_KINDS or kind in UNICAST_KINDS else "unknown_kind"
-        if channel != channel_of(arrival.link[1], arrival.multicast):
+        reason = self.look_at_form(data, arrival.multicast)
+        if reason is not None:
+            return reason
+        if data[24] != channel_of(arrival.link[1], arrival.multicast):
             return "wrong_channel"
         if arrival.hop_limit is not None and arrival.hop_limit != (1 if arrival.multicast else 255):
             return "hop_limit"
         link = links.get(arrival.link)
-        if link is None or not link.is_on_link(arrival.source[0]):
-            return "off_link"
-        if kind not in UNSIGNED_KINDS and len(data) < OVERHEAD:
+        return None if link is not None and link.is_on_link(arrival.source[0]) else "off_link"
+
+    @staticmethod
+    def look_at_form(data: bytes, multicast: bool) -> str | None:
+        """
+        Check size, prefix, version and kind.
+        """
+        if len(data) > limits.MAX_DATAGRAM:
+            return "oversize"
+        if not data.startswith(PREFIX):
+            return "not_ours"
+        if len(data) < COOKIE.size or (data[22] not in UNSIGNED_KINDS and len(data) < OVERHEAD):
             return "malformed"
-        return None
+        if data[23] != VERSION:
+            return "version"
+        if data[22] in (MULTICAST_KINDS if multicast else UNICAST_KINDS):
+            return None
+        return "wrong_channel" if data[22] in MULTICAST_KINDS | UNICAST_KINDS else "unknown_kind"
 
     def admit(self, data: bytes, arrival: Arrival, now: float) -> tuple[Header, str | None]:
         """
         Check a datagram that passed `look` against what we know; get its header, and the reason to drop it if any.
         """
         header = parse(data)
-        if header.signer == self.key:
-            return header, "own"
         peer = self.peers.get(header.signer)
+        return header, self.admit_signer(header, peer) or self.admit_kind(data, header, arrival, peer, now)
+
+    def admit_signer(self, header: Header, peer: PeerState | None) -> str | None:
+        """
+        Check epoch and sequence number against what we know of the signer.
+        """
+        if header.signer == self.key:
+            return "own"
         if peer is not None:
             if header.epoch < peer.epoch:
-                return header, "old_epoch"
+                return "old_epoch"
             if header.epoch == peer.epoch and not peer.window.is_fresh(header.sequence):
-                return header, "replay"
+                return "replay"
+        return None
+
+    def admit_kind(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
+                   now: float) -> str | None:
+        """
+        Check what this kind of message needs.
+        """
         if header.kind == Kind.CHALLENGE:
-            return header, self.admit_challenge(header, arrival, now)
+            return self.admit_challenge(header, arrival, now)
         if header.kind == Kind.RESPONSE:
             pending = self.pending.get(header.guard, now)
             fits = (pending is not None and pending.key == header.signer and pending.link == arrival.link
                     and pending.address == arrival.source)
-            return header, None if fits else "unexpected"
+            return None if fits else "unexpected"
         if header.kind == Kind.CONFIRM:
-            return header, None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
-        if header.kind in PAIR_KINDS or not arrival.multicast:
-            return header, self.admit_pair(data, header, arrival, peer, now)
+            return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
+        if not arrival.multicast:
+            return self.admit_pair(data, header, arrival, peer, now)
         if header.kind == Kind.GOODBYE and (peer is None or header.epoch != peer.epoch):
-            return header, "unknown_peer" if peer is None else "unconfirmed_epoch"
-        return header, self.admit_multicast(header, arrival, peer, now)
+            return "unknown_peer" if peer is None else "unconfirmed_epoch"
+        return self.admit_multicast(header, arrival, peer, now)
 
     def admit_challenge(self, header: Header, arrival: Arrival, now: float) -> str | None:
         """
@@ -160,7 +178,7 @@ class Gate:
         who = b"%b %d" % (ip.encode(), port)
         knocked = self.knocks.seen(who, now)
         self.knocks.note(who)
-        if not knocked or self.nudged.seen(who, now) or not (self.nudge_targets.take(ip, now) and self.nudges.take(now)):
-            return "flood"
-        self.nudged.note(who)
-        return NUDGE
+        if knocked and not self.nudged.seen(who, now) and self.nudge_targets.take(ip, now) and self.nudges.take(now):
+            self.nudged.note(who)
+            return NUDGE
+        return "flood"

@@ -2,15 +2,15 @@
 The three-message exchange that makes a peer local.
 
     CHALLENGE  initiator -> responder   initiator's nonce
-    RESPONSE   responder -> initiator   responder's nonce; signs both keys, addresses, nonces, epochs: proves the responder
-    CONFIRM    initiator -> responder   signs the same: proves the initiator
+    RESPONSE   responder -> initiator   responder's nonce; signs both keys, addresses, nonces, epochs: proves the
+    responder CONFIRM    initiator -> responder   signs the same: proves the initiator
 
 All three travel by unicast with hop limit 255 and count only when they arrive with 255: they crossed no router (GTSM,
 RFC 5082). Both sides sign both addresses as they see them, so a proxy that relays the messages of a node elsewhere is
 found out: its addresses are not those that were signed. It proves both directions at once, like SIGMA (Krawczyk, 2003).
 
-The responder keeps no state: its nonce is a keyed hash of what it saw, and must come back in the CONFIRM (as the cookies
-of DTLS and IKEv2 do, RFC 6347 section 4.2.1). This module holds payloads, nonces and cookies; `core` decides.
+The responder keeps no state: its nonce is a keyed hash of what it saw, and must come back in the CONFIRM (as the
+cookies of DTLS and IKEv2 do, RFC 6347 section 4.2.1). This module holds payloads, nonces and cookies; `core` decides.
 """
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Challenge:
 @dataclass(frozen=True, slots=True)
 class Proof:
     """
-    Payload of a RESPONSE or a CONFIRM: the other's key, a nonce (RESPONSE: the responder's, CONFIRM: the initiator's; the
-    other one is the guard), the other's epoch, both addresses as the sender sees them, and who the sender is.
+    Payload of a RESPONSE or a CONFIRM: the other's key, a nonce (RESPONSE: the responder's, CONFIRM: the initiator's;
+    the other one is the guard), the other's epoch, both addresses as the sender sees them, and who the sender is.
     """
 
     target: bytes

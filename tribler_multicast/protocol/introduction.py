@@ -67,8 +67,8 @@ class Introduction:
 
     def pack(self) -> bytes:
         """
-        Write: interval in 1/10 s (2), capability bits (2), length (1) and UTF-8 of the nickname, number of services (1),
-        each as service (1), address (7 or 19).
+        Write: interval in 1/10 s (2), capability bits (2), length (1) and UTF-8 of the nickname, number of services
+        (1), each as service (1), address (7 or 19).
         """
         name = self.nickname.encode()
         if len(name) > MAX_NICKNAME:

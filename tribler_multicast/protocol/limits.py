@@ -28,8 +28,8 @@ INTRODUCTIONS_BURST: Final = 600.0
 KNOCK_MEMORY: Final = 32_768
 KNOCK_BITS: Final = 1 << 20
 """With the budget above empty, an unknown sender is not looked at but nudged: told by unicast that it may challenge us,
-with a cookie. Only who knocked before from the same address is nudged: a flood from ever new addresses never is. So many
-knocks are remembered per generation (two are kept) in a Bloom filter of so many bits: 256 KiB in all, 0.4 % false
+with a cookie. Only who knocked before from the same address is nudged: a flood from ever new addresses never is. So
+many knocks are remembered per generation (two are kept) in a Bloom filter of so many bits: 256 KiB in all, 0.4 % false
 positives; at 20,000 datagrams per second a knock is remembered for at least 1.6 s."""
 
 NUDGES_PER_SECOND: Final = 2000.0
@@ -38,8 +38,8 @@ NUDGES_BURST: Final = 2000.0
 
 NUDGE_MEMORY: Final = 1.2
 """Nobody is nudged again for this time (seconds, twice that at most): a flood that repeats itself finds nobody there to
-answer, and leaves the budget above to newcomers. Not longer, because the flood may have named a newcomer's address before
-it came. Two budgets' worth of repeated addresses (4,000) can be kept off that way."""
+answer, and leaves the budget above to newcomers. Not longer, because the flood may have named a newcomer's address
+before it came. Two budgets' worth of repeated addresses (4,000) can be kept off that way."""
 
 NUDGES_PER_TARGET_PER_SECOND: Final = 8.0
 NUDGES_PER_TARGET_BURST: Final = 16.0
@@ -133,14 +133,15 @@ MOST_ANNOUNCED_INTERVAL: Final = 600.0
 EXPIRY_INTERVALS: Final = 3.0
 PROBE_AFTER_INTERVALS: Final = 1.5
 PROBES_PER_INTERVAL: Final = 20.0
-"""A path silent for 1.5 announced intervals is probed by unicast, 20 times an interval, and forgotten after 3. With 40 %
-loss both ways all 30 probes fail once in 650,000 times, so nobody flaps; a dead node is gone in 3 intervals."""
+"""A path silent for 1.5 announced intervals is probed by unicast, 20 times an interval, and forgotten after 3. With
+40 % loss both ways all 30 probes fail once in 650,000 times, so nobody flaps; a dead node is gone in 3 intervals."""
 
 LEAST_PROBE_GAP: Final = 0.1
 """Shortest time between two probes of one path."""
 
 BURST_TIMES: Final = (0.0, 0.1, 0.3, 0.7, 1.5, 3.0)
-"""When a newcomer introduces itself after its start: 40 % loss leaves 0.4 % unheard, and a flood hears it knock twice."""
+"""When a newcomer introduces itself after its start: 40 % loss leaves 0.4 % unheard, and a flood hears it knock
+twice."""
 
 LINK_BURST_TIMES: Final = (0.0, 0.2, 0.8)
 """The same on an interface or address that appears later."""
@@ -164,4 +165,5 @@ CHALLENGE_PATIENCE: Final = 1.0
 
 CONFIRM_WAIT: Final = 0.3
 CONFIRM_TRIES: Final = 8
-"""The responder probes as soon as it accepted our CONFIRM. If we do not hear it so soon, one of them got lost: again."""
+"""The responder probes as soon as it accepted our CONFIRM. If we do not hear it so soon, one of them got lost:
+again."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from .identity import mid_of
 from .limits import MAX_KEYS_PER_ADDRESS, MAX_PEERS
-from .replay import ReplayWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .introduction import Introduction
+    from .replay import ReplayWindow
 
 LinkKey = tuple[int, int]
 HostPort = tuple[str, int]
@@ -22,8 +22,8 @@ class Path:
     """
     One verified way to a peer: its unicast address on one link of ours.
 
-    `heard` and `since` (last verified) are seconds on the protocol's clock; `confirmed` once it showed that it verified us
-    too; `probes` counts those sent since it was heard last.
+    `heard` and `since` (last verified) are seconds on the protocol's clock; `confirmed` once it showed that it
+    verified us too; `probes` counts those sent since it was heard last.
     """
 
     link: LinkKey

@@ -24,18 +24,16 @@ import struct
 from enum import IntEnum
 from hashlib import sha1
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_SIZE, Identity, pair_guard, verify
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False).digest()
 PREFIX: Final = b"\x00\x02" + COMMUNITY_ID
 VERSION: Final = 1
 
 HEAD: Final = struct.Struct(">22sBBB16s64sQQ")
+HEAD_REST: Final = struct.Struct(">64sQQ")
 COOKIE: Final = struct.Struct(">22sBBB16s16s")
 NUDGE: Final = struct.Struct(">22sBBB16s64s")
 NO_GUARD: Final = bytes(GUARD_SIZE)
@@ -147,11 +145,11 @@ class Writer:
         Make a signed datagram; with a `pair_key` its guard is the one for that peer.
         """
         self.sequence += 1
-        make: Callable[[bytes], bytes] = lambda guard: HEAD.pack(PREFIX, kind, VERSION, channel, guard,  # noqa: E731
-                                                                 self.identity.key, self.epoch, self.sequence) + payload
-        data = make(guard)
+        head = PREFIX + bytes((kind, VERSION, channel))
+        rest = HEAD_REST.pack(self.identity.key, self.epoch, self.sequence) + payload
         if pair_key is not None:
-            data = make(pair_guard(pair_key, data[:GUARD_START] + data[GUARD_END:]))
+            guard = pair_guard(pair_key, head + rest)
+        data = head + guard + rest
         return data + self.identity.sign(data)
 
 
