@@ -230,7 +230,7 @@ def test_no_answer_is_larger_than_what_asked_for_it() -> None:
     lan.node()
     lan.run(2)
     assert {len(data) for data in lan.of_kind(Kind.CHALLENGE)} == {CHALLENGE_SIZE}
-    assert all(len(data) <= CHALLENGE_SIZE for kind in (Kind.RESPONSE, Kind.COOKIE) for data in lan.of_kind(kind))
+    assert all(len(data) <= CHALLENGE_SIZE for kind in (Kind.RESPONSE, Kind.CONFIRM) for data in lan.of_kind(kind))
 
 
 def test_challenge_for_another_node_is_not_answered() -> None:

@@ -199,19 +199,19 @@ def test_pending_challenges_are_bounded_in_number_and_time() -> None:
     assert not pending.by_path
 
 
-def test_cookies_and_nonces_fit_one_address_and_expire() -> None:
+def test_nonce_of_the_responder_fits_one_challenge_counts_once_and_expires() -> None:
     secrets = Secrets()
     here, there = Seen((1, 4), False, ("10.0.0.1", 5), 255), Seen((1, 4), False, ("10.0.0.1", 6), 255)
     header = parse(Writer(identity_from("me"), 3).datagram(Kind.CHALLENGE, 0x14, bytes(100)))
-    with_cookie = header._replace(guard=secrets.cookie(here, 0.0))
-    assert secrets.is_cookie(here, with_cookie, SECRET_LIFETIME)
-    assert not secrets.is_cookie(there, with_cookie, 1.0)
-    assert not secrets.is_cookie(here, with_cookie, 3 * SECRET_LIFETIME)
     nonce = secrets.nonce(here, header, bytes(16), 100.0)
     confirm = header._replace(guard=nonce, payload=bytes(64) + bytes(16))
     assert secrets.is_nonce(here, confirm, 101.0)
+    assert secrets.is_nonce(here, confirm, 100.0 + SECRET_LIFETIME)
     assert not secrets.is_nonce(there, confirm, 101.0)
     assert not secrets.is_nonce(here, confirm._replace(epoch=4), 101.0)
+    assert not secrets.is_nonce(here, confirm._replace(payload=bytes(64) + b"x" * 16), 101.0)
+    late = Secrets()
+    assert not late.is_nonce(here, confirm._replace(guard=late.nonce(here, header, bytes(16), 0.0)), 70.0)
     assert secrets.redeem(nonce, 101.0)
     assert not secrets.is_nonce(here, confirm, 101.0)
     assert not secrets.is_nonce(here, confirm, 101.0 + SECRET_LIFETIME)

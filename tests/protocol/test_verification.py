@@ -252,10 +252,10 @@ def test_idle_pair_sends_an_introduction_each_and_nothing_else() -> None:
 
 def test_load_stays_the_same_however_many_nodes_there_are() -> None:
     lan = SimulatedLan()
-    for _ in range(60):
+    for _ in range(40):
         lan.node()
     lan.run(30)
     lan.wire.clear()
     lan.run(60)
     assert len(lan.of_kind(Kind.INTRODUCTION)) / 60 < 14
-    assert all(len(node.core.peers) == 59 for node in lan.nodes)
+    assert all(len(node.core.peers) == 39 for node in lan.nodes)

@@ -306,8 +306,8 @@ class MulticastCommunity(Community, LanListener):
         """
         Send what the protocol says, act on what happened.
         """
-        self.lan.send_batch((destination.link, destination.address, data)
-                            for destination, data in self.core.take_outgoing())
+        for (link, address, verified), data in self.core.take_outgoing():
+            self.lan.send_on(link, address, data, doubtful=not verified)
         for event in self.core.take_events():
             if isinstance(event, PeerLocal):
                 self.on_local(event.peer, event.first)

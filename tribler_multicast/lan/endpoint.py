@@ -19,7 +19,7 @@ from ipv8.messaging.interfaces.endpoint import Endpoint
 from . import interfaces as lan_interfaces
 from .interfaces import IPV4, IPV6, Interface
 from .options import current, read_ancillary
-from .sockets import explain, open_multicast, open_unicast, rejoin
+from .sockets import explain, open_multicast, open_spare, open_unicast, rejoin
 from .watcher import InterfaceWatcher
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class LanLink:
     family: int
     multicast: socket.socket | None = None
     unicast: socket.socket | None = None
+    spare: socket.socket | None = None
     error: str | None = None
     send_error: str | None = None
     retry: float = RETRY_FIRST
@@ -281,8 +282,10 @@ class LanEndpoint(Endpoint):
         try:
             link.unicast = open_unicast(self.platform, interface, family, ports)
             link.multicast = open_multicast(self.platform, interface, family, config.group(family), config.port)
-            for sock, multicast in ((link.unicast, False), (link.multicast, True)):
-                asyncio.get_running_loop().add_reader(sock, self.drain, link, sock, multicast)
+            link.spare = open_spare(self.platform, link.unicast, interface, family)
+            for sock in (link.unicast, link.spare, link.multicast):
+                if sock is not None:
+                    asyncio.get_running_loop().add_reader(sock, self.drain, link, sock, sock is link.multicast)
         except OSError as e:
             self.close_link(link)
             link.error = explain(e)
@@ -318,11 +321,11 @@ class LanEndpoint(Endpoint):
         """
         Close the sockets of a link.
         """
-        for sock in (link.unicast, link.multicast):
+        for sock in (link.unicast, link.spare, link.multicast):
             if sock is not None:
                 asyncio.get_running_loop().remove_reader(sock)
                 sock.close()
-        link.unicast = link.multicast = None
+        link.unicast = link.spare = link.multicast = None
 
     def log_trouble(self, link: LanLink, text: str, now: float) -> None:
         """
@@ -375,32 +378,35 @@ class LanEndpoint(Endpoint):
                 if self.dropped["listener_error"] < 10:
                     self.log.exception("A listener failed on a datagram")
 
-    def send_on(self, key: LinkKey, address: tuple[str, int] | None, data: bytes) -> None:
+    def send_on(self, key: LinkKey, address: tuple[str, int] | None, data: bytes, doubtful: bool = False) -> None:
         """
-        Send one datagram by a link, to the group when there is no address. A failure is noted on the link, never
-        raised.
+        Send one datagram by a link, to the group when there is no address. A failure is noted on the link, never raised.
+
+        `doubtful` is what goes to an address where perhaps nobody is: it may get lost, and holds up nothing else.
         """
         link = self.links.get(key)
         if link is None or link.unicast is None:
             self.dropped["send_no_link"] += 1
             return
         ip, port = address or (self.config.group(link.family), self.config.port)
+        target = (ip, port) if link.family == IPV4 else (ip, port, 0, link.interface.index)
+        spare = link.spare if doubtful else None
         try:
-            link.unicast.sendto(data, (ip, port) if link.family == IPV4 else (ip, port, 0, link.interface.index))
+            (spare or link.unicast).sendto(data, target)
+        except BlockingIOError:
+            self.dropped["send_queue_full"] += 1
         except OSError as e:
-            self.dropped["send_error"] += 1
-            link.send_error = explain(e)
-            now = time.monotonic()
-            self.log_trouble(link, f"can't send: {link.send_error}", now)
-            self.watcher.look_in(RETRY_FIRST)
-            return
-        link.send_error = None
-        self.packets_up += 1
-        self.bytes_up += len(data)
+            self.send_failed(link, e)
+        else:
+            link.send_error = None
+            self.packets_up += 1
+            self.bytes_up += len(data)
 
-    def send_batch(self, datagrams: Iterable[tuple[LinkKey, tuple[str, int] | None, bytes]]) -> None:
+    def send_failed(self, link: LanLink, error: OSError) -> None:
         """
-        Send several datagrams in order.
+        Note that a link can't send, and look soon whether the interface is still as it was. Nothing is given up.
         """
-        for key, address, data in datagrams:
-            self.send_on(key, address, data)
+        self.dropped["send_error"] += 1
+        link.send_error = explain(error)
+        self.log_trouble(link, f"can't send: {link.send_error}", time.monotonic())
+        self.watcher.look_in(RETRY_FIRST)

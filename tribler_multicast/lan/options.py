@@ -66,7 +66,7 @@ class Platform:
     membership_by_index: bool
 
 
-LINUX: Final = Platform("linux", 15, 2, 32, 33, 34, 35, 36, 8, 12, 2, 49,
+LINUX: Final = Platform("linux", None, 2, 32, 33, 34, 35, 36, 8, 12, 2, 49,
                         16, 17, 18, 19, 20, 21, 26, 49, 50, 51, 52, 29, True, True)
 DARWIN: Final = Platform("darwin", 0x200, 4, 9, 10, 11, 12, 13, 26, 24, 24, None,
                          4, 9, 10, 11, 12, 13, 27, 61, 46, 37, 47, None, True, True)
@@ -97,6 +97,9 @@ def group_request(platform: Platform, family: int, group: str, ip: str, index: i
 def shared(platform: Platform) -> Iterable[Option]:
     """
     Get the options that let several nodes on one machine listen to one group and port.
+
+    Not SO_REUSEPORT on Linux: SO_REUSEADDR is enough there, also between users, and since 6.6 a datagram for one
+    interface may be given to any socket of a reuse-port group, also to one that listens on another [measured].
     """
     yield Option(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if platform.reuse_port is not None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECEIVE_BUFFER: Final = 1 << 20
-"""Bytes asked of the kernel per socket, so that a burst does not push out what matters (the kernel may give less)."""
+BUFFER: Final = 1 << 20
+"""Bytes asked of the kernel per socket and direction, so that a burst does not push out what matters."""
 
 ADVICE: Final = {
     errno.EADDRINUSE: "another program holds the port and does not share it",
@@ -74,7 +74,7 @@ def open_multicast(platform: Platform, interface: Interface, family: int, group:
         ip = interface.address(family) or ""
         apply(sock, shared(platform))
         apply(sock, receiving(platform, family))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         if not platform.binds_to_group:
             sock.bind(("", port))
         elif family == IPV4:
@@ -102,7 +102,8 @@ def open_unicast(platform: Platform, interface: Interface, family: int, ports: I
         sock = make(family)
         try:
             apply(sock, receiving(platform, family))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
             sock.bind((ip, port) if family == IPV4 else (ip, port, 0, interface.index))
             apply(sock, sending(platform, family, ip, interface.index))
         except OSError as e:
@@ -113,6 +114,33 @@ def open_unicast(platform: Platform, interface: Interface, family: int, ports: I
         else:
             return sock
     raise error
+
+
+def open_spare(platform: Platform, unicast: socket.socket, interface: Interface, family: int) -> socket.socket | None:
+    """
+    Open a second socket on the address and port of the first, for what goes to addresses where perhaps nobody is.
+
+    Linux keeps such datagrams for 3 s and charges them to the socket, which then refuses others too. Both sockets must be
+    read. None where it can't be had: then there is but one.
+    """
+    if platform.name != "linux":
+        return None
+    spare = make(family)
+    try:
+        unicast.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        spare.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        apply(spare, receiving(platform, family))
+        spare.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        spare.bind(unicast.getsockname())
+        apply(spare, sending(platform, family, interface.address(family) or "", interface.index))
+        spare.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    except OSError as e:
+        logger.debug("No spare socket: %s", e)
+        spare.close()
+        return None
+    finally:  # From now on the port is taken for all others.
+        unicast.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return spare
 
 
 def rejoin(platform: Platform, sock: socket.socket, interface: Interface, family: int, group: str) -> None:

@@ -14,22 +14,25 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from .budget import KeyedBuckets, TokenBucket
+from .budget import KeyedBuckets, Recent, TokenBucket
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
 from .exchange import Exchange
-from .gate import GIVE_COOKIE, NUDGE, Gate
+from .gate import Gate
 from .handshake import PendingChallenges, Secrets
 from .introduction import Introduction, pack_capabilities, unpack_capabilities
 from .limits import (
     ANSWER_SPREAD,
     ANSWERS_PER_PEER_BURST,
     ANSWERS_PER_PEER_PER_SECOND,
+    BAD_MEMORY,
     BURST_TIMES,
     LINK_BURST_TIMES,
     MAX_ANSWER_SPREAD,
     MAX_PEERS,
     MIN_INTERVAL,
+    RECENT_BITS,
+    RECENT_ENTRIES,
     TARGET_BURST,
     TARGET_PER_SECOND,
     TARGETS_REMEMBERED,
@@ -43,17 +46,13 @@ from .peers import PeerState, PeerTable
 from .timers import Timer, Timers
 from .wire import (
     KIND_NAMES,
-    NO_GUARD,
-    UNSIGNED_KINDS,
     Header,
     Kind,
     Reader,
     WireError,
     Writer,
     channel_of,
-    cookie_datagram,
     is_signed,
-    nudge_datagram,
 )
 
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ class MulticastProtocol:
         self.liveness = Liveness(self)
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
         self.unverified_sends = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
+        self.unverified_responses = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
+        self.challenged = Recent(RECENT_BITS, RECENT_ENTRIES, BAD_MEMORY)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -185,13 +186,11 @@ class MulticastProtocol:
         if reason is not None:
             self.counters.drop(reason)
             return
-        if data[22] in UNSIGNED_KINDS:
-            (self.exchange.on_cookie if data[22] == Kind.COOKIE else self.exchange.on_nudge)(data, arrival, now)
-            return
         header, reason = self.gate.admit(data, arrival, now)
         if reason is not None:
-            self.on_refused(header, arrival, reason, now)
+            self.on_refused(arrival, reason)
         elif not is_signed(data):
+            self.gate.found_bad(header, arrival)
             self.counters.drop("bad_signature")
         else:
             self.counters.received[KIND_NAMES[header.kind]] += 1
@@ -228,22 +227,12 @@ class MulticastProtocol:
 
     # --- Coming in.
 
-    def on_refused(self, header: Header, arrival: Arrival, reason: str, now: float) -> None:
+    def on_refused(self, arrival: Arrival, reason: str) -> None:
         """
-        Count what the gate refused; give a cookie where one is due; notice our own key in other hands.
+        Count what the gate refused; notice our own key in other hands.
         """
-        channel, destination = channel_of(arrival.link[1], False), Destination(arrival.link, arrival.source)
-        if reason == GIVE_COOKIE:
-            nonce = header.payload[64:80]
-            if len(nonce) == len(NO_GUARD):
-                data = cookie_datagram(channel, nonce, self.secrets.cookie(arrival, now))
-                self.send(Kind.COOKIE, destination, data)
-        elif reason == NUDGE:
-            data = nudge_datagram(channel, self.secrets.cookie(arrival, now), self.identity.key)
-            self.send(Kind.NUDGE, destination, data)
-        elif reason == "own" and not any(arrival.source[0] == link.ip for link in self.links.values()):
-            reason = "own_key_elsewhere"
-        self.counters.drop(reason)
+        elsewhere = reason == "own" and not any(arrival.source[0] == link.ip for link in self.links.values())
+        self.counters.drop("own_key_elsewhere" if elsewhere else reason)
 
     def on_signed(self, header: Header, arrival: Arrival, now: float) -> None:
         """
@@ -407,7 +396,7 @@ class MulticastProtocol:
         Sign and send to one address under a guard.
         """
         data = self.writer.datagram(kind, channel_of(link[1], False), payload, guard)
-        self.send(kind, Destination(link, address), data)
+        self.send(kind, Destination(link, address, verified=False), data)
 
     def send_to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes) -> None:
         """
@@ -416,11 +405,24 @@ class MulticastProtocol:
         data = self.writer.datagram(kind, channel_of(link[1], False), payload, pair_key=peer.pair_key)
         self.send(kind, Destination(link, address), data)
 
+    def is_verified(self, key: bytes, arrival: Arrival) -> bool:
+        """
+        Tell whether a key is verified at the address that a datagram came from.
+        """
+        peer = self.peers.get(key)
+        path = peer.paths.get(arrival.link) if peer is not None else None
+        return path is not None and path.address == arrival.source
+
     def may_send_to(self, address: HostPort, now: float) -> bool:
         """
-        Tell whether the budgets let us send to an address that is not verified.
+        Tell whether the budgets let us challenge an address. When they run low, those challenged lately must wait.
         """
-        if self.targets.take(address[0], now) and self.unverified_sends.take(now):
+        ip, port = address
+        who = b"%b %d" % (ip.encode(), port)
+        lately = self.challenged.seen(who, now)
+        scarce = self.unverified_sends.tokens < UNVERIFIED_SENDS_BURST / 2
+        if not (lately and scarce) and self.targets.take(ip, now) and self.unverified_sends.take(now):
+            self.challenged.note(who)
             return True
         self.counters.drop("target_budget")
         return False

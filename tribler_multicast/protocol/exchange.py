@@ -18,7 +18,7 @@ from .limits import (
 from .pace import challenge_delay
 from .peers import Path, PeerState
 from .replay import ReplayWindow
-from .wire import COOKIE, NO_GUARD, NUDGE, Address, Header, Kind
+from .wire import NO_GUARD, Address, Header, Kind
 
 if TYPE_CHECKING:
     from .core import MulticastProtocol
@@ -103,63 +103,24 @@ class Exchange:
         if self.core.started is None or mine is None or not self.core.may_send_to(address, now):
             return
         pending = self.core.pending.start(key, link, address, now)
-        self.send_challenge(pending, mine, NO_GUARD)
+        self.send_challenge(pending, mine)
 
         def again(now: float) -> None:
-            if self.core.pending.by_path.get((key, link)) is pending and not pending.cookie_used:
+            if self.core.pending.by_path.get((key, link)) is pending:
                 links = self.core.links
                 if link in links and self.core.started is not None and self.core.may_send_to(address, now):
-                    self.send_challenge(pending, links[link], NO_GUARD)
+                    self.send_challenge(pending, links[link])
 
         for delay in CHALLENGE_AGAIN:
             self.core.timers.at(now + delay, again)
 
-    def send_challenge(self, pending: Pending, mine: Link, guard: bytes) -> None:
+    def send_challenge(self, pending: Pending, mine: Link) -> None:
         """
         Send the CHALLENGE of a pending one.
         """
         payload = Challenge(pending.key, pending.nonce, own_address(mine), their_address(mine, pending.address)).pack()
-        self.core.send_unicast(Kind.CHALLENGE, pending.link, pending.address, payload, guard)
+        self.core.send_unicast(Kind.CHALLENGE, pending.link, pending.address, payload, NO_GUARD)
         self.core.counters.verification["started"] += 1
-
-    def on_cookie(self, data: bytes, arrival: Arrival, now: float) -> None:
-        """
-        Repeat our CHALLENGE with the cookie that a busy responder asks for, once.
-        """
-        if len(data) != COOKIE.size:
-            self.core.counters.drop("malformed")
-            return
-        *_, nonce, cookie = COOKIE.unpack(data)
-        pending = self.core.pending.get(nonce, now)
-        mine = self.core.links.get(arrival.link)
-        if (pending is None or mine is None or pending.cookie_used or pending.link != arrival.link
-                or pending.address != arrival.source or cookie == NO_GUARD):
-            self.core.counters.drop("unexpected")
-            return
-        self.core.counters.received["cookie"] += 1
-        pending.cookie_used = True
-        self.send_challenge(pending, mine, cookie)
-
-    def on_nudge(self, data: bytes, arrival: Arrival, now: float) -> None:
-        """
-        Challenge a node that is too busy to look at our introductions, with the cookie it gave for that.
-        """
-        if len(data) != NUDGE.size:
-            self.core.counters.drop("malformed")
-            return
-        *_, cookie, key = NUDGE.unpack(data)
-        mine, peer = self.core.links.get(arrival.link), self.core.peers.get(key)
-        path = peer.paths.get(arrival.link) if peer is not None else None
-        if (self.core.started is None or mine is None or key == self.core.identity.key or cookie == NO_GUARD
-                or (path is not None and path.address == arrival.source and path.confirmed)):
-            self.core.counters.drop("unexpected")
-            return
-        if not self.core.may_send_to(arrival.source, now):
-            return
-        self.core.counters.received["nudge"] += 1
-        pending = self.core.pending.start(key, arrival.link, arrival.source, now)
-        pending.cookie_used = True
-        self.send_challenge(pending, mine, cookie)
 
     def on_response(self, header: Header, arrival: Arrival, now: float) -> None:
         """
@@ -212,6 +173,10 @@ class Exchange:
             return
         if core.started is None or not core.peers.has_room(header.signer, arrival.link, arrival.source[0]):
             core.counters.drop("table_full")
+            return
+        verified = core.is_verified(header.signer, arrival)
+        if not verified and not core.unverified_responses.take(now):
+            core.counters.drop("target_budget")
             return
         nonce = core.secrets.nonce(arrival, header, challenge.nonce, now)
         payload = Proof(header.signer, nonce, header.epoch, initiator, responder, core.current_introduction()).pack()

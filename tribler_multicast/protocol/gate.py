@@ -14,14 +14,11 @@ from . import limits
 from .budget import KeyedBuckets, Recent, TokenBucket
 from .identity import pair_guard
 from .wire import (
-    COOKIE,
     MULTICAST_KINDS,
-    NO_GUARD,
     OVERHEAD,
     PAIR_KINDS,
     PREFIX,
     UNICAST_KINDS,
-    UNSIGNED_KINDS,
     VERSION,
     Header,
     Kind,
@@ -36,9 +33,6 @@ if TYPE_CHECKING:
     from .handshake import PendingChallenges, Secrets
     from .links import Arrival, Link
     from .peers import PeerState, PeerTable
-
-GIVE_COOKIE = "cookie_given"
-NUDGE = "nudged"
 
 
 class Gate:
@@ -55,17 +49,13 @@ class Gate:
         self.pending = pending
         self.secrets = secrets
         self.introductions = TokenBucket(limits.INTRODUCTIONS_PER_SECOND, limits.INTRODUCTIONS_BURST)
-        self.nudges = TokenBucket(limits.NUDGES_PER_SECOND, limits.NUDGES_BURST)
         self.challenges = TokenBucket(limits.CHALLENGES_PER_SECOND, limits.CHALLENGES_BURST)
-        self.cookied = TokenBucket(limits.COOKIED_PER_SECOND, limits.COOKIED_BURST)
-        self.cookies = TokenBucket(limits.COOKIES_PER_SECOND, limits.COOKIES_BURST)
+        self.second_looks = TokenBucket(limits.SECOND_LOOKS_PER_SECOND, limits.SECOND_LOOKS_BURST)
         self.sources = KeyedBuckets(limits.SOURCE_PER_SECOND, limits.SOURCE_BURST, limits.SOURCES_REMEMBERED)
-        self.nudge_targets = KeyedBuckets(limits.NUDGES_PER_TARGET_PER_SECOND, limits.NUDGES_PER_TARGET_BURST,
-                                          limits.TARGETS_REMEMBERED)
         self.known = KeyedBuckets(limits.PEER_PER_SECOND, limits.PEER_BURST, limits.MAX_PEERS)
         self.pairs = KeyedBuckets(2 * limits.PEER_PER_SECOND, 2 * limits.PEER_BURST, limits.MAX_PEERS)
-        self.knocks = Recent(limits.KNOCK_BITS, limits.KNOCK_MEMORY)
-        self.nudged = Recent(limits.KNOCK_BITS, limits.KNOCK_MEMORY, limits.NUDGE_MEMORY)
+        self.knocks = Recent(limits.RECENT_BITS, limits.RECENT_ENTRIES)
+        self.bad = Recent(limits.RECENT_BITS, limits.RECENT_ENTRIES, limits.BAD_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
         """
@@ -90,7 +80,7 @@ class Gate:
             return "oversize"
         if not data.startswith(PREFIX):
             return "not_ours"
-        if len(data) < COOKIE.size or (data[22] not in UNSIGNED_KINDS and len(data) < OVERHEAD):
+        if len(data) < OVERHEAD:
             return "malformed"
         if data[23] != VERSION:
             return "version"
@@ -125,7 +115,7 @@ class Gate:
         Check what this kind of message needs.
         """
         if header.kind == Kind.CHALLENGE:
-            return self.admit_challenge(header, arrival, now)
+            return self.admit_stranger(header, arrival, self.challenges, now)
         if header.kind == Kind.RESPONSE:
             pending = self.pending.get(header.guard, now)
             fits = (pending is not None and pending.key == header.signer and pending.link == arrival.link
@@ -139,27 +129,15 @@ class Gate:
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
         return self.admit_multicast(header, arrival, peer, now)
 
-    def admit_challenge(self, header: Header, arrival: Arrival, now: float) -> str | None:
-        """
-        Check a CHALLENGE against the budgets; with none left, a cookie is due instead of a signature check.
-        """
-        if header.guard != NO_GUARD:
-            if not self.secrets.is_cookie(arrival, header, now):
-                return "bad_cookie"
-            return None if self.cookied.take(now) else "flood"
-        if self.sources.take(arrival.source[0], now) and self.challenges.take(now):
-            return None
-        return GIVE_COOKIE if self.cookies.take(now) else "flood"
-
     def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                    now: float) -> str | None:
         """
         Check the guard of a datagram between verified peers. From one that verified us but that we lost, it is a hint.
         """
         if peer is None:
-            hint = (header.kind in PAIR_KINDS and self.sources.take(arrival.source[0], now)
-                    and self.challenges.take(now))
-            return None if hint else "unknown_peer"
+            if header.kind not in PAIR_KINDS:
+                return "unknown_peer"
+            return self.admit_stranger(header, arrival, self.challenges, now)
         if header.epoch != peer.epoch:
             return "unconfirmed_epoch"
         if not compare_digest(header.guard, pair_guard(peer.pair_key, without_guard(data))):
@@ -172,13 +150,31 @@ class Gate:
         """
         if peer is not None and any(path.address == arrival.source for path in peer.paths.values()):
             return None if self.known.take(header.signer, now) else "rate"
-        if self.sources.take(arrival.source[0], now) and self.introductions.take(now):
+        return self.admit_stranger(header, arrival, self.introductions, now)
+
+    def admit_stranger(self, header: Header, arrival: Arrival, budget: TokenBucket, now: float) -> str | None:
+        """
+        Check a sender that nothing is known of: against the budget, and when that is empty by what it did lately.
+        """
+        who = self.who(header, arrival)
+        if self.bad.seen(who, now):
+            return "known_bad"
+        if self.sources.take(arrival.source[0], now) and budget.take(now):
             return None
-        ip, port = arrival.source
-        who = b"%b %d" % (ip.encode(), port)
         knocked = self.knocks.seen(who, now)
         self.knocks.note(who)
-        if knocked and not self.nudged.seen(who, now) and self.nudge_targets.take(ip, now) and self.nudges.take(now):
-            self.nudged.note(who)
-            return NUDGE
-        return "flood"
+        return None if knocked and self.second_looks.take(now) else "flood"
+
+    def found_bad(self, header: Header, arrival: Arrival) -> None:
+        """
+        Remember a sender whose signature was bad.
+        """
+        self.bad.note(self.who(header, arrival))
+
+    @staticmethod
+    def who(header: Header, arrival: Arrival) -> bytes:
+        """
+        Tell senders apart: by address, key and whether they speak to all or to us.
+        """
+        ip, port = arrival.source
+        return b"%d %d %b %b" % (arrival.multicast, port, ip.encode(), header.signer)

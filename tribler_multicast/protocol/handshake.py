@@ -2,15 +2,15 @@
 The three-message exchange that makes a peer local.
 
     CHALLENGE  initiator -> responder   initiator's nonce
-    RESPONSE   responder -> initiator   responder's nonce; signs both keys, addresses, nonces, epochs: proves the
-    responder CONFIRM    initiator -> responder   signs the same: proves the initiator
+    RESPONSE   responder -> initiator   responder's nonce; keys, addresses, nonces, epochs of both: proves the responder
+    CONFIRM    initiator -> responder   the same, signed by the other: proves the initiator
 
 All three travel by unicast with hop limit 255 and count only when they arrive with 255: they crossed no router (GTSM,
 RFC 5082). Both sides sign both addresses as they see them, so a proxy that relays the messages of a node elsewhere is
 found out: its addresses are not those that were signed. It proves both directions at once, like SIGMA (Krawczyk, 2003).
 
 The responder keeps no state: its nonce is a keyed hash of what it saw, and must come back in the CONFIRM (as the
-cookies of DTLS and IKEv2 do, RFC 6347 section 4.2.1). This module holds payloads, nonces and cookies; `core` decides.
+cookies of DTLS and IKEv2 do, RFC 6347 section 4.2.1). This module holds payloads and nonces; `exchange` decides.
 """
 from __future__ import annotations
 
@@ -108,7 +108,6 @@ class Pending:
     link: LinkKey
     address: HostPort
     sent: float
-    cookie_used: bool = False
 
 
 class PendingChallenges:
@@ -184,27 +183,12 @@ class Secrets:
         self.used: set[bytes] = set()
         self.used_before: set[bytes] = set()
 
-    def cookie(self, arrival: Arrival, now: float) -> bytes:
-        """
-        Make a cookie (16 bytes) that proves later that somebody received it at this address.
-        """
-        self.rotate(now)
-        return self.hash(self.current, b"cookie", arrival)
-
-    def is_cookie(self, arrival: Arrival, header: Header, now: float) -> bool:
-        """
-        Tell whether the guard is a cookie of ours for this address.
-        """
-        self.rotate(now)
-        return any(compare_digest(header.guard, self.hash(secret, b"cookie", arrival))
-                   for secret in (self.current, self.previous))
-
     def nonce(self, arrival: Arrival, header: Header, initiator_nonce: bytes, now: float) -> bytes:
         """
         Make the responder's nonce (16 bytes) for a challenge.
         """
         self.rotate(now)
-        return self.hash(self.current, b"nonce", arrival, header.signer, initiator_nonce, header.epoch)
+        return self.hash(self.current, arrival, header, initiator_nonce)
 
     def is_nonce(self, arrival: Arrival, header: Header, now: float) -> bool:
         """
@@ -215,7 +199,7 @@ class Secrets:
             return False
         initiator_nonce = header.payload[KEY_SIZE:KEY_SIZE + NONCE_SIZE]
         return any(compare_digest(header.guard,
-                                  self.hash(secret, b"nonce", arrival, header.signer, initiator_nonce, header.epoch))
+                                  self.hash(secret, arrival, header, initiator_nonce))
                    for secret in (self.current, self.previous))
 
     def redeem(self, nonce: bytes, now: float) -> bool:
@@ -241,13 +225,12 @@ class Secrets:
             self.rotated = now
 
     @staticmethod
-    def hash(secret: bytes, purpose: bytes, arrival: Arrival, signer: bytes = b"", nonce: bytes = b"",
-             epoch: int = 0) -> bytes:
+    def hash(secret: bytes, arrival: Arrival, header: Header, initiator_nonce: bytes) -> bytes:
         """
         Hash what the responder saw, under a secret.
         """
         index, family = arrival.link
         ip, port = arrival.source
-        place = b"%d %d %d " % (index, family, port) + packed_ip(family, ip)
-        return blake2b(b"%b|%b|%b|%b|%d" % (purpose, signer, nonce, place, epoch), key=secret,
-                       digest_size=NONCE_SIZE).digest()
+        seen = b"%b|%b|%d %d %d %d|%b" % (header.signer, initiator_nonce, header.epoch, index, family, port,
+                                          packed_ip(family, ip))
+        return blake2b(seen, key=secret, digest_size=NONCE_SIZE).digest()

@@ -40,11 +40,13 @@ class Arrival(Protocol):
 
 class Destination(NamedTuple):
     """
-    Where to send: a link, and an address on it; no address means the multicast group.
+    Where to send: a link, and an address on it; no address means the multicast group. What goes to an address that is
+    not verified, so that perhaps nobody is there, must not hold up what goes to others.
     """
 
     link: tuple[int, int]
     address: tuple[str, int] | None
+    verified: bool = True
 
 
 @dataclass(frozen=True)

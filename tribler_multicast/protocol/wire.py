@@ -13,9 +13,6 @@ Datagrams, byte by byte. `docs/protocol.md` is the prose to this module.
        121     n  payload
      121+n    64  Ed25519 signature over all of the above behind a domain string
 
-Two datagrams are unsigned, because they are what a node under flood can still afford, and say nothing about anybody:
-COOKIE (prefix, kind, version, channel, guard = the challenger's nonce, 16 bytes of cookie) and NUDGE (the same with the
-cookie as guard, then the 64 bytes of the sender's key).
 All integers are big-endian.
 """
 from __future__ import annotations
@@ -34,8 +31,6 @@ VERSION: Final = 1
 
 HEAD: Final = struct.Struct(">22sBBB16s64sQQ")
 HEAD_REST: Final = struct.Struct(">64sQQ")
-COOKIE: Final = struct.Struct(">22sBBB16s16s")
-NUDGE: Final = struct.Struct(">22sBBB16s64s")
 NO_GUARD: Final = bytes(GUARD_SIZE)
 GUARD_START: Final = 25
 GUARD_END: Final = GUARD_START + GUARD_SIZE
@@ -61,18 +56,15 @@ class Kind(IntEnum):
     CHALLENGE = 3
     RESPONSE = 4
     CONFIRM = 5
-    COOKIE = 6
-    PROBE = 7
-    PROBE_REPLY = 8
-    SOLICITATION = 9
-    ANSWER = 10
-    NUDGE = 11
+    PROBE = 6
+    PROBE_REPLY = 7
+    SOLICITATION = 8
+    ANSWER = 9
 
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION})
 UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION})
-UNSIGNED_KINDS: Final = frozenset({Kind.COOKIE, Kind.NUDGE})
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE by unicast too.)"""
 
@@ -151,20 +143,6 @@ class Writer:
             guard = pair_guard(pair_key, head + rest)
         data = head + guard + rest
         return data + self.identity.sign(data)
-
-
-def cookie_datagram(channel: int, nonce: bytes, cookie: bytes) -> bytes:
-    """
-    Make a COOKIE: the answer to a CHALLENGE that we can't afford to look at.
-    """
-    return COOKIE.pack(PREFIX, Kind.COOKIE, VERSION, channel, nonce, cookie)
-
-
-def nudge_datagram(channel: int, cookie: bytes, key: bytes) -> bytes:
-    """
-    Make a NUDGE: the answer to an introduction that we can't afford to look at.
-    """
-    return NUDGE.pack(PREFIX, Kind.NUDGE, VERSION, channel, cookie, key)
 
 
 class Address(NamedTuple):
