@@ -380,7 +380,7 @@ class LanEndpoint(Endpoint):
 
     def send_on(self, key: LinkKey, address: tuple[str, int] | None, data: bytes, doubtful: bool = False) -> None:
         """
-        Send one datagram by a link, to the group when there is no address. A failure is noted on the link, never raised.
+        Send one datagram by a link, to the group when there is no address. A failure is noted there, never raised.
 
         `doubtful` is what goes to an address where perhaps nobody is: it may get lost, and holds up nothing else.
         """

@@ -120,7 +120,7 @@ def open_spare(platform: Platform, unicast: socket.socket, interface: Interface,
     """
     Open a second socket on the address and port of the first, for what goes to addresses where perhaps nobody is.
 
-    Linux keeps such datagrams for 3 s and charges them to the socket, which then refuses others too. Both sockets must be
+    Linux keeps such datagrams for 3 s and charges them to the socket, which then refuses others too. Both must be
     read. None where it can't be had: then there is but one.
     """
     if platform.name != "linux":
