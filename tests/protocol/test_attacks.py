@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tribler_multicast.protocol.handshake import Challenge
+from tribler_multicast.protocol.handshake import Challenge, Proof
 from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.limits import CHALLENGE_SIZE, MAX_DATAGRAM, MAX_KEYS_PER_ADDRESS, TARGET_BURST
 from tribler_multicast.protocol.links import Link
@@ -122,15 +122,36 @@ def test_goodbye_of_an_epoch_not_confirmed_counts_for_nothing() -> None:
 
 
 def test_recorded_exchange_does_not_bring_back_a_peer_that_left() -> None:
+    confirms = 0
+    for seed in range(6):  # Who is the initiator depends on the keys.
+        lan, a, b = pair(seed)
+        b.leave()
+        lan.run(1)
+        confirms += len(lan.of_kind(Kind.CONFIRM, b))
+        for _, sender, family, source, target, data in list(lan.wire):
+            if sender is b:
+                lan.transmit(None, family, source, target, data)
+        lan.run(5)
+        assert not a.knows(b)
+        assert a.dropped("unexpected") >= 1
+    assert confirms
+
+
+def test_what_was_said_before_the_exchange_of_a_restart_counts_for_nothing() -> None:
     lan, a, b = pair()
-    b.leave()
+    b.kill()
+    lan.filter = lambda node, data: data[22] == Kind.INTRODUCTION and node is not a
+    b.boot()
     lan.run(1)
-    for _, sender, family, source, target, data in list(lan.wire):
-        if sender is b:
-            lan.transmit(None, family, source, target, data)
-    lan.run(5)
-    assert not a.knows(b)
-    assert a.dropped("unexpected") >= 1
+    early = [data for data in lan.of_kind(Kind.INTRODUCTION, b) if data[112] == 2]
+    lan.filter = lambda _node, _data: True
+    lan.run(10)
+    assert a.core.peers.get(b.identity.key).epoch == 2
+    for data in early:
+        lan.transmit(None, 4, b.address(), GROUP, data)
+    lan.run(1)
+    assert early
+    assert a.dropped("replay") == len(early)
 
 
 def test_recorded_exchange_does_not_bring_back_a_peer_later_either() -> None:
@@ -233,20 +254,38 @@ def test_no_answer_is_larger_than_what_asked_for_it() -> None:
     assert all(len(data) <= CHALLENGE_SIZE for kind in (Kind.RESPONSE, Kind.CONFIRM) for data in lan.of_kind(kind))
 
 
-def test_challenge_for_another_node_is_not_answered() -> None:
+def test_challenge_for_another_node_or_another_address_is_not_answered() -> None:
     lan, a, b = pair()
-    c = lan.node()
+    writer, attacker = Writer(identity_from("attacker"), 1), Address(4, "10.0.50.50", 9)
+    here, elsewhere = Address(4, *a.address()), Address(4, "10.0.50.51", 9)
+    for target, initiator, responder, reason in ((b.identity.key, attacker, here, "wrong_recipient"),
+                                                 (a.identity.key, elsewhere, here, "address_mismatch"),
+                                                 (a.identity.key, attacker, elsewhere, "address_mismatch")):
+        before = a.dropped(reason)
+        payload = Challenge(target, bytes(16), initiator, responder).pack()
+        lan.transmit(None, 4, attacker[1:], a.address(), writer.datagram(Kind.CHALLENGE, channel_of(4, False), payload))
+        lan.run(0.1)
+        assert a.dropped(reason) == before + 1
+    assert not any(target == attacker[1:] for *_, target, _ in lan.wire)
+
+
+def test_response_that_signs_other_addresses_proves_nothing() -> None:
+    lan = SimulatedLan()
+    a, liar = lan.node(), identity_from("liar")
     lan.run(5)
-    recorded = [data for _, sender, _, _, target, data in lan.wire
-                if data[22] == Kind.CHALLENGE and c.address() in (target, sender and sender.address())]
-    assert recorded
-    target = c.identity.key
-    before = a.dropped("wrong_recipient") + b.dropped("wrong_recipient")
-    payload = Challenge(target, bytes(16), Address(4, "10.0.50.50", 9), Address(4, *a.address())).pack()
-    challenge = Writer(identity_from("attacker"), 1).datagram(Kind.CHALLENGE, channel_of(4, False), payload)
-    lan.transmit(None, 4, ("10.0.50.50", 9), a.address(), challenge)
-    lan.run(1)
-    assert a.dropped("wrong_recipient") + b.dropped("wrong_recipient") == before + 1
+    writer, place = Writer(liar, 1), ("10.0.50.50", 9)
+    wrong = Address(4, "10.0.50.51", 9)
+    for initiator, responder in ((Address(4, *a.address()), wrong), (wrong, Address(4, *place))):
+        a.core.pending.by_path.clear()
+        a.core.exchange.challenge(liar.key, (2, 4), place, lan.now)
+        a.flush()
+        challenge = Challenge.unpack(lan.of_kind(Kind.CHALLENGE)[-1][121:-64])
+        proof = Proof(a.identity.key, bytes(16), a.epoch, initiator, responder, Introduction(5.0)).pack()
+        before = a.dropped("address_mismatch")
+        lan.transmit(None, 4, place, a.address(), writer.datagram(Kind.RESPONSE, 0x14, proof, challenge.nonce))
+        lan.run(0.1)
+        assert a.dropped("address_mismatch") == before + 1
+    assert not len(a.core.peers)
 
 
 def test_unicast_between_others_can_not_be_imitated() -> None:
@@ -281,18 +320,18 @@ def test_own_key_in_other_hands_is_noticed() -> None:
 
 def test_one_address_can_not_fill_the_table() -> None:
     lan = SimulatedLan()
-    a = lan.node()
+    a = lan.node(shortest_interval=600.0)
     lan.run(5)
     for number in range(MAX_KEYS_PER_ADDRESS + 20):
-        other = lan.node()
-        other.links = [Link(2, 4, "10.0.200.1", 40000 + number, ("10.0.0.1/16",))]
-        other.identity = identity_from(f"many {number}")
-        other.boot()
-        lan.run(1)
+        other = lan.node(shortest_interval=600.0)
         other.kill()
-        if number % 8 == 0:
-            a.core.targets.buckets.clear()
-    assert len(a.core.peers.keys_at.get(((2, 4), "10.0.200.1"), ())) <= MAX_KEYS_PER_ADDRESS
+        other.links = [Link(2, 4, "10.0.200.1", 40000 + number, ("10.0.0.1/16",))]
+        other.kwargs = {"shortest_interval": 600.0}
+        other.boot()
+        lan.run(2)
+        other.kill()
+    assert len(a.core.peers.keys_at[(2, 4), "10.0.200.1"]) == MAX_KEYS_PER_ADDRESS
+    assert a.dropped("table_full") > 0
 
 
 def test_signed_but_nonsensical_payloads_are_dropped() -> None:

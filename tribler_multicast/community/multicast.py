@@ -79,6 +79,7 @@ class MulticastCommunity(Community, LanListener):
         self.options: Mapping[str, Any] = settings.options if settings.options is not None else {}
         self.database = settings.database
         self.client = settings.client
+        self.ports = {name: self.options[name] for name in ("port", "control_port") if name in self.options}
         self.introduced = Handlers("introductions")
         self.happened = Handlers("events")
         self.answered = Handlers("answers")
@@ -244,12 +245,12 @@ class MulticastCommunity(Community, LanListener):
 
     def lan_config(self) -> LanConfig:
         """
-        Get where to listen from the settings.
+        Get where to listen from the settings; ports are those of the start, as the settings say.
         """
         options, standard = self.options, self.lan.config
         return LanConfig(group4=standard.group4, group6=standard.group6,
-                         port=options.get("port", standard.port),
-                         first_port=options.get("control_port", standard.first_port),
+                         port=self.ports.get("port", standard.port),
+                         first_port=self.ports.get("control_port", standard.first_port),
                          allow=tuple(options.get("interfaces", standard.allow)),
                          deny=tuple(options.get("interfaces_deny", standard.deny)),
                          ipv4=options.get("ipv4", standard.ipv4), ipv6=options.get("ipv6", standard.ipv6))

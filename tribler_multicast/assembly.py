@@ -1,0 +1,124 @@
+"""
+The one place where the parts are put together, for any client: settings, database, community, events, REST.
+
+A client (standalone, or Tribler) makes an ``Assembly`` from what only it knows, has IPv8 load the community with
+``community_arguments``, gives the loaded community to ``start`` and adds ``endpoint`` to its REST server.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .client import Client
+    from .community.multicast import MulticastCommunity
+    from .database import PeerDatabase
+    from .restapi.endpoint import MulticastEndpoint
+    from .restapi.security import HostPolicy
+    from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Assembly:
+    """
+    The parts of one node.
+    """
+
+    def __init__(self, client: Client, options: Settings, database: PeerDatabase | None, epoch: int,
+                 save_settings: Callable[[dict[str, Any]], None]) -> None:
+        """
+        Put together what exists before the community does.
+
+        :param epoch: the number of this start, higher than every earlier one of the same identity.
+        :param save_settings: makes changed settings durable; raises when it cannot.
+        """
+        self.client = client
+        self.options = options
+        self.database = database
+        self.epoch = epoch
+        self.save_settings = save_settings
+        self.started = time.monotonic()
+        self.community: MulticastCommunity | None = None
+        self._endpoint: MulticastEndpoint | None = None
+        self._applying: asyncio.Task[None] | None = None
+
+    def community_arguments(self) -> dict[str, Any]:
+        """
+        What the settings of the community get beside ``my_peer``, ``endpoint`` and ``network``.
+        """
+        return {"epoch": self.epoch, "options": self.options, "database": self.database, "client": self.client}
+
+    async def start(self, community: MulticastCommunity) -> None:
+        """
+        Open the sockets of the loaded community, unless the node is switched off: from now on it introduces itself.
+        """
+        self.community = community
+        self.options.subscribe(self._follow)
+        if self.options["enabled"]:
+            await community.start()
+
+    async def change_settings(self, changes: Mapping[str, Any]) -> None:
+        """
+        Save settings, then put them into effect. The changes are checked; when they cannot be saved nothing is changed.
+        """
+        self.save_settings({**self.options.file_values(), **changes})
+        self.options.update(changes)
+        if self._applying is not None:
+            await self._applying
+
+    def _follow(self, changed: set[str]) -> None:
+        """
+        Have the community take over settings that changed, one change after the other.
+        """
+        self._applying = asyncio.ensure_future(self._apply(changed, self._applying))
+
+    async def _apply(self, changed: set[str], earlier: asyncio.Task[None] | None) -> None:
+        """
+        Wait for the earlier change, then take over this one. A failure is the log's affair: the setting is changed.
+        """
+        if earlier is not None:
+            await earlier
+        assert self.community is not None
+        # Gathered, because what the community cancels of its own must not look like the end of whoever waits here.
+        result = (await asyncio.gather(self.community.apply_settings(changed), return_exceptions=True))[0]
+        if isinstance(result, BaseException):
+            logger.error("A change of %s could not be put into effect", ", ".join(sorted(changed)), exc_info=result)
+
+    def endpoint(self, policy: HostPolicy | None = None) -> MulticastEndpoint:
+        """
+        The endpoint for the REST server of the client, made once, after ``start``.
+
+        :param policy: the names under which that server may be addressed; default: loopback only.
+        """
+        from .restapi.context import RestContext  # noqa: PLC0415 (aiohttp costs start time; the LAN comes first)
+        from .restapi.endpoint import MulticastEndpoint  # noqa: PLC0415
+
+        assert self.community is not None
+        if self._endpoint is None:
+            context = RestContext(version=__version__, client=self.client, options=self.options,
+                                  community=self.community, database=self.database,
+                                  change_settings=self.change_settings, started=self.started)
+            self._endpoint = MulticastEndpoint(context, policy)
+        return self._endpoint
+
+    def stop_events(self) -> None:
+        """
+        End the event streams, before the REST server waits for its requests to end.
+        """
+        if self._endpoint is not None:
+            self._endpoint.close()
+
+    def close(self) -> None:
+        """
+        Stop following the settings, and close what outlives the community. The client unloads the community before.
+        """
+        self.options.unsubscribe(self._follow)
+        if self.database is not None:
+            self.database.close()

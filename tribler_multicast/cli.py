@@ -1,0 +1,358 @@
+"""
+The command line: ``tribler-multicast COMMAND``, also ``python -m tribler_multicast COMMAND``.
+
+Exit status: 0 done, 1 failed (one line says why), 2 wrong usage. The commands other than ``node`` load nothing but the
+standard library and talk to the running node, so that they start fast.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import __version__
+from .settings import SETTINGS, SettingError, Settings, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PROGRAM = "tribler-multicast"
+DEFAULT_STATE_DIR = "~/.tribler-multicast"
+DISCOVER_TIMEOUT = 2.0
+DOCTOR_PATIENCE = 40.0
+"""Seconds until the doctor of the running node must have answered: it waits for firewalls' own tools."""
+
+
+class Failed(Exception):
+    """
+    The command failed: one line, and the exit status.
+    """
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        """
+        Remember what to say.
+        """
+        super().__init__(message)
+        self.status = status
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """
+    An argument parser whose errors are one line, and that takes no abbreviated options.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401
+        """
+        Create a parser. An abbreviation that works today would mean something else with the next option.
+        """
+        super().__init__(**{"allow_abbrev": False, **kwargs})
+
+    def error(self, message: str) -> NoReturn:
+        """
+        Say what is wrong and exit with status 2.
+        """
+        line = " ".join(message.split())
+        self.exit(2, f"{self.prog}: {line} (--help says more)\n")
+
+
+def _folder(text: str) -> Path:
+    """
+    A folder, with ~ for the user's own.
+    """
+    try:
+        if not text:
+            raise RuntimeError("the name is empty")
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder: {error}") from error
+
+
+def _port(text: str) -> int:
+    """
+    A TCP port, 0 for any free one.
+    """
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port, use 0 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """
+    A positive number of seconds.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return value
+
+
+def _key(text: str) -> str:
+    """
+    An API key: what fits in a header and in a line.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]{1,256}", text):
+        raise argparse.ArgumentTypeError("the key must be 1 to 256 printable ASCII characters without spaces")
+    return text
+
+
+def _host(text: str) -> str:
+    """
+    A host to listen on.
+    """
+    if not re.fullmatch(r"[0-9A-Za-z._:%\[\]-]{1,255}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no host")
+    return text
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    """
+    ``name=value`` of a setting, with a value that the setting can have.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not name=value")
+    _checked(name, value)
+    return name, value
+
+
+def _checked(name: str, text: str) -> Any:  # noqa: ANN401
+    """
+    The value of a setting from a text.
+    """
+    try:
+        if name not in SETTINGS:
+            raise SettingError(f"there is no setting {name!r}, the settings are: {', '.join(SETTINGS)}")
+        return parse(SETTINGS[name], text)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _nickname(text: str) -> str:
+    """
+    A nickname.
+    """
+    return str(_checked("nickname", text))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """
+    The parser of every command.
+    """
+    common = OneLineParser(add_help=False)
+    common.add_argument("--state-dir", metavar="DIR", type=_folder, default=argparse.SUPPRESS,
+                        help=f"where the node keeps its files (default {DEFAULT_STATE_DIR})")
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
+                        help="one JSON document on stdout, nothing else")
+    parser = OneLineParser(prog=PROGRAM, parents=[common],
+                           description="Finds and shows the nodes on your local network.")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=OneLineParser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = commands.add_parser(name, parents=[common], help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    node = command("node", run_node, "Run a node until Ctrl-C. Prints one JSON line when it is ready.")
+    node.add_argument("--api-host", metavar="H", type=_host, default="127.0.0.1",
+                      help="address that the API listens on (default 127.0.0.1)")
+    node.add_argument("--api-port", metavar="N", type=_port, default=0, help="its port (default 0: any free one)")
+    node.add_argument("--api-key", metavar="K", type=_key, help="its key (default: a new random one)")
+    node.add_argument("--nickname", metavar="NAME", type=_nickname, help="name that others see")
+    node.add_argument("--set", metavar="name=value", type=_assignment, action="append", default=[], dest="settings",
+                      help="a setting, for this run; may be repeated (see the command settings)")
+
+    command("status", show_status, "This node: interfaces, and messages sent, received and dropped.")
+    peers = command("peers", show_peers, "The nodes on the local network, now and earlier.")
+    peers.add_argument("--local", action="store_true", help="only those that are local now")
+
+    settings = command("settings", do_settings, "Show all settings or one, or change one.")
+    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?")
+
+    discover = command("discover", do_discover, "Ask the local network who is there.")
+    discover.add_argument("--timeout", metavar="S", type=_seconds, default=DISCOVER_TIMEOUT,
+                          help=f"seconds to collect answers (default {DISCOVER_TIMEOUT:g})")
+    discover.add_argument("--capability", metavar="C", action="append", default=[],
+                          help="only nodes that have it; may be repeated")
+
+    command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command and return its exit status.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name from the LAN must not crash a terminal that lacks its letters
+            stream.reconfigure(errors="backslashreplace")
+    options = make_parser().parse_args(arguments)
+    options.json = getattr(options, "json", False)
+    try:
+        options.state_dir = getattr(options, "state_dir", None) or _default_state_dir()
+        options.run(options)
+        sys.stdout.flush()
+    except Failed as error:
+        print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+        return error.status
+    except BrokenPipeError:
+        _give_up_stdout()  # the reader (head, less) has seen enough
+    except OSError as error:
+        _give_up_stdout()
+        print(f"{PROGRAM}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _default_state_dir() -> Path:
+    """
+    Where the node keeps its files unless told otherwise.
+    """
+    try:
+        return Path(DEFAULT_STATE_DIR).expanduser()
+    except RuntimeError as error:
+        raise Failed("you have no home folder, use --state-dir", 2) from error
+
+
+def _give_up_stdout() -> None:
+    """
+    Forget what could not be written: Python would try, and complain, once more when it closes stdout.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show(options: argparse.Namespace, document: dict[str, Any], lines: Callable[[dict[str, Any]], list[str]]) -> None:
+    """
+    Print a document as JSON, or as lines for people.
+    """
+    if options.json:
+        print(json.dumps(document, indent=2))  # noqa: T201
+        return
+    for line in lines(document):
+        print(line)  # noqa: T201
+
+
+def _call(options: argparse.Namespace, method: str, path: str, body: dict[str, Any] | None = None,
+          patience: float = 10.0) -> dict[str, Any]:
+    """
+    Call the running node.
+    """
+    from .cli_client import NodeClient, NodeRefusedError, NodeUnreachableError  # noqa: PLC0415 (not needed by node)
+
+    try:
+        return NodeClient(options.state_dir).call(method, path, body, patience)
+    except NodeUnreachableError as error:
+        raise Failed(str(error)) from error
+    except NodeRefusedError as error:
+        raise Failed(str(error), 2 if error.status == 422 else 1) from error
+
+
+def run_node(options: argparse.Namespace) -> None:
+    """
+    Run a standalone node.
+    """
+    from .standalone import node  # noqa: PLC0415 (loads asyncio and more)
+
+    settings = dict(options.settings)
+    if options.nickname is not None:
+        settings["nickname"] = options.nickname
+    try:
+        node.run_node(node.NodeArguments(state_dir=options.state_dir, api_host=options.api_host,
+                                         api_port=options.api_port, api_key=options.api_key, settings=settings))
+    except node.NodeError as error:
+        raise Failed(str(error)) from error
+
+
+def show_status(options: argparse.Namespace) -> None:
+    """
+    Show this node.
+    """
+    from .cli_render import status_lines  # noqa: PLC0415 (not needed by node)
+
+    _show(options, _call(options, "GET", "/status"), status_lines)
+
+
+def show_peers(options: argparse.Namespace) -> None:
+    """
+    Show the peers.
+    """
+    from .cli_render import peer_lines  # noqa: PLC0415
+
+    _show(options, _call(options, "GET", "/peers?local=true" if options.local else "/peers"), peer_lines)
+
+
+def do_discover(options: argparse.Namespace) -> None:
+    """
+    Ask the LAN who is there.
+    """
+    from .cli_render import peer_lines  # noqa: PLC0415
+
+    body = {"timeout": options.timeout, "capabilities": options.capability}
+    _show(options, _call(options, "POST", "/discover", body, options.timeout + 10), peer_lines)
+
+
+def do_settings(options: argparse.Namespace) -> None:
+    """
+    Show or change settings.
+    """
+    from .cli_render import setting_lines  # noqa: PLC0415
+
+    name, equals, text = (options.setting or "").partition("=")
+    if options.setting is not None and name not in SETTINGS:
+        raise Failed(f"there is no setting {name!r}, the settings are: {', '.join(SETTINGS)}", 2)
+    if equals:
+        try:
+            value = _checked(name, text)
+        except argparse.ArgumentTypeError as error:
+            raise Failed(str(error), 2) from error
+        document = _call(options, "PATCH", "/settings", {name: value})
+    else:
+        document = _call(options, "GET", "/settings")
+    if name:
+        document["settings"] = [setting for setting in document["settings"] if setting["name"] == name]
+    _show(options, document, setting_lines)
+
+
+def do_doctor(options: argparse.Namespace) -> None:
+    """
+    Examine the network: by the running node, which knows its own sockets, or without one.
+    """
+    from .cli_client import NodeClient, NodeRefusedError, NodeUnreachableError  # noqa: PLC0415
+    from .cli_render import finding_lines  # noqa: PLC0415
+
+    try:
+        document = NodeClient(options.state_dir).call("GET", "/doctor", None, DOCTOR_PATIENCE)
+    except NodeUnreachableError:
+        document = {"findings": _examine(options.state_dir)}
+    except NodeRefusedError as error:
+        raise Failed(str(error)) from error
+    _show(options, document, finding_lines)
+
+
+def _examine(state_dir: Path) -> list[dict[str, Any]]:
+    """
+    Examine the network with no node running, under the settings that a node would have.
+    """
+    import dataclasses  # noqa: PLC0415
+
+    from .doctor import examine  # noqa: PLC0415
+
+    try:
+        saved = json.loads((state_dir / "settings.json").read_bytes())
+        settings = Settings(file=saved if isinstance(saved, dict) else None, environment=os.environ)
+    except FileNotFoundError:
+        settings = Settings(environment=os.environ)
+    except (OSError, ValueError) as error:
+        raise Failed(f"the settings cannot be read: {error}") from error
+    return [dataclasses.asdict(finding) for finding in examine(settings)]

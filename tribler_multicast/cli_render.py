@@ -1,0 +1,132 @@
+"""
+What the REST calls give, as lines and tables for people.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import time
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GREEN, YELLOW, RED, BOLD = "32", "33", "31", "1"
+SEVERITY_COLOURS = {"ok": GREEN, "info": "", "warning": YELLOW, "error": RED}
+MISSING = "-"
+
+
+def clean(value: object) -> str:
+    """
+    A text for the terminal: what others chose must not move the cursor or colour the screen.
+    """
+    return "".join(character if unicodedata.category(character)[0] != "C" else "?" for character in str(value))
+
+
+def paint(text: str, colour: str) -> str:
+    """
+    Colour a text on a terminal, unless the user asked for none (no-color.org).
+    """
+    if not colour or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\x1b[{colour}m{text}\x1b[0m"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """
+    Columns as wide as their widest cell.
+    """
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in [headings, *rows]]
+
+
+def ago(moment: float) -> str:
+    """
+    How long ago a moment was (Unix seconds).
+    """
+    seconds = max(0, int(time.time() - moment))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def status_lines(status: dict[str, Any]) -> list[str]:
+    """
+    This node.
+    """
+    lines = [f"mid        {status['mid']}",
+             f"nickname   {clean(status['nickname']) or MISSING}",
+             f"version    {status['version']} ({status['client']})",
+             f"uptime     {status['uptime']:.0f} s", ""]
+    rows = [[clean(item["name"]), ", ".join(item["joined"]) or "not joined",
+             clean(item["error"] or item.get("note") or MISSING), ", ".join(map(clean, item["addresses"]))]
+            for item in status["interfaces"]]
+    lines += table(("INTERFACE", "JOINED", "NOTE", "ADDRESSES"), rows) if rows else ["no interface is in use"]
+    for direction in ("sent", "received", "dropped"):
+        counts = status["counters"].get(direction, {})
+        shown = ", ".join(f"{clean(kind)} {count}" for kind, count in sorted(counts.items()) if count)
+        lines += ["", f"{direction}: {shown or 'nothing'}"] if direction == "sent" else [
+            f"{direction}: {shown or 'nothing'}"]
+    return lines
+
+
+def peer_lines(document: dict[str, Any]) -> list[str]:
+    """
+    The peers, local ones green.
+    """
+    peers = document["peers"]
+    if not peers:
+        return ["Nobody else is here. Start a node on another computer.",
+                "What may be in the way: tribler-multicast doctor"]
+    rows = []
+    for peer in peers:
+        address = peer["addresses"][0]["ip"] if peer["addresses"] else MISSING
+        rtt = MISSING if peer["rtt_ms"] is None else f"{peer['rtt_ms']:.1f} ms"
+        local = "local" if peer["is_local"] else "was local" if peer["was_local"] else MISSING
+        rows.append([local, "online" if peer["online"] else "offline", clean(peer["nickname"]) or MISSING,
+                     peer["mid"], clean(address), clean(peer["interface"] or MISSING), rtt, ago(peer["last_seen"]),
+                     " ".join(map(clean, peer["capabilities"])) or MISSING])
+    head, *lines = table(("LOCAL", "STATE", "NICKNAME", "MID", "ADDRESS", "INTERFACE", "RTT", "SEEN", "CAPABILITIES"),
+                         rows)
+    return [head, *(paint(line[:5], GREEN) + line[5:] if peer["is_local"] and peer["online"] else line
+                    for line, peer in zip(lines, peers, strict=True))]
+
+
+def _value(value: object) -> str:
+    """
+    The value of a setting as ``--set`` takes it.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(map(clean, value))
+    return MISSING if value is None else clean(value)
+
+
+def setting_lines(document: dict[str, Any]) -> list[str]:
+    """
+    Settings, each with its help.
+    """
+    lines = []
+    for setting in document["settings"]:
+        unit = f" {setting['unit']}" if setting["unit"] else ""
+        restart = "; counts after a restart" if setting["needs_restart"] else ""
+        lines += [f"{paint(setting['name'], BOLD)} = {_value(setting['value'])}{unit}",
+                  f"    {setting['help']} ({setting['source']}{restart})"]
+    return lines
+
+
+def finding_lines(document: dict[str, Any]) -> list[str]:
+    """
+    What the doctor found, each with the advice.
+    """
+    lines = []
+    for finding in document["findings"]:
+        severity = finding["severity"]
+        lines.append(f"{paint(severity.ljust(7), SEVERITY_COLOURS.get(severity, ''))}  {clean(finding['what'])}")
+        if finding["advice"]:
+            lines.append(f"         -> {clean(finding['advice'])}")
+    return lines

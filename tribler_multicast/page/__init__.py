@@ -1,0 +1,3 @@
+"""
+The "Local network" page: an HTML shell, one ES module, one style sheet.
+"""

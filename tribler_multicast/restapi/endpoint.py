@@ -1,0 +1,44 @@
+"""
+The endpoint that a host adds to its REST server: ``path`` and ``app``, which is all that Tribler asks of one.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .errors import error_middleware
+from .events_endpoint import EventsRoom
+from .peers_endpoint import PeersRoom
+from .security import HostPolicy, origin_middleware
+from .settings_endpoint import SettingsRoom
+from .status_endpoint import StatusRoom
+
+if TYPE_CHECKING:
+    from .context import RestContext
+
+
+class MulticastEndpoint:
+    """
+    Everything under ``/api/multicast``.
+
+    It brings its own middleware for errors and for Host and Origin, so that it behaves the same in every host; the API
+    key is the host's affair.
+    """
+
+    path = "/api/multicast"
+
+    def __init__(self, context: RestContext, policy: HostPolicy | None = None) -> None:
+        """
+        Create the application with all its rooms.
+        """
+        self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
+        self.events = EventsRoom(context)
+        for room in (StatusRoom(context), PeersRoom(context), SettingsRoom(context), self.events):
+            self.app.add_routes(room.routes())
+
+    def close(self) -> None:
+        """
+        End the event streams, which would otherwise hold up the end of the server.
+        """
+        self.events.close()

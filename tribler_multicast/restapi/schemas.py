@@ -1,0 +1,154 @@
+"""
+The shapes of requests and answers, for the documentation in ``/docs``.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from ipv8.REST.schema import schema as ipv8_schema
+from marshmallow import Schema
+from marshmallow.fields import Boolean, Dict, Float, Integer, List, Nested, Raw, String
+
+
+def schema(**spec: dict[str, Any]) -> Schema:
+    """
+    Make a schema from one name and its fields, as Tribler does.
+    """
+    return ipv8_schema(**spec)
+
+
+def _text(description: str, allow_none: bool = False) -> String:
+    return String(metadata={"description": description}, allow_none=allow_none)
+
+
+class PeerAddressSchema(Schema):
+    """
+    An address of a peer.
+    """
+
+    family = _text("ipv4 or ipv6")
+    ip = String()
+    port = Integer()
+
+
+class PeerSchema(Schema):
+    """
+    A peer: what is known of it now, and what is remembered.
+    """
+
+    mid = _text("hash of the public key, hex")
+    public_key = _text("IPv8 public key, hex")
+    nickname = _text("may be empty")
+    is_local = Boolean(metadata={"description": "verified on a LAN of ours now"})
+    was_local = Boolean(metadata={"description": "verified on a LAN of ours at some time"})
+    online = Boolean(metadata={"description": "answers now"})
+    addresses = List(Nested(PeerAddressSchema))
+    interface = String(allow_none=True)
+    rtt_ms = Float(allow_none=True)
+    first_seen = Float(metadata={"description": "Unix seconds"})
+    last_seen = Float(metadata={"description": "Unix seconds"})
+    capabilities = List(String())
+    friend = _text("none, sent, received or mutual")
+    activity = String(allow_none=True)
+    up = Float(allow_none=True, metadata={"description": "bytes/s"})
+    down = Float(allow_none=True, metadata={"description": "bytes/s"})
+    total_up = Integer(allow_none=True, metadata={"description": "bytes"})
+    total_down = Integer(allow_none=True, metadata={"description": "bytes"})
+
+
+class InterfaceSchema(Schema):
+    """
+    A network interface that is used.
+    """
+
+    name = String()
+    index = Integer()
+    addresses = List(String())
+    joined = List(String(), metadata={"description": "families in which the multicast group is joined"})
+    error = _text("why it is not joined", allow_none=True)
+    note = _text("vpn, container or empty")
+    port = Integer(allow_none=True, metadata={"description": "UDP port of this node's own messages"})
+
+
+class CountersSchema(Schema):
+    """
+    Messages since the start.
+    """
+
+    sent = Dict(keys=String(), values=Integer(), metadata={"description": "by kind"})
+    received = Dict(keys=String(), values=Integer(), metadata={"description": "by kind"})
+    dropped = Dict(keys=String(), values=Integer(), metadata={"description": "by reason"})
+    datagrams = Dict(keys=String(), values=Integer(), metadata={"description": "datagrams and bytes, both ways"})
+
+
+class SettingSchema(Schema):
+    """
+    A setting with its limits and its value.
+    """
+
+    name = String()
+    type = _text("bool, int, float, str or list")
+    unit = String()
+    default = Raw()
+    minimum = Float(allow_none=True)
+    maximum = Float(allow_none=True)
+    choices = List(String(), allow_none=True)
+    help = String()
+    value = Raw()
+    needs_restart = Boolean()
+    source = _text("command line, environment, file or default")
+
+
+class FindingSchema(Schema):
+    """
+    Something the doctor found.
+    """
+
+    what = String()
+    severity = _text("ok, info, warning or error")
+    advice = _text("what to do, empty when there is nothing to do")
+
+
+class ErrorDetailSchema(Schema):
+    """
+    What went wrong.
+    """
+
+    handled = Boolean()
+    message = String()
+
+
+class ErrorSchema(Schema):
+    """
+    An error in Tribler's shape.
+    """
+
+    error = Nested(ErrorDetailSchema)
+
+
+StatusSchema = schema(MulticastStatus={
+    "version": String,
+    "client": (String, "standalone or tribler"),
+    "mid": (String, "of this node, hex"),
+    "public_key": (String, "IPv8 public key of this node, hex"),
+    "nickname": String,
+    "uptime": (Float, "seconds"),
+    "interfaces": [InterfaceSchema],
+    "counters": CountersSchema,
+})
+PeersSchema = schema(MulticastPeers={"peers": [PeerSchema]})
+DiscoverSchema = schema(MulticastDiscover={
+    "timeout": (Float, "seconds to collect answers"),
+    "capabilities": ([String], "only peers that have all of these"),
+})
+SettingsSchema = schema(MulticastSettingsList={"settings": [SettingSchema]})
+SettingsChangeSchema = schema(MulticastSettingsChange={"nickname": (String, "any setting by its name, any number")})
+FindingsSchema = schema(MulticastFindings={"findings": [FindingSchema]})
+EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
+
+
+def answers(success: Any, *statuses: int) -> dict[int, dict[str, Any]]:  # noqa: ANN401
+    """
+    The answers of a call: 200 with its schema, errors in Tribler's shape.
+    """
+    return {200: {"schema": success}, **{status: {"schema": ErrorSchema} for status in (401, *statuses)}}
