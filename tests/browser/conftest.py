@@ -1,0 +1,71 @@
+"""
+A real Chromium, driven by Playwright.
+"""
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.standalone.conftest import start_node  # noqa: F401 (a fixture)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def missing() -> str:
+    """
+    What keeps these tests from running, empty when nothing does.
+    """
+    try:
+        import playwright.sync_api  # noqa: F401, PLC0415 (it may be missing)
+    except ImportError as error:
+        return f"the Python package playwright is missing ({error}): pip install playwright"
+    if CHROMIUM is None:
+        return "the browser Chromium is missing (no chromium, chromium-browser or google-chrome in PATH)"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """
+    Start the browser, or skip and say exactly what is missing.
+    """
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """
+    A profile of its own, without the proxies of whoever runs the tests.
+    """
+    created = browser.new_context(viewport={"width": 1000, "height": 640})
+    created.set_default_timeout(15_000)
+    yield created
+    created.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """
+    Where a test leaves its pictures.
+    """
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    return folder

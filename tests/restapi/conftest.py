@@ -1,0 +1,216 @@
+"""
+A REST server as a standalone node has it, on a real socket, with a community that the test moves by hand.
+"""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientSession
+from ipv8.keyvault.crypto import default_eccrypto
+from ipv8.peer import Peer
+
+from tribler_multicast.assembly import Assembly
+from tribler_multicast.database import PeerDatabase
+from tribler_multicast.restapi.context import RestContext
+from tribler_multicast.restapi.endpoint import MulticastEndpoint
+from tribler_multicast.restapi.security import HostPolicy
+from tribler_multicast.settings import Settings
+from tribler_multicast.standalone.client import StandaloneClient
+from tribler_multicast.standalone.listener import api_url, bind_api
+from tribler_multicast.standalone.loading import create_ipv8
+from tribler_multicast.standalone.server import RestServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+KEY = "the key of the tests"
+
+
+@dataclass
+class Neighbour:
+    """
+    A peer as the community shows it.
+    """
+
+    public_key: bytes
+    mid: bytes
+    nickname: str = "neighbour"
+    capabilities: frozenset[str] = frozenset()
+    addresses: list[tuple[str, str, int]] = field(default_factory=lambda: [("ipv4", "10.0.0.7", 32110)])
+    interface: str | None = "eth0"
+    rtt: float | None = 0.0012345
+    first_seen: float = 1000.0
+    last_seen: float = 2000.0
+    epoch: int = 1
+
+
+@dataclass
+class Found:
+    """
+    An answer to a discovery.
+    """
+
+    peer: Neighbour
+
+
+@dataclass
+class Interface:
+    """
+    An interface as the community shows it.
+    """
+
+    name: str = "eth0"
+    index: int = 2
+    addresses: list[str] = field(default_factory=lambda: ["10.0.0.1"])
+    joined: list[str] = field(default_factory=lambda: ["ipv4"])
+    error: str | None = None
+    note: str = ""
+
+
+class HandMovedCommunity:
+    """
+    Who is local is what the test says. (Real communities meet in tests/standalone and tests/lan.)
+    """
+
+    def __init__(self) -> None:
+        """
+        Nobody is here.
+        """
+        self.my_peer = Peer(default_eccrypto.generate_key("curve25519"))
+        self.peers: list[Neighbour] = []
+        self.asked: list[tuple[float, tuple[str, ...]]] = []
+        self.handlers: list[Callable[[str, dict[str, Any]], None]] = []
+        self.applied: list[set[str]] = []
+
+    async def start(self) -> None:
+        """
+        Open nothing.
+        """
+
+    async def apply_settings(self, changed: set[str]) -> None:
+        """
+        Remember what changed.
+        """
+        self.applied.append(changed)
+
+    def local_peers(self) -> list[Neighbour]:
+        """
+        Who is here.
+        """
+        return self.peers
+
+    async def discover(self, timeout: float, capabilities: list[str]) -> list[Found]:
+        """
+        Remember the question and find whoever has the capabilities.
+        """
+        self.asked.append((timeout, tuple(capabilities)))
+        return [Found(peer) for peer in self.peers if peer.capabilities >= set(capabilities)]
+
+    def interfaces(self) -> list[Interface]:
+        """
+        One interface.
+        """
+        return [Interface()]
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """
+        Some messages.
+        """
+        return {"sent": {"introduction": 3}, "received": {}, "dropped": {"bad signature": 1}}
+
+    def add_event_handler(self, handler: Callable[[str, dict[str, Any]], None]) -> None:
+        """
+        Listen.
+        """
+        self.handlers.append(handler)
+
+    def remove_event_handler(self, handler: Callable[[str, dict[str, Any]], None]) -> None:
+        """
+        Listen no more.
+        """
+        if handler in self.handlers:
+            self.handlers.remove(handler)
+
+    def happen(self, topic: str, **kwargs: object) -> None:
+        """
+        Make an event happen.
+        """
+        for handler in list(self.handlers):
+            handler(topic, kwargs)
+
+
+def make_neighbour(**kwargs: Any) -> Neighbour:  # noqa: ANN401
+    """
+    Make a peer with a key of its own.
+    """
+    peer = Peer(default_eccrypto.generate_key("curve25519"))
+    return Neighbour(public_key=peer.public_key.key_to_bin(), mid=peer.mid, **kwargs)
+
+
+class Api:
+    """
+    The server and a client of it.
+    """
+
+    def __init__(self, url: str, assembly: Assembly, context: RestContext, community: HandMovedCommunity,
+                 session: ClientSession) -> None:
+        """
+        Remember the parts.
+        """
+        self.url = url
+        self.assembly = assembly
+        self.context = context
+        self.community = community
+        self.session = session
+        self.saved: list[dict[str, Any]] = []
+
+    async def call(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:  # noqa: ANN401
+        """
+        Call with the key and return status and JSON.
+        """
+        headers = {"X-Api-Key": KEY, **kwargs.pop("headers", {})}
+        async with self.session.request(method, self.url + path, headers=headers, **kwargs) as response:
+            return response.status, await response.json()
+
+    async def refused(self, method: str, path: str, **kwargs: Any) -> tuple[int, str]:  # noqa: ANN401
+        """
+        Call, expect an error in Tribler's shape of one line, and return status and message.
+        """
+        status, answer = await self.call(method, path, **kwargs)
+        assert set(answer) == {"error"}
+        assert answer["error"]["handled"] is True
+        message = answer["error"]["message"]
+        assert message
+        assert "\n" not in message
+        assert len(message) < 300
+        return status, message
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    """
+    A served node.
+    """
+    community = HandMovedCommunity()
+    database = PeerDatabase.open(tmp_path / "multicast.db", time.time())
+    saved: list[dict[str, Any]] = []
+    assembly = Assembly(StandaloneClient(), Settings(), database, 1, saved.append)
+    await assembly.start(community)
+    context = RestContext(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
+                          database=database, change_settings=assembly.change_settings)
+    listener = bind_api("127.0.0.1", 0)
+    policy = HostPolicy("127.0.0.1")
+    endpoint = MulticastEndpoint(context, policy)
+    server = RestServer(endpoint, create_ipv8(), KEY, policy)
+    await server.start(listener)
+    async with ClientSession() as session:
+        served = Api(api_url(listener), assembly, context, community, session)
+        served.saved = saved
+        yield served
+    endpoint.close()
+    await server.stop()
+    assembly.close()
