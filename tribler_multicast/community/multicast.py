@@ -79,7 +79,8 @@ class MulticastCommunity(Community, LanListener):
         self.options: Mapping[str, Any] = settings.options if settings.options is not None else {}
         self.database = settings.database
         self.client = settings.client
-        self.ports = {name: self.options[name] for name in ("port", "control_port") if name in self.options}
+        self.ports = (self.options.get("port", lan.config.port),
+                      self.options.get("control_port", lan.config.first_port))
         self.introduced = Handlers("introductions")
         self.happened = Handlers("events")
         self.answered = Handlers("answers")
@@ -249,8 +250,7 @@ class MulticastCommunity(Community, LanListener):
         """
         options, standard = self.options, self.lan.config
         return LanConfig(group4=standard.group4, group6=standard.group6,
-                         port=self.ports.get("port", standard.port),
-                         first_port=self.ports.get("control_port", standard.first_port),
+                         port=self.ports[0], first_port=self.ports[1],
                          allow=tuple(options.get("interfaces", standard.allow)),
                          deny=tuple(options.get("interfaces_deny", standard.deny)),
                          ipv4=options.get("ipv4", standard.ipv4), ipv6=options.get("ipv6", standard.ipv6))
