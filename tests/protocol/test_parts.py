@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ipv8.keyvault.crypto import default_eccrypto
 
-from tribler_multicast.protocol.budget import BloomFilter, KeyedBuckets, Recent, TokenBucket
+from tribler_multicast.protocol.budget import BloomFilter, KeyedBuckets, Knocks, TokenBucket
 from tribler_multicast.protocol.handshake import PendingChallenges, Secrets
 from tribler_multicast.protocol.identity import Identity, ipv8_key, mid_of, verify
 from tribler_multicast.protocol.introduction import CAPABILITIES, Introduction, Service, clean_nickname
@@ -71,24 +71,31 @@ def test_buckets_per_key_stay_bounded_and_forget_the_least_recent() -> None:
 
 def test_bloom_filter_forgets_nobody_and_invents_few() -> None:
     random, bloom = Random(1), BloomFilter(1 << 16)
-    inside = [random.randbytes(12) for _ in range(2000)]
-    for who in inside:
-        bloom.add(who)
-    assert all(who in bloom for who in inside)
-    assert sum(random.randbytes(12) in bloom for _ in range(10_000)) < 100
+    inside = [(random.randrange(1 << 16), random.randrange(1 << 16)) for _ in range(2000)]
+    for places in inside:
+        bloom.add(places)
+    assert all(places in bloom for places in inside)
+    assert sum((random.randrange(1 << 16), random.randrange(1 << 16)) in bloom for _ in range(10_000)) < 100
 
 
-def test_recent_forgets_by_number_and_by_time() -> None:
-    recent = Recent(1 << 16, 10, 5.0)
-    recent.note(b"me")
-    assert recent.seen(b"me", 0.0)
-    assert recent.seen(b"me", 6.0)
-    assert not recent.seen(b"me", 12.0)
-    recent.note(b"me")
-    for number in range(40):
-        recent.note(b"other %d" % number)
-        recent.seen(b"x", 12.0)
-    assert not recent.seen(b"me", 12.0)
+def test_knocks_are_counted_up_to_a_few_and_forgotten_by_time() -> None:
+    knocks = Knocks(3, 1 << 16, 10, 5.0)
+    assert [knocks.count(b"me", 0.0) for _ in range(5)] == [0, 1, 2, 3, 3]
+    assert knocks.count(b"other", 0.0) == 0
+    assert knocks.count(b"me", 6.0) == 3
+    assert knocks.count(b"me", 10.0) == 3
+    assert knocks.count(b"me", 21.0) == 0
+
+
+def test_knocks_are_forgotten_when_too_many_others_knock() -> None:
+    knocks = Knocks(2, 1 << 16, 10, 5.0)
+    knocks.count(b"me", 0.0)
+    for number in range(12):
+        knocks.count(b"other %d" % number, 0.0)
+    assert knocks.count(b"me", 0.0) == 1
+    for number in range(30):
+        knocks.count(b"another %d" % number, 0.0)
+    assert knocks.count(b"me", 0.0) == 0
 
 
 def test_timers_run_in_order_and_cancelled_ones_never() -> None:

@@ -73,36 +73,30 @@ class KeyedBuckets:
 
 class BloomFilter:
     """
-    A set of who was there, lossy and of fixed size, keyed so that nobody can aim at it (Bloom, 1970; two hashes).
+    A set of who was there, lossy and of fixed size (Bloom, 1970; two hashes).
     """
+
+    __slots__ = ("array", "count")
 
     def __init__(self, bits: int) -> None:
         """
-        Make an empty filter of `bits` bits, a power of two.
+        Make an empty filter of `bits` bits, a multiple of 8.
         """
-        self.bits = bits
-        self.key = urandom(16)
         self.array = bytearray(bits // 8)
         self.count = 0
 
-    def places(self, who: bytes) -> tuple[int, int]:
+    def __contains__(self, places: tuple[int, int]) -> bool:
         """
-        Get the two bits for somebody.
+        Tell whether somebody was there, by the bits for it; wrong in few cases, and then with "yes".
         """
-        digest = int.from_bytes(blake2b(who, key=self.key, digest_size=8).digest(), "big")
-        return digest & self.bits - 1, (digest >> 32) & self.bits - 1
+        a, b = places
+        return bool(self.array[a >> 3] >> (a & 7) & self.array[b >> 3] >> (b & 7) & 1)
 
-    def __contains__(self, who: bytes) -> bool:
-        """
-        Tell whether somebody was there; wrong in few cases, and then with "yes".
-        """
-        return all(self.array[place >> 3] >> (place & 7) & 1 for place in self.places(who))
-
-    def add(self, who: bytes) -> None:
+    def add(self, places: tuple[int, int]) -> None:
         """
         Note somebody.
         """
-        for place in self.places(who):
+        for place in places:
             self.array[place >> 3] |= 1 << (place & 7)
         self.count += 1
 
@@ -112,7 +106,7 @@ class Recent:
     Who was there lately: two Bloom filters that take turns, after so many entries or so much time.
     """
 
-    def __init__(self, bits: int, entries: int, seconds: float = float("inf")) -> None:
+    def __init__(self, bits: int, entries: int, seconds: float) -> None:
         """
         Remember somebody until `entries` others came or `seconds` went by, and at most twice that.
         """
@@ -122,20 +116,41 @@ class Recent:
         self.new, self.old = BloomFilter(bits), BloomFilter(bits)
         self.turned: float | None = None
 
-    def seen(self, who: bytes, now: float) -> bool:
+    def seen(self, places: tuple[int, int], now: float) -> bool:
         """
-        Tell whether somebody was noted lately.
+        Tell whether somebody was there lately, and note that it is now.
         """
         if self.turned is None:
             self.turned = now
         if self.new.count >= self.entries or now - self.turned >= self.seconds:
             self.old = self.new if now - self.turned < 2 * self.seconds else BloomFilter(self.bits)
             self.new, self.turned = BloomFilter(self.bits), now
-        return who in self.new or who in self.old
+        if places in self.new:
+            return True
+        self.new.add(places)
+        return places in self.old
 
-    def note(self, who: bytes) -> None:
+
+class Knocks:
+    """
+    How often somebody knocked lately, up to a few times; bounded memory, keyed so that nobody can aim at it.
+    """
+
+    def __init__(self, most: int, bits: int, entries: int, seconds: float) -> None:
         """
-        Note somebody.
+        Count up to `most`, in that many `Recent` of `bits` bits (a power of two) each.
         """
-        if who not in self.new:
-            self.new.add(who)
+        self.mask = bits - 1
+        self.key = urandom(16)
+        self.levels = [Recent(bits, entries, seconds) for _ in range(most)]
+
+    def count(self, who: bytes, now: float) -> int:
+        """
+        Get the number of knocks before this one, and count this one.
+        """
+        digest = int.from_bytes(blake2b(who, key=self.key, digest_size=8).digest(), "big")
+        places = digest & self.mask, (digest >> 32) & self.mask
+        for number, level in enumerate(self.levels):
+            if not level.seen(places, now):
+                return number
+        return len(self.levels)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from .budget import KeyedBuckets, Recent, TokenBucket
+from .budget import KeyedBuckets, Knocks, TokenBucket
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
 from .exchange import Exchange
@@ -25,14 +25,14 @@ from .limits import (
     ANSWER_SPREAD,
     ANSWERS_PER_PEER_BURST,
     ANSWERS_PER_PEER_PER_SECOND,
-    BAD_MEMORY,
     BURST_TIMES,
+    KNOCK_BITS,
+    KNOCK_ENTRIES,
+    KNOCK_MEMORY,
     LINK_BURST_TIMES,
     MAX_ANSWER_SPREAD,
     MAX_PEERS,
     MIN_INTERVAL,
-    RECENT_BITS,
-    RECENT_ENTRIES,
     TARGET_BURST,
     TARGET_PER_SECOND,
     TARGETS_REMEMBERED,
@@ -94,7 +94,7 @@ class MulticastProtocol:
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
         self.unverified_sends = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
         self.unverified_responses = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
-        self.challenged = Recent(RECENT_BITS, RECENT_ENTRIES, BAD_MEMORY)
+        self.challenged = Knocks(1, KNOCK_BITS, KNOCK_ENTRIES, KNOCK_MEMORY)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -190,7 +190,6 @@ class MulticastProtocol:
         if reason is not None:
             self.on_refused(arrival, reason)
         elif not is_signed(data):
-            self.gate.found_bad(header, arrival)
             self.counters.drop("bad_signature")
         else:
             self.counters.received[KIND_NAMES[header.kind]] += 1
@@ -418,11 +417,9 @@ class MulticastProtocol:
         Tell whether the budgets let us challenge an address. When they run low, those challenged lately must wait.
         """
         ip, port = address
-        who = b"%b %d" % (ip.encode(), port)
-        lately = self.challenged.seen(who, now)
+        lately = self.challenged.count(b"%b %d" % (ip.encode(), port), now)
         scarce = self.unverified_sends.tokens < UNVERIFIED_SENDS_BURST / 2
         if not (lately and scarce) and self.targets.take(ip, now) and self.unverified_sends.take(now):
-            self.challenged.note(who)
             return True
         self.counters.drop("target_budget")
         return False

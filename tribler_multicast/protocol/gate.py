@@ -11,7 +11,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from . import limits
-from .budget import KeyedBuckets, Recent, TokenBucket
+from .budget import KeyedBuckets, Knocks, TokenBucket
 from .identity import pair_guard
 from .wire import (
     MULTICAST_KINDS,
@@ -54,8 +54,7 @@ class Gate:
         self.sources = KeyedBuckets(limits.SOURCE_PER_SECOND, limits.SOURCE_BURST, limits.SOURCES_REMEMBERED)
         self.known = KeyedBuckets(limits.PEER_PER_SECOND, limits.PEER_BURST, limits.MAX_PEERS)
         self.pairs = KeyedBuckets(2 * limits.PEER_PER_SECOND, 2 * limits.PEER_BURST, limits.MAX_PEERS)
-        self.knocks = Recent(limits.RECENT_BITS, limits.RECENT_ENTRIES)
-        self.bad = Recent(limits.RECENT_BITS, limits.RECENT_ENTRIES, limits.BAD_MEMORY)
+        self.knocks = Knocks(limits.PATIENCE, limits.KNOCK_BITS, limits.KNOCK_ENTRIES, limits.KNOCK_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
         """
@@ -154,27 +153,10 @@ class Gate:
 
     def admit_stranger(self, header: Header, arrival: Arrival, budget: TokenBucket, now: float) -> str | None:
         """
-        Check a sender that nothing is known of: against the budget, and when that is empty by what it did lately.
+        Check a sender that nothing is known of: against the budget, and when that is empty by how often it knocked.
         """
-        who = self.who(header, arrival)
-        if self.bad.seen(who, now):
-            return "known_bad"
         if self.sources.take(arrival.source[0], now) and budget.take(now):
             return None
-        knocked = self.knocks.seen(who, now)
-        self.knocks.note(who)
-        return None if knocked and self.second_looks.take(now) else "flood"
-
-    def found_bad(self, header: Header, arrival: Arrival) -> None:
-        """
-        Remember a sender whose signature was bad.
-        """
-        self.bad.note(self.who(header, arrival))
-
-    @staticmethod
-    def who(header: Header, arrival: Arrival) -> bytes:
-        """
-        Tell senders apart: by address, key and whether they speak to all or to us.
-        """
         ip, port = arrival.source
-        return b"%d %d %b %b" % (arrival.multicast, port, ip.encode(), header.signer)
+        knocks = self.knocks.count(b"%d %d %b %b" % (arrival.multicast, port, ip.encode(), header.signer), now)
+        return None if 0 < knocks < limits.PATIENCE and self.second_looks.take(now) else "flood"

@@ -27,19 +27,16 @@ INTRODUCTIONS_BURST: Final = 600.0
 
 SECOND_LOOKS_PER_SECOND: Final = 700.0
 SECOND_LOOKS_BURST: Final = 700.0
-"""A reserve for when the budget above is empty, for those only who sent before from the same address with the same key,
-and whose signature was not found bad lately. A flood with ever new senders never knocks twice; a flood that repeats
-itself is found bad once; a newcomer knocks again within 0.1 s and is heard."""
+PATIENCE: Final = 3
+"""A reserve for when the budget above is empty, for those only who knocked before, from the same address with the same
+key, but not so often as PATIENCE. A flood with ever new senders never knocks twice, a flood that repeats itself soon
+knocked too often; a newcomer knocks for the second time after 0.1 s and is heard."""
 
-RECENT_BITS: Final = 1 << 20
-RECENT_ENTRIES: Final = 32_768
-"""Who knocked, and who was found bad, is remembered in Bloom filters of so many bits, with so many entries per
-generation (two are kept): 512 KiB in all, 0.4 % false positives. At 20,000 datagrams per second that is 1.6 s or
-more."""
-
-BAD_MEMORY: Final = 10.0
-"""Seconds, and twice that at most, that a sender with a bad signature is not looked at again. Short, because others
-can forge bad datagrams in the name of somebody they heard; who is verified does not suffer (see PEER_PER_SECOND)."""
+KNOCK_BITS: Final = 1 << 20
+KNOCK_ENTRIES: Final = 32_768
+KNOCK_MEMORY: Final = 10.0
+"""Knocks are remembered in Bloom filters of so many bits, for so many entries or seconds per generation (two are kept):
+768 KiB in all, 0.4 % false positives. At 20,000 datagrams per second from ever new senders that is 1.6 s or more."""
 
 SOURCE_PER_SECOND: Final = 32.0
 SOURCE_BURST: Final = 96.0
