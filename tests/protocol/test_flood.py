@@ -11,6 +11,8 @@ from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.limits import (
     KNOCK_BITS,
     MAX_PENDING_CHALLENGES,
+    PEER_BURST,
+    PEER_PER_SECOND,
     UNVERIFIED_SENDS_BURST,
     UNVERIFIED_SENDS_PER_SECOND,
 )
@@ -104,6 +106,7 @@ def test_flood_in_the_name_of_a_peer_leaves_the_peer_local() -> None:
     datagrams = forged()
     few = [next(datagrams) for _ in range(5000)]
     flood(a, 25.0, iter(few * 120))
+    assert a.dropped("bad_signature") <= PEER_BURST + 25 * PEER_PER_SECOND + 1
     assert a.knows(b)
     assert b.knows(a)
     assert not a.gone(b)

@@ -253,7 +253,7 @@ def test_idle_pair_sends_an_introduction_each_and_nothing_else() -> None:
 def test_load_stays_the_same_however_many_nodes_there_are() -> None:
     lan = SimulatedLan()
     for _ in range(40):
-        lan.node()
+        lan.node(shortest_interval=1.0)
     lan.run(30)
     lan.wire.clear()
     lan.run(60)
