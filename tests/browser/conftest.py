@@ -4,6 +4,8 @@ A real Chromium, driven by Playwright.
 from __future__ import annotations
 
 import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +14,6 @@ from tests.standalone.conftest import start_node  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
     from playwright.sync_api import Browser, BrowserContext
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -31,10 +31,17 @@ def missing() -> str:
         return f"the Python package playwright is missing ({error}): pip install playwright"
     if CHROMIUM is None:
         return "the browser Chromium is missing (no chromium, chromium-browser or google-chrome in PATH)"
+    driver = Path(playwright.__file__).parent / "driver" / "node"
+    for program in (CHROMIUM, str(driver)):
+        try:  # Ubuntu's chromium-browser may be but a name for a snap; the driver needs a library that small systems lack.
+            subprocess.run([program, "--version"], check=True, capture_output=True, timeout=30)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", b"") or b""
+            return f"{program} does not run: {said.decode(errors='replace').strip().splitlines()[-1:] or error}"
     return ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """
     Start the browser, or skip and say exactly what is missing.

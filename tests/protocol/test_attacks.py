@@ -49,6 +49,17 @@ def test_forged_signature_has_no_effect() -> None:
     assert state(a) == before
 
 
+def test_forged_signature_of_a_stranger_is_counted_too_and_without_a_stamp_not_even_looked_at() -> None:
+    lan, a, _ = pair()
+    data = Writer(identity_from("stranger"), 1).datagram(Kind.INTRODUCTION, 4, Introduction(5.0).pack())
+    lan.transmit(None, 4, ("10.0.0.50", 1), GROUP, data[:-64] + bytes(64))
+    lan.transmit(None, 4, ("10.0.0.50", 1), GROUP, data)
+    lan.transmit(None, 4, ("10.0.0.50", 1), GROUP, data[:-65] + b"x" + data[-64:])
+    lan.run(1)
+    assert (a.dropped("bad_signature"), a.dropped("repeated"), a.dropped("no_stamp")) == (1, 1, 1)
+    assert not lan.of_kind(Kind.CHALLENGE, a)[1:]
+
+
 def test_key_of_another_does_not_fit_the_signature() -> None:
     lan, a, b = pair()
     forged = Writer(identity_from("attacker"), 1).datagram(Kind.GOODBYE, channel_of(4, True), b"")

@@ -1,6 +1,8 @@
 """A node under flood: bounded work, nothing changed, and newcomers get in all the same."""
 from __future__ import annotations
 
+from functools import cache
+from itertools import count, cycle
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -9,15 +11,15 @@ import pytest
 from tribler_multicast.protocol.core import MulticastProtocol
 from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.limits import (
-    KNOCK_BITS,
     MAX_PENDING_CHALLENGES,
     PEER_BURST,
     PEER_PER_SECOND,
+    REPEAT_BITS,
     UNVERIFIED_SENDS_BURST,
     UNVERIFIED_SENDS_PER_SECOND,
 )
 from tribler_multicast.protocol.links import Link
-from tribler_multicast.protocol.wire import PREFIX, Kind, Writer, channel_of
+from tribler_multicast.protocol.wire import PREFIX, Kind, Writer
 
 from .simulated import Seen, SimulatedLan, identity_from
 
@@ -29,21 +31,22 @@ if TYPE_CHECKING:
 RATE = 20_000
 
 
+@cache
+def stamped(number: int) -> tuple[str, bytes]:
+    """Make a stamped introduction of a node of its own, at an address of its own; to forge one takes a millisecond."""
+    data = Writer(identity_from(f"forger {number}"), 1).datagram(Kind.INTRODUCTION, 4, Introduction(5.0).pack())
+    return f"10.0.{number & 3}.{1 + number % 251}", data
+
+
 def forged_introductions(seed: int, distinct: int | None) -> Iterator[tuple[str, int, bytes]]:
-    """Make well-formed introductions with bad signatures and invented senders; `distinct` of them over and over."""
+    """Make introductions with bad signatures: `distinct` stamped ones over and over, or ever new ones with no stamp."""
     random = Random(seed)
-    base = Writer(identity_from("forger"), 1).datagram(Kind.INTRODUCTION, channel_of(4, True), Introduction(5.0).pack())
-
-    def one() -> tuple[str, int, bytes]:
-        data = base[:41] + random.randbytes(64) + base[105:-64] + random.randbytes(64)
-        return f"10.0.{random.randint(0, 3)}.{random.randint(1, 254)}", 32110, data
-
-    if distinct is None:
-        while True:
-            yield one()
-    made = [one() for _ in range(distinct)]
-    while True:
-        yield from made
+    for number in count():
+        ip, data = stamped(number % (distinct or 1))
+        if distinct is None:
+            ip = f"10.0.{random.randint(0, 3)}.{random.randint(1, 254)}"
+            data = data[:41] + random.randbytes(64) + data[105:]
+        yield ip, 32110, data[:-64] + random.randbytes(64)
 
 
 def flood(node: Node, seconds: float, datagrams: Iterator[tuple[str, int, bytes]], multicast: bool = True) -> None:
@@ -57,14 +60,14 @@ def flood(node: Node, seconds: float, datagrams: Iterator[tuple[str, int, bytes]
         lan.run(20 / RATE)
 
 
-@pytest.mark.parametrize("distinct", [1, 250, 4000, 20_000, None])
+@pytest.mark.parametrize("distinct", [1, 250, 4000, None])
 def test_newcomer_is_verified_within_three_seconds_of_a_flood(distinct: int | None) -> None:
     for seed in range(2):
         lan = SimulatedLan(seed=seed)
         a, b = lan.node(), lan.node()
         lan.run(20)
         forged = forged_introductions(seed, distinct)
-        flood(a, 4.0, forged)
+        flood(a, 0.2, forged)
         newcomer = lan.node()
         flood(a, 3.0, forged)
         assert a.knows(newcomer)
@@ -74,16 +77,17 @@ def test_newcomer_is_verified_within_three_seconds_of_a_flood(distinct: int | No
         lan.wire.clear()
 
 
-def test_flood_costs_few_signature_checks_and_no_memory() -> None:
+@pytest.mark.parametrize(("distinct", "checked"), [(None, 100), (1, 1), (2000, 2000)])
+def test_flood_costs_few_signature_checks_and_no_memory(distinct: int | None, checked: int) -> None:
     lan = SimulatedLan()
     a = lan.node()
     lan.run(10)
-    flood(a, 4.0, forged_introductions(1, None))
+    flood(a, 4.0, forged_introductions(1, distinct))
     dropped = a.core.counters.dropped
-    assert dropped["bad_signature"] < 600 + 700 + 4 * (300 + 700)
-    assert dropped["flood"] + dropped["bad_signature"] >= 79_000
+    assert dropped["bad_signature"] <= checked
+    assert sum(dropped[reason] for reason in ("flood", "no_stamp", "repeated", "bad_signature")) >= 79_000
     assert len(a.core.gate.sources.buckets) <= 4096
-    assert len(a.core.gate.knocks.levels[0].new.array) == KNOCK_BITS // 8
+    assert len(a.core.gate.stamped.new.array) == REPEAT_BITS // 8
     assert not a.core.pending
     assert not a.core.exchange.wanted
     assert len(a.core.timers.heap) < 20
@@ -93,32 +97,22 @@ def test_flood_in_the_name_of_a_peer_leaves_the_peer_local() -> None:
     lan = SimulatedLan()
     a, b = lan.node(), lan.node()
     lan.run(20)
-    genuine = Writer(b.identity, 1)
-    ip, port = b.address()
-
-    def forged() -> Iterator[tuple[str, int, bytes]]:
-        number = 1 << 20
-        while True:
-            number += 1
-            genuine.sequence = number
-            yield ip, port, genuine.datagram(Kind.INTRODUCTION, 4, b"")[:-64] + bytes(64)
-
-    datagrams = forged()
-    few = [next(datagrams) for _ in range(5000)]
-    flood(a, 25.0, iter(few * 120))
+    genuine, (ip, port) = Writer(b.identity, 1), b.address()
+    genuine.sequence = 1 << 20
+    few = [(ip, port, genuine.datagram(Kind.INTRODUCTION, 4, b"")[:-64] + bytes(64)) for _ in range(1000)]
+    flood(a, 25.0, cycle(few))
     assert a.dropped("bad_signature") <= PEER_BURST + 25 * PEER_PER_SECOND + 1
     assert a.knows(b)
     assert b.knows(a)
     assert not a.gone(b)
 
 
-@pytest.mark.parametrize("distinct", [1000, None])
-def test_honest_challenge_gets_through_a_flood_of_them(distinct: int | None) -> None:
+def test_honest_challenge_gets_through_a_flood_of_them() -> None:
     lan = SimulatedLan()
     a = lan.node()
     lan.run(10)
     forged = ((ip, port, data[:22] + bytes((Kind.CHALLENGE,)) + data[23:24] + b"\x14" + data[25:])
-              for ip, port, data in forged_introductions(1, distinct))
+              for ip, port, data in forged_introductions(1, None))
     flood(a, 2.0, forged, multicast=False)
     lan.filter = lambda node, data: not (node is a and data[22] == Kind.INTRODUCTION)  # Only its CHALLENGE is heard.
     newcomer = lan.node()
@@ -133,11 +127,8 @@ def test_flood_of_valid_signatures_from_invented_addresses_brings_few_challenges
     lan = SimulatedLan()
     a, b = lan.node(), lan.node()
     lan.run(20)
-    body = Introduction(5.0).pack()
-    made = [(f"10.0.{number >> 6}.{1 + (number & 63)}", 32110,
-             Writer(identity_from(f"throwaway {number}"), 1).datagram(Kind.INTRODUCTION, channel_of(4, True), body))
-            for number in range(2000)]
-    flood(a, 5.0, (made[number % 2000] for number in range(10**9)))
+    made = [(ip, 32110, data) for ip, data in map(stamped, range(2000))]
+    flood(a, 5.0, cycle(made))
     assert a.core.counters.sent["challenge"] <= UNVERIFIED_SENDS_BURST + 5 * UNVERIFIED_SENDS_PER_SECOND + 10
     assert len(a.core.pending) <= MAX_PENDING_CHALLENGES
     assert {peer.key for peer in a.core.peers} == {b.identity.key}

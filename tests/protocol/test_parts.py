@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ipv8.keyvault.crypto import default_eccrypto
 
-from tribler_multicast.protocol.budget import BloomFilter, KeyedBuckets, Knocks, TokenBucket
+from tribler_multicast.protocol.budget import BloomFilter, KeyedBuckets, Recent, TokenBucket
 from tribler_multicast.protocol.handshake import PendingChallenges, Secrets
 from tribler_multicast.protocol.identity import Identity, ipv8_key, mid_of, verify
 from tribler_multicast.protocol.introduction import CAPABILITIES, Introduction, Service, clean_nickname
 from tribler_multicast.protocol.limits import MAX_PENDING_CHALLENGES, PENDING_LIFETIME, REPLAY_WINDOW, SECRET_LIFETIME
 from tribler_multicast.protocol.pace import challenge_delay, introduction_interval, next_introduction
 from tribler_multicast.protocol.replay import ReplayWindow
+from tribler_multicast.protocol.stamp import is_stamped, make_stamp, stamp_digest
 from tribler_multicast.protocol.timers import Timers
 from tribler_multicast.protocol.wire import Address, Kind, Reader, WireError, Writer, channel_of, is_signed, parse
 
@@ -78,24 +79,25 @@ def test_bloom_filter_forgets_nobody_and_invents_few() -> None:
     assert sum((random.randrange(1 << 16), random.randrange(1 << 16)) in bloom for _ in range(10_000)) < 100
 
 
-def test_knocks_are_counted_up_to_a_few_and_forgotten_by_time() -> None:
-    knocks = Knocks(3, 1 << 16, 10, 5.0)
-    assert [knocks.count(b"me", 0.0) for _ in range(5)] == [0, 1, 2, 3, 3]
-    assert knocks.count(b"other", 0.0) == 0
-    assert knocks.count(b"me", 6.0) == 3
-    assert knocks.count(b"me", 10.0) == 3
-    assert knocks.count(b"me", 21.0) == 0
+def test_repetitions_are_known_until_there_were_too_many_others_or_too_much_time() -> None:
+    random, recent = Random(1), Recent(1 << 16, 10, 5.0)
+    me = random.getrandbits(128)
+    assert [recent.seen(me, now) for now in (0.0, 0.0, 6.0, 10.0)] == [False, True, True, True]
+    assert not recent.seen(me, 25.0)
+    for _ in range(30):
+        recent.seen(random.getrandbits(128), 25.0)
+    assert not recent.seen(me, 25.0)
 
 
-def test_knocks_are_forgotten_when_too_many_others_knock() -> None:
-    knocks = Knocks(2, 1 << 16, 10, 5.0)
-    knocks.count(b"me", 0.0)
-    for number in range(12):
-        knocks.count(b"other %d" % number, 0.0)
-    assert knocks.count(b"me", 0.0) == 1
-    for number in range(30):
-        knocks.count(b"another %d" % number, 0.0)
-    assert knocks.count(b"me", 0.0) == 0
+@given(st.binary(max_size=300))
+def test_stamp_fits_its_datagram_and_no_other(data: bytes) -> None:
+    stamp = make_stamp(data)
+    assert is_stamped(stamp_digest(data, stamp))
+    assert sum(is_stamped(stamp_digest(data + bytes((other,)), stamp)) for other in range(100)) <= 3
+
+
+def test_no_stamp_can_be_foretold() -> None:
+    assert len({make_stamp(b"same") for _ in range(10)}) == 10
 
 
 def test_timers_run_in_order_and_cancelled_ones_never() -> None:

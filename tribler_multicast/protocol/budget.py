@@ -6,8 +6,6 @@ A token bucket lets `rate` things per second pass on average and `burst` at once
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import blake2b
-from os import urandom
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,10 +114,11 @@ class Recent:
         self.new, self.old = BloomFilter(bits), BloomFilter(bits)
         self.turned: float | None = None
 
-    def seen(self, places: tuple[int, int], now: float) -> bool:
+    def seen(self, digest: int, now: float) -> bool:
         """
-        Tell whether somebody was there lately, and note that it is now.
+        Tell whether somebody was there lately, by a hash of at least 64 bits, and note that it is now.
         """
+        places = digest % self.bits, (digest >> 32) % self.bits
         if self.turned is None:
             self.turned = now
         if self.new.count >= self.entries or now - self.turned >= self.seconds:
@@ -129,28 +128,3 @@ class Recent:
             return True
         self.new.add(places)
         return places in self.old
-
-
-class Knocks:
-    """
-    How often somebody knocked lately, up to a few times; bounded memory, keyed so that nobody can aim at it.
-    """
-
-    def __init__(self, most: int, bits: int, entries: int, seconds: float) -> None:
-        """
-        Count up to `most`, in that many `Recent` of `bits` bits (a power of two) each.
-        """
-        self.mask = bits - 1
-        self.key = urandom(16)
-        self.levels = [Recent(bits, entries, seconds) for _ in range(most)]
-
-    def count(self, who: bytes, now: float) -> int:
-        """
-        Get the number of knocks before this one, and count this one.
-        """
-        digest = int.from_bytes(blake2b(who, key=self.key, digest_size=8).digest(), "big")
-        places = digest & self.mask, (digest >> 32) & self.mask
-        for number, level in enumerate(self.levels):
-            if not level.seen(places, now):
-                return number
-        return len(self.levels)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from .budget import KeyedBuckets, Knocks, TokenBucket
+from .budget import KeyedBuckets, TokenBucket
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
 from .exchange import Exchange
@@ -26,9 +26,7 @@ from .limits import (
     ANSWERS_PER_PEER_BURST,
     ANSWERS_PER_PEER_PER_SECOND,
     BURST_TIMES,
-    KNOCK_BITS,
-    KNOCK_ENTRIES,
-    KNOCK_MEMORY,
+    CHALLENGED_MEMORY,
     LINK_BURST_TIMES,
     MAX_ANSWER_SPREAD,
     MAX_PEERS,
@@ -94,7 +92,7 @@ class MulticastProtocol:
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
         self.unverified_sends = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
         self.unverified_responses = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
-        self.challenged = Knocks(1, KNOCK_BITS, KNOCK_ENTRIES, KNOCK_MEMORY)
+        self.challenged = KeyedBuckets(1 / CHALLENGED_MEMORY, 1.0, TARGETS_REMEMBERED)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -416,10 +414,9 @@ class MulticastProtocol:
         """
         Tell whether the budgets let us challenge an address. When they run low, those challenged lately must wait.
         """
-        ip, port = address
-        lately = self.challenged.count(b"%b %d" % (ip.encode(), port), now)
+        lately = not self.challenged.take(address, now)
         scarce = self.unverified_sends.tokens < UNVERIFIED_SENDS_BURST / 2
-        if not (lately and scarce) and self.targets.take(ip, now) and self.unverified_sends.take(now):
+        if not (lately and scarce) and self.targets.take(address[0], now) and self.unverified_sends.take(now):
             return True
         self.counters.drop("target_budget")
         return False

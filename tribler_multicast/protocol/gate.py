@@ -2,8 +2,8 @@
 The gate: everything that is checked before a signature is, cheapest first.
 
 A signature check costs 70 microseconds, a forged datagram costs its sender two. So a datagram must be well formed, have
-come the right way, from an address on the link, fit what we know of its signer, carry the right guard where it needs
-one, and find room in a budget. What is dropped is counted by reason.
+come the right way, from an address on the link, fit what we know of its signer, carry the right guard (of a stranger:
+a stamp), and find room in a budget. What is dropped is counted by reason.
 """
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from . import limits
-from .budget import KeyedBuckets, Knocks, TokenBucket
+from .budget import KeyedBuckets, Recent, TokenBucket
 from .identity import pair_guard
+from .stamp import is_stamped, stamp_digest
 from .wire import (
     MULTICAST_KINDS,
     OVERHEAD,
@@ -50,11 +51,11 @@ class Gate:
         self.secrets = secrets
         self.introductions = TokenBucket(limits.INTRODUCTIONS_PER_SECOND, limits.INTRODUCTIONS_BURST)
         self.challenges = TokenBucket(limits.CHALLENGES_PER_SECOND, limits.CHALLENGES_BURST)
-        self.second_looks = TokenBucket(limits.SECOND_LOOKS_PER_SECOND, limits.SECOND_LOOKS_BURST)
+        self.hints = TokenBucket(limits.HINTS_PER_SECOND, limits.HINTS_BURST)
         self.sources = KeyedBuckets(limits.SOURCE_PER_SECOND, limits.SOURCE_BURST, limits.SOURCES_REMEMBERED)
         self.known = KeyedBuckets(limits.PEER_PER_SECOND, limits.PEER_BURST, limits.MAX_PEERS)
         self.pairs = KeyedBuckets(2 * limits.PEER_PER_SECOND, 2 * limits.PEER_BURST, limits.MAX_PEERS)
-        self.knocks = Knocks(limits.PATIENCE, limits.KNOCK_BITS, limits.KNOCK_ENTRIES, limits.KNOCK_MEMORY)
+        self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
         """
@@ -114,7 +115,7 @@ class Gate:
         Check what this kind of message needs.
         """
         if header.kind == Kind.CHALLENGE:
-            return self.admit_stranger(header, arrival, self.challenges, now)
+            return self.admit_stranger(data, header, arrival, self.challenges, now)
         if header.kind == Kind.RESPONSE:
             pending = self.pending.get(header.guard, now)
             fits = (pending is not None and pending.key == header.signer and pending.link == arrival.link
@@ -123,40 +124,40 @@ class Gate:
         if header.kind == Kind.CONFIRM:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
-            return self.admit_pair(data, header, arrival, peer, now)
+            return self.admit_pair(data, header, peer, now)
         if header.kind == Kind.GOODBYE and (peer is None or header.epoch != peer.epoch):
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
-        return self.admit_multicast(header, arrival, peer, now)
+        return self.admit_multicast(data, header, arrival, peer, now)
 
-    def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
-                   now: float) -> str | None:
+    def admit_pair(self, data: bytes, header: Header, peer: PeerState | None, now: float) -> str | None:
         """
         Check the guard of a datagram between verified peers. From one that verified us but that we lost, it is a hint.
         """
         if peer is None:
-            if header.kind not in PAIR_KINDS:
-                return "unknown_peer"
-            return self.admit_stranger(header, arrival, self.challenges, now)
+            return None if header.kind in PAIR_KINDS and self.hints.take(now) else "unknown_peer"
         if header.epoch != peer.epoch:
             return "unconfirmed_epoch"
         if not compare_digest(header.guard, pair_guard(peer.pair_key, without_guard(data))):
             return "bad_guard"
         return None if self.pairs.take(header.signer, now) else "rate"
 
-    def admit_multicast(self, header: Header, arrival: Arrival, peer: PeerState | None, now: float) -> str | None:
+    def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
+                        now: float) -> str | None:
         """
-        Check a multicast datagram against the budgets.
+        Check a multicast datagram: one in the name and from the address of a peer against the budget of that peer.
         """
         if peer is not None and any(path.address == arrival.source for path in peer.paths.values()):
             return None if self.known.take(header.signer, now) else "rate"
-        return self.admit_stranger(header, arrival, self.introductions, now)
+        return self.admit_stranger(data, header, arrival, self.introductions, now)
 
-    def admit_stranger(self, header: Header, arrival: Arrival, budget: TokenBucket, now: float) -> str | None:
+    def admit_stranger(self, data: bytes, header: Header, arrival: Arrival, budget: TokenBucket,
+                       now: float) -> str | None:
         """
-        Check a sender that nothing is known of: against the budget, and when that is empty by how often it knocked.
+        Check a sender that nothing is known of: it must have stamped this very datagram, and never sent it before.
         """
-        if self.sources.take(arrival.source[0], now) and budget.take(now):
-            return None
-        ip, port = arrival.source
-        knocks = self.knocks.count(b"%d %d %b %b" % (arrival.multicast, port, ip.encode(), header.signer), now)
-        return None if 0 < knocks < limits.PATIENCE and self.second_looks.take(now) else "flood"
+        digest = stamp_digest(without_guard(data), header.guard)
+        if not is_stamped(digest):
+            return "no_stamp"
+        if self.stamped.seen(digest, now):
+            return "repeated"
+        return None if self.sources.take(arrival.source[0], now) and budget.take(now) else "flood"

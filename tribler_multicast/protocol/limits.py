@@ -21,22 +21,21 @@ CHALLENGE_SIZE: Final = 600
 
 # --- Signature checks. One costs 70 microseconds of a core [measured], sending a forged datagram costs its sender 2.
 
-INTRODUCTIONS_PER_SECOND: Final = 300.0
-INTRODUCTIONS_BURST: Final = 600.0
-"""Signatures checked on multicast from nodes not verified yet. 5,000 honest nodes send at most 42 per second."""
+STAMP_BITS: Final = 10
+"""Work in a stranger's datagram: 2^10 hashes, a millisecond for its sender, one hash for us. A flood of 20,000
+scrambled datagrams per second carries none; one that carries them costs its sender ten cores of Python or three of C.
+Not more, because a node introduces itself every 5 s on each link, on the smallest NAS too."""
 
-SECOND_LOOKS_PER_SECOND: Final = 700.0
-SECOND_LOOKS_BURST: Final = 700.0
-PATIENCE: Final = 3
-"""A reserve for when the budget above is empty, for those only who knocked before, from the same address with the same
-key, but not so often as PATIENCE. A flood with ever new senders never knocks twice, a flood that repeats itself soon
-knocked too often; a newcomer knocks for the second time after 0.1 s and is heard."""
+REPEAT_BITS: Final = 1 << 21
+REPEAT_ENTRIES: Final = 131_072
+REPEAT_MEMORY: Final = 60.0
+"""Stamped datagrams of strangers are remembered in a Bloom filter of so many bits, for so many entries or seconds per
+generation (two are kept): 512 KiB in all, 1.4 % false positives at worst. Who repeats prepared datagrams is found out
+at the second turn; to prepare that many takes two minutes of work."""
 
-KNOCK_BITS: Final = 1 << 20
-KNOCK_ENTRIES: Final = 32_768
-KNOCK_MEMORY: Final = 10.0
-"""Knocks are remembered in Bloom filters of so many bits, for so many entries or seconds per generation (two are kept):
-768 KiB in all, 0.4 % false positives. At 20,000 datagrams per second from ever new senders that is 1.6 s or more."""
+INTRODUCTIONS_PER_SECOND: Final = 600.0
+INTRODUCTIONS_BURST: Final = 1000.0
+"""Signatures checked on stamped multicast from strangers. 5,000 honest nodes send at most 42 per second."""
 
 SOURCE_PER_SECOND: Final = 32.0
 SOURCE_BURST: Final = 96.0
@@ -51,9 +50,13 @@ PEER_BURST: Final = 32.0
 """Signatures checked per verified peer on multicast. Who forges a peer's datagrams uses up that budget only; the peer
 stays alive by unicast probes, which carry a guard that a forger cannot make."""
 
-CHALLENGES_PER_SECOND: Final = 200.0
-CHALLENGES_BURST: Final = 400.0
-"""CHALLENGE signatures checked. When this is empty, the reserve for second looks is there for those who knock again."""
+CHALLENGES_PER_SECOND: Final = 300.0
+CHALLENGES_BURST: Final = 600.0
+"""The same for stamped challenges."""
+
+HINTS_PER_SECOND: Final = 20.0
+HINTS_BURST: Final = 40.0
+"""Signatures checked on unicast that only a peer would send, but one that we do not hold as verified (any more)."""
 
 # --- What others can make us send.
 
@@ -72,6 +75,9 @@ UNVERIFIED_SENDS_BURST: Final = 200.0
 for it by broadcast for 3 s and keeps the datagram: 100 a second are 300 neighbours asked for, well below the 1,024 that
 a Linux machine can hold; more would disturb the whole machine and the LAN [measured]. For the same reason there is no
 stateless cookie (DTLS, IKEv2) here: answers to invented addresses of our own link are what hurts most."""
+
+CHALLENGED_MEMORY: Final = 10.0
+"""Seconds that somebody who was challenged comes last when that budget runs low."""
 
 ANSWERS_PER_PEER_PER_SECOND: Final = 4.0
 ANSWERS_PER_PEER_BURST: Final = 12.0

@@ -6,7 +6,7 @@ Datagrams, byte by byte. `docs/protocol.md` is the prose to this module.
         22     1  kind
         23     1  version of this protocol
         24     1  channel: the way it was sent; a datagram recorded on one channel counts on no other
-        25    16  guard: what must fit before anybody looks at the signature (unicast; zeros on multicast)
+        25    16  guard: what must fit before anybody looks at the signature; a stamp, a nonce, or the pair's
         41    64  signer: X25519 key, Ed25519 key
        105     8  epoch of the signer
        113     8  sequence number in that epoch
@@ -24,6 +24,7 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, NamedTuple
 
 from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_SIZE, Identity, pair_guard, verify
+from .stamp import make_stamp
 
 COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False).digest()
 PREFIX: Final = b"\x00\x02" + COMMUNITY_ID
@@ -65,6 +66,8 @@ class Kind(IntEnum):
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION})
 UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION})
+STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
+"""Said by strangers, so that it takes a stamp to be heard."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE by unicast too.)"""
 
@@ -134,13 +137,16 @@ class Writer:
     def datagram(self, kind: Kind, channel: int, payload: bytes, guard: bytes = NO_GUARD,
                  pair_key: bytes | None = None) -> bytes:
         """
-        Make a signed datagram; with a `pair_key` its guard is the one for that peer.
+        Make a signed datagram. With a `pair_key` its guard is the one for that peer; kinds that strangers send get a
+        stamp.
         """
         self.sequence += 1
         head = PREFIX + bytes((kind, VERSION, channel))
         rest = HEAD_REST.pack(self.identity.key, self.epoch, self.sequence) + payload
         if pair_key is not None:
             guard = pair_guard(pair_key, head + rest)
+        elif kind in STAMPED_KINDS:
+            guard = make_stamp(head + rest)
         data = head + guard + rest
         return data + self.identity.sign(data)
 

@@ -1,0 +1,70 @@
+"""
+What the package is, what it needs and what it installs.
+
+The tools' own settings (ruff, mypy, pytest) are in ``pyproject.toml``.
+"""
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+VERSION = re.search(r'^__version__(?:: [\w.\[\]]+)? = "([^"]+)"$',
+                    (HERE / "tribler_multicast" / "__init__.py").read_text(encoding="utf-8"), re.MULTILINE).group(1)
+
+REQUIREMENTS = [
+    "pyipv8>=3.2.1",
+    "aiohttp",
+    # The pre-release in the pin is what makes pip take 3.0: the last full release, 2.2.3, does not fit marshmallow 4.
+    "aiohttp_apispec>=3.0.0b1",
+    "pony",
+    "psutil",
+    # Sealing: libnacl needs the system's libsodium; where there is none, PyNaCl brings its own.
+    "libnacl",
+    "PyNaCl",
+]
+
+EXTRAS = {
+    # BitTorrent in the standalone client; imported only when it is used.
+    "torrent": ["libtorrent>=2.0.11,<2.1"],
+    # The browser itself is the system's Chromium; zeroconf is what discovery is measured against.
+    "test": ["pytest>=8.2", "pytest-asyncio>=0.24", "hypothesis", "playwright", "zeroconf"],
+    # New releases of these bring new rules: raise them on purpose, together with the code they complain about.
+    "lint": ["ruff>=0.17,<0.18", "mypy>=2.4,<2.5"],
+}
+
+# Everything installs without a compiler. A C extension goes into setup() as
+# ext_modules=[Extension(..., optional=True)], so that a machine that cannot build it still gets the package.
+setup(
+    name="tribler-multicast",
+    version=VERSION,
+    description="Finds, verifies and shows the other Tribler nodes on the local network, with no server of any kind",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license_expression="GPL-3.0-or-later",
+    author="The tribler-multicast maintainers",
+    keywords=["tribler", "ipv8", "multicast", "lan", "p2p", "discovery"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Environment :: Web Environment",
+        "Framework :: AsyncIO",
+        "Intended Audience :: End Users/Desktop",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Communications :: File Sharing",
+        "Topic :: Internet",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.11",
+    packages=find_packages(include=["tribler_multicast", "tribler_multicast.*"]),
+    package_data={"tribler_multicast": ["py.typed", "page/*.html", "page/*.js", "page/*.css", "page/*.svg"]},
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["tribler-multicast = tribler_multicast.cli:main"]},
+    zip_safe=False,
+)
