@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import crypto, flood, idle, join
+from tests.lan.namespaces import TestbedError
+
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def main() -> int:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 report: Report = module.bench(module.parser().parse_args([] if options.long else arguments))
-        except (BenchError, OSError, TimeoutError) as e:
+        except (BenchError, TestbedError, OSError) as e:
             failed.append(f"bench: {name(module)}: {e}")
             say(failed[-1])
             continue

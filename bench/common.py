@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lan.namespaces import why_not
+from tests.lan.namespaces import TestbedError, why_not
 from tests.lan.testbed import Lan
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def main(bench: Callable[[argparse.Namespace], Report], parser: argparse.Argumen
         before = machine()
         with contextlib.redirect_stdout(sys.stderr):  # what nodes complained about is no part of the result
             report = bench(options)
-    except BenchError as e:
+    except (BenchError, TestbedError, TimeoutError) as e:
         say(f"{parser.prog}: {e}")
         return 1
     document = {**report.document(), "machine": {**before, "load_after": os.getloadavg()[0]}}

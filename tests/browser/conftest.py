@@ -14,6 +14,7 @@ from tests.standalone.conftest import start_node  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from playwright.sync_api import Browser, BrowserContext
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -26,14 +27,14 @@ def missing() -> str:
     What keeps these tests from running, empty when nothing does.
     """
     try:
-        import playwright.sync_api  # noqa: F401, PLC0415 (it may be missing)
+        import playwright.sync_api  # noqa: PLC0415 (it may be missing)
     except ImportError as error:
         return f"the Python package playwright is missing ({error}): pip install playwright"
     if CHROMIUM is None:
         return "the browser Chromium is missing (no chromium, chromium-browser or google-chrome in PATH)"
     driver = Path(playwright.__file__).parent / "driver" / "node"
     for program in (CHROMIUM, str(driver)):
-        try:  # Ubuntu's chromium-browser may be but a name for a snap; the driver needs a library that small systems lack.
+        try:  # A chromium-browser may be but a name for a snap; the driver needs a library that small systems lack.
             subprocess.run([program, "--version"], check=True, capture_output=True, timeout=30)
         except (OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", b"") or b""
