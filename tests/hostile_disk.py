@@ -43,6 +43,14 @@ def die():
 """
 
 
+PROBE = """
+import ctypes
+libc = ctypes.CDLL(None)
+failed = libc.mount(b"none", b"/mnt", b"tmpfs", 0, None) or libc.mount(None, b"/mnt", None, ctypes.c_ulong(33), None)
+raise SystemExit(bool(failed))
+"""
+
+
 def start(script: str, folder: Path, *prefix: str) -> subprocess.Popen[str]:
     """
     Start a Python process that runs PRELUDE and the script.
@@ -88,8 +96,7 @@ def namespace() -> tuple[str, ...]:
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return ()
     for command in (("unshare", "-m"), ("unshare", "-rm")):
-        test = subprocess.run([*command, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False,
-                              timeout=TIMEOUT)
+        test = subprocess.run([*command, sys.executable, "-c", PROBE], capture_output=True, check=False, timeout=TIMEOUT)
         if test.returncode == 0:
             return command
     return ()

@@ -67,7 +67,7 @@ class MulticastCommunity(Community, LanListener):
         """
         Create the community; it is silent until `start`.
         """
-        given = settings.endpoint
+        given = getattr(settings, "endpoint", None)
         lan = settings.lan or (given if isinstance(given, LanEndpoint) else LanEndpoint())
         settings.endpoint = lan
         settings.network = Network()
