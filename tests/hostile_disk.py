@@ -96,7 +96,8 @@ def namespace() -> tuple[str, ...]:
     if sys.platform != "linux" or shutil.which("unshare") is None:
         return ()
     for command in (("unshare", "-m"), ("unshare", "-rm")):
-        test = subprocess.run([*command, sys.executable, "-c", PROBE], capture_output=True, check=False, timeout=TIMEOUT)
+        test = subprocess.run([*command, sys.executable, "-c", PROBE], capture_output=True, check=False,
+                              timeout=TIMEOUT)
         if test.returncode == 0:
             return command
     return ()
