@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import crypto, flood, idle, join
 from tests.lan.namespaces import TestbedError
 
+from . import crypto, flood, idle, join
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:

@@ -58,6 +58,14 @@ def returning_strangers(folder: Path, nodes: list[Node]) -> list[str]:
     return [*TO_GROUP, *payloads(folder, made), "--scramble", str(SIGNATURE)]
 
 
+def stamped_strangers(folder: Path, nodes: list[Node]) -> list[str]:
+    """
+    Introductions for which the work of a stamp was done, from 2,000 keys, with signatures that do not fit.
+    """
+    made = [Forger().introduction() for _ in range(2000)]
+    return [*TO_GROUP, *payloads(folder, made), "--scramble", str(SIGNATURE)]
+
+
 def strangers_ipv6(folder: Path, nodes: list[Node]) -> list[str]:
     """
     The same by IPv6, where there are more addresses to invent than a kernel has room for.
@@ -100,7 +108,8 @@ def payloads(folder: Path, made: list[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(4, id="short"), pytest.param(60, id="long", marks=pytest.mark.soak)])
-@pytest.mark.parametrize("kind", [random_bytes, strangers, returning_strangers, strangers_ipv6, one_peer, challenges])
+@pytest.mark.parametrize("kind", [random_bytes, strangers, returning_strangers, stamped_strangers, strangers_ipv6,
+                                  one_peer, challenges])
 def test_flood_changes_nothing_and_a_newcomer_is_still_verified(
         lan: Lan, kind: Callable[[Path, list[Node]], list[str]], seconds: float) -> None:
     machines = lan.machines(3)

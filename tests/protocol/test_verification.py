@@ -231,6 +231,34 @@ def test_machine_that_slept_asks_before_it_judges() -> None:
     assert not a.gone(b)
 
 
+def test_node_switched_off_and_on_again_at_any_moment_finds_its_peers() -> None:
+    for pause in range(30):
+        lan = SimulatedLan(seed=pause)
+        a, b = lan.node(), lan.node()
+        lan.run(pause / 1000)
+        a.core.stop()
+        a.flush()
+        lan.run(0.1)
+        a.core.start(lan.now)
+        a.flush()
+        lan.run(2)
+        assert a.knows(b)
+        assert b.knows(a)
+
+
+def test_shorter_interval_counts_from_now_on() -> None:
+    lan = SimulatedLan()
+    a, b = lan.node(shortest_interval=60.0), lan.node(shortest_interval=60.0)
+    lan.run(20)
+    a.core.set_shortest_interval(1.0, lan.now)
+    a.flush()
+    lan.run(0.1)
+    assert b.core.peers.get(a.identity.key).introduction.interval == 1.0
+    lan.wire.clear()
+    lan.run(10)
+    assert 10 <= len(lan.of_kind(Kind.INTRODUCTION, a)) <= 13
+
+
 def test_round_trip_time_is_measured_on_both_sides() -> None:
     lan = SimulatedLan()
     a, b = lan.node(), lan.node()

@@ -232,8 +232,7 @@ class MulticastCommunity(Community, LanListener):
         if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
             self.lan.configure(self.lan_config())
         if "introduction_interval" in changed:
-            self.core.shortest_interval = float(self.options["introduction_interval"])
-            self.core.introduce(self.now())
+            self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
         self.refresh_introduction()
 
     def refresh_introduction(self) -> None:

@@ -146,12 +146,24 @@ class MulticastProtocol:
                 self.send_to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
         self.started = None
         self.timers = Timers()
+        self.exchange.forget()
         for peer in self.peers:
             self.drop_peer(peer, "stopped")
 
+    def set_shortest_interval(self, shortest: float, now: float) -> None:
+        """
+        Change the shortest time (seconds) between two introductions, from now on.
+        """
+        self.shortest_interval = shortest
+        if self.started is not None:
+            if self.next_introduction is not None:
+                self.next_introduction.cancel()
+            self.introduce(now)
+            self.schedule_introduction(now)
+
     def set_introduction(self, introduction: Introduction, now: float) -> None:
         """
-        Change what this node says of itself, and say it at once.
+        Change what this node says of itself, and say it at once. Its interval does not count, the pace decides.
         """
         if introduction != self.introduction:
             self.introduction = introduction

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from .events import PeerAnswered, PeerLocal
-from .handshake import Challenge, Pending, Proof
+from .handshake import Challenge, Pending, PendingChallenges, Proof
 from .limits import (
     BURST_TIMES,
     CHALLENGE_AGAIN,
@@ -59,6 +59,14 @@ class Exchange:
         self.core = core
         self.wanted: set[tuple[bytes, LinkKey]] = set()
         self.answered: OrderedDict[tuple[bytes, LinkKey], float] = OrderedDict()
+
+    def forget(self) -> None:
+        """
+        Forget whom we wanted to challenge, and all challenges under way.
+        """
+        self.wanted.clear()
+        self.answered.clear()
+        self.core.pending = self.core.gate.pending = PendingChallenges()
 
     # --- The initiator.
 
