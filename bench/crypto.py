@@ -107,8 +107,10 @@ def floods(random: Random) -> dict[str, list[tuple[bytes, Seen]]]:
         return [(data[:41] + random.randbytes(64) + data[105:-64] + random.randbytes(64), sources(multicast))
                 for _ in range(count)]
 
+    stamped = [(writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), Introduction(5.0).pack())[:-64]
+                + random.randbytes(64), sources(True)) for _ in range(4000)]
     return {"random bytes": [(random.randbytes(random.randint(1, 1400)), sources(True)) for _ in range(4000)],
-            "introductions, bad signatures, 4,000 looped": forged(known, True, 4000),
+            "introductions, stamped, bad signatures, 4,000 looped": stamped,
             "introductions, bad signatures, 100,000": forged(known, True, 100_000),
             "challenges, bad signatures": forged(challenge, False, 20_000)}
 

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.lan.attacker import AFTER_GUARD, GROUPS, PORT, Forger
+from tests.lan.attacker import AFTER_GUARD, GROUPS, PORT, SIGNATURE, Forger
 from tests.lan.processes import memory
 from tribler_multicast.protocol.wire import IPV4
 
@@ -49,17 +49,15 @@ def random_bytes(folder: Path) -> list[str]:
 
 def looped(folder: Path) -> list[str]:
     """
-    Forged introductions, the same ones over and over.
+    Forged introductions of as many keys, the same ones over and over, with all the work done that a stranger must do.
     """
-    data = Forger().introduction()
-    made = [data[:AFTER_GUARD] + random.randbytes(64) + data[AFTER_GUARD + 64:-64] + random.randbytes(64)
-            for _ in range(LOOPED)]
+    made = [Forger().introduction()[:-SIGNATURE] + random.randbytes(SIGNATURE) for _ in range(LOOPED)]
     return [*TO_GROUP, "--payloads", _written(folder, made)]
 
 
 def fresh(folder: Path) -> list[str]:
     """
-    Forged introductions, each with a key and a signature that were never there.
+    Forged introductions, each with a key and a signature that were never there: too quick for any work to be done.
     """
     data = Forger().introduction()
     return [*TO_GROUP, "--payloads", _written(folder, [data]), "--scramble", str(len(data) - AFTER_GUARD)]

@@ -39,7 +39,8 @@ def test_crypto_compares_with_the_keys_of_ipv8() -> None:
     assert found["pair guards"]["ratio"] > 5
     assert document["machine"]["cores"] >= 1
     assert document["details"]["random bytes"]["not_ours"] > 1000
-    assert document["details"]["introductions, bad signatures, 100,000"]["flood"] > 1000
+    for name in ("introductions, stamped, bad signatures, 4,000 looped", "introductions, bad signatures, 100,000"):
+        assert sum(document["details"][name].values()) > 10_000, name
 
 
 @pytest.mark.lan
