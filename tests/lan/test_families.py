@@ -79,8 +79,9 @@ def test_machine_on_two_lans_meets_both_and_they_stay_apart(lan: Lan) -> None:
     wait_all_local([right, both])
     assert both.peer(left)["interface"] == "eth0"
     assert both.peer(right)["interface"] == "eth1"
-    assert {address["ip"].partition("%")[0] for address in left.peer(both)["addresses"]} == {
-        middle.interfaces["eth0"].ipv4, middle.interfaces["eth0"].link_local}
+    wanted = {middle.interfaces["eth0"].ipv4, middle.interfaces["eth0"].link_local}
+    left.wait_for(lambda: {address["ip"].partition("%")[0] for address in left.peer(both)["addresses"]} == wanted, 10,
+                  "the addresses on this LAN and no others")
     time.sleep(1)
     assert not left.peer(right)
     assert not right.peer(left)
