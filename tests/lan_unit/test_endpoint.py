@@ -69,6 +69,17 @@ async def test_multicast_reaches_all_on_one_machine_the_sender_too(two: tuple[La
         assert datagram == Datagram(PREFIX + b"hello", key_of(first), True, first.links[key_of(first)].address, 1)
 
 
+async def test_batch_is_sent_in_order_and_doubtful_datagrams_leave_from_the_same_address(
+        two: tuple[LanEndpoint, LanEndpoint]) -> None:
+    first, second = two
+    ear, address = Ear(second), second.links[key_of(second)].address
+    first.send_batch((key_of(first), address, PREFIX + bytes((number,)), number % 2 == 1) for number in range(6))
+    heard = await ear.hears(6)
+    assert [datagram.data[-1] for datagram in heard] == [*range(6)]
+    assert {datagram.source for datagram in heard} == {first.links[key_of(first)].address}
+    assert first.links[key_of(first)].spare is not None
+
+
 async def test_unicast_arrives_with_255_hops_from_the_address_that_multicast_comes_from(
         two: tuple[LanEndpoint, LanEndpoint]) -> None:
     first, second = two

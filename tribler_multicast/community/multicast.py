@@ -306,8 +306,8 @@ class MulticastCommunity(Community, LanListener):
         """
         Send what the protocol says, act on what happened.
         """
-        for (link, address, verified), data in self.core.take_outgoing():
-            self.lan.send_on(link, address, data, doubtful=not verified)
+        self.lan.send_batch((link, address, data, not verified)
+                            for (link, address, verified), data in self.core.take_outgoing())
         for event in self.core.take_events():
             if isinstance(event, PeerLocal):
                 self.on_local(event.peer, event.first)

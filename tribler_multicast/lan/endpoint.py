@@ -402,6 +402,13 @@ class LanEndpoint(Endpoint):
             self.packets_up += 1
             self.bytes_up += len(data)
 
+    def send_batch(self, datagrams: Iterable[tuple[LinkKey, tuple[str, int] | None, bytes, bool]]) -> None:
+        """
+        Send several datagrams in order, each as (link, address, data, doubtful).
+        """
+        for key, address, data, doubtful in datagrams:
+            self.send_on(key, address, data, doubtful)
+
     def send_failed(self, link: LanLink, error: OSError) -> None:
         """
         Note that a link can't send, and look soon whether the interface is still as it was. Nothing is given up.
