@@ -82,7 +82,7 @@ def drops(made: Sequence[tuple[bytes, Seen]], seconds: float) -> tuple[float, di
     def one() -> None:
         data, seen = next(datagrams)
         core.datagram_received(data, seen, next(ticks) / FLOOD_RATE)
-        if core.outgoing:
+        if core.outbox.waiting:
             core.take_outgoing()
 
     for _ in range(int(FLOOD_RATE)):

@@ -145,5 +145,5 @@ def test_random_bytes_are_dropped_before_they_cost_anything() -> None:
                 seen = Seen((2, 4), multicast, ("10.0.0.9", 5), 1 if multicast else 255)
                 node.datagram_received(data, seen, 1.0)
     assert not node.peers
-    assert not node.outgoing
+    assert not node.take_outgoing()
     assert node.counters.received.total() == 0

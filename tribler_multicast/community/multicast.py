@@ -289,7 +289,7 @@ class MulticastCommunity(Community, LanListener):
         Give one datagram to the protocol.
         """
         self.core.datagram_received(datagram.data, datagram, self.now())
-        if self.core.outgoing or self.core.events:
+        if self.core.outbox.waiting or self.core.events:
             self.pump()
         else:
             self.set_timer()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from .budget import KeyedBuckets, TokenBucket
+from .budget import KeyedBuckets
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
 from .exchange import Exchange
@@ -26,19 +26,13 @@ from .limits import (
     ANSWERS_PER_PEER_BURST,
     ANSWERS_PER_PEER_PER_SECOND,
     BURST_TIMES,
-    CHALLENGED_MEMORY,
     LINK_BURST_TIMES,
     MAX_ANSWER_SPREAD,
     MAX_PEERS,
     MIN_INTERVAL,
-    TARGET_BURST,
-    TARGET_PER_SECOND,
-    TARGETS_REMEMBERED,
-    UNVERIFIED_SENDS_BURST,
-    UNVERIFIED_SENDS_PER_SECOND,
 )
-from .links import Destination, Link
 from .liveness import Liveness
+from .outbox import Outbox
 from .pace import introduction_interval, next_introduction
 from .peers import PeerState, PeerTable
 from .timers import Timer, Timers
@@ -48,8 +42,6 @@ from .wire import (
     Kind,
     Reader,
     WireError,
-    Writer,
-    channel_of,
     is_signed,
 )
 
@@ -57,8 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .identity import Identity
-    from .links import Arrival
-    from .peers import HostPort, LinkKey
+    from .links import Arrival, Destination, Link
+    from .peers import LinkKey
 
 GOODBYE_COPIES = 2
 MAX_UNICAST_GOODBYES = 256
@@ -76,27 +68,22 @@ class MulticastProtocol:
         """
         self.identity = identity
         self.epoch = epoch
-        self.writer = Writer(identity, epoch)
         self.introduction = introduction or Introduction(shortest_interval)
         self.shortest_interval = shortest_interval
         self.random = random or Random()
         self.links: dict[LinkKey, Link] = {}
         self.peers = PeerTable()
         self.counters = Counters()
+        self.outbox = Outbox(identity, epoch, self.counters)
         self.timers = Timers()
         self.pending = PendingChallenges()
         self.secrets = Secrets()
         self.gate = Gate(identity.key, self.peers, self.pending, self.secrets)
         self.exchange = Exchange(self)
         self.liveness = Liveness(self)
-        self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
-        self.unverified_sends = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
-        self.unverified_responses = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
-        self.challenged = KeyedBuckets(1 / CHALLENGED_MEMORY, 1.0, TARGETS_REMEMBERED)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
-        self.outgoing: list[tuple[Destination, bytes]] = []
         self.events: list[Event] = []
         self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
             Kind.INTRODUCTION: self.on_introduction, Kind.SOLICITATION: self.on_solicitation,
@@ -140,10 +127,10 @@ class MulticastProtocol:
             return
         for _ in range(GOODBYE_COPIES):
             for key in self.links:
-                self.send_multicast(Kind.GOODBYE, key, b"")
+                self.outbox.multicast(Kind.GOODBYE, key, b"")
         for peer in list(self.peers)[:MAX_UNICAST_GOODBYES]:
             for path in peer.paths.values():
-                self.send_to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
+                self.outbox.to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
         self.started = None
         self.timers = Timers()
         self.exchange.forget()
@@ -186,7 +173,7 @@ class MulticastProtocol:
         if self.started is not None:
             for key in links:
                 if key in self.links:
-                    self.send_multicast(Kind.SOLICITATION, key, payload)
+                    self.outbox.multicast(Kind.SOLICITATION, key, payload)
 
     def datagram_received(self, data: bytes, arrival: Arrival, now: float) -> None:
         """
@@ -224,8 +211,7 @@ class MulticastProtocol:
         """
         Get the datagrams to send, and forget them.
         """
-        taken, self.outgoing = self.outgoing, []
-        return taken
+        return self.outbox.take()
 
     def take_events(self) -> list[Event]:
         """
@@ -304,7 +290,7 @@ class MulticastProtocol:
         def answer(_: float) -> None:
             path = peer.paths.get(link)
             if path is not None and path.address == address:
-                self.send_to_peer(Kind.ANSWER, peer, link, address, self.current_introduction().pack())
+                self.outbox.to_peer(Kind.ANSWER, peer, link, address, self.current_introduction().pack())
 
         self.timers.at(now + delay, answer)
 
@@ -373,7 +359,7 @@ class MulticastProtocol:
         payload = self.current_introduction().pack()
         for key in list(self.links) if links is None else links:
             if key in self.links:
-                self.send_multicast(Kind.INTRODUCTION, key, payload)
+                self.outbox.multicast(Kind.INTRODUCTION, key, payload)
 
     def schedule_introduction(self, now: float) -> None:
         """
@@ -386,49 +372,3 @@ class MulticastProtocol:
             self.schedule_introduction(now)
 
         self.next_introduction = self.timers.at(now + next_introduction(interval, self.random), again)
-
-    def send(self, kind: Kind, destination: Destination, data: bytes) -> None:
-        """
-        Put one datagram out.
-        """
-        self.counters.sent[KIND_NAMES[kind]] += 1
-        self.outgoing.append((destination, data))
-
-    def send_multicast(self, kind: Kind, link: LinkKey, payload: bytes) -> None:
-        """
-        Sign and send to the group on one link.
-        """
-        self.send(kind, Destination(link, None), self.writer.datagram(kind, channel_of(link[1], True), payload))
-
-    def send_unicast(self, kind: Kind, link: LinkKey, address: HostPort, payload: bytes, guard: bytes) -> None:
-        """
-        Sign and send to one address under a guard.
-        """
-        data = self.writer.datagram(kind, channel_of(link[1], False), payload, guard)
-        self.send(kind, Destination(link, address, verified=False), data)
-
-    def send_to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes) -> None:
-        """
-        Sign and send to a verified peer, under the guard of the pair.
-        """
-        data = self.writer.datagram(kind, channel_of(link[1], False), payload, pair_key=peer.pair_key)
-        self.send(kind, Destination(link, address), data)
-
-    def is_verified(self, key: bytes, arrival: Arrival) -> bool:
-        """
-        Tell whether a key is verified at the address that a datagram came from.
-        """
-        peer = self.peers.get(key)
-        path = peer.paths.get(arrival.link) if peer is not None else None
-        return path is not None and path.address == arrival.source
-
-    def may_send_to(self, address: HostPort, now: float) -> bool:
-        """
-        Tell whether the budgets let us challenge an address. When they run low, those challenged lately must wait.
-        """
-        lately = not self.challenged.take(address, now)
-        scarce = self.unverified_sends.tokens < UNVERIFIED_SENDS_BURST / 2
-        if not (lately and scarce) and self.targets.take(address[0], now) and self.unverified_sends.take(now):
-            return True
-        self.counters.drop("target_budget")
-        return False

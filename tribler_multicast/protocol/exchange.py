@@ -108,7 +108,7 @@ class Exchange:
         under_way = self.core.pending.by_path.get((key, link))
         if under_way is not None and under_way.address == address and now - under_way.sent < CHALLENGE_PATIENCE:
             return
-        if self.core.started is None or mine is None or not self.core.may_send_to(address, now):
+        if self.core.started is None or mine is None or not self.core.outbox.may_challenge(address, now):
             return
         pending = self.core.pending.start(key, link, address, now)
         self.send_challenge(pending, mine)
@@ -116,7 +116,7 @@ class Exchange:
         def again(now: float) -> None:
             if self.core.pending.by_path.get((key, link)) is pending:
                 links = self.core.links
-                if link in links and self.core.started is not None and self.core.may_send_to(address, now):
+                if link in links and self.core.started is not None and self.core.outbox.may_challenge(address, now):
                     self.send_challenge(pending, links[link])
 
         for delay in CHALLENGE_AGAIN:
@@ -127,7 +127,7 @@ class Exchange:
         Send the CHALLENGE of a pending one.
         """
         payload = Challenge(pending.key, pending.nonce, own_address(mine), their_address(mine, pending.address)).pack()
-        self.core.send_unicast(Kind.CHALLENGE, pending.link, pending.address, payload, NO_GUARD)
+        self.core.outbox.unicast(Kind.CHALLENGE, pending.link, pending.address, payload, NO_GUARD)
         self.core.counters.verification["started"] += 1
 
     def on_response(self, header: Header, arrival: Arrival, now: float) -> None:
@@ -155,7 +155,7 @@ class Exchange:
             return
         payload = Proof(peer.key, header.guard, header.epoch, own_address(mine), their_address(mine, path.address),
                         core.current_introduction()).pack()
-        core.send_unicast(Kind.CONFIRM, path.link, path.address, payload, proof.nonce)
+        core.outbox.unicast(Kind.CONFIRM, path.link, path.address, payload, proof.nonce)
 
         def check(now: float) -> None:
             if not path.confirmed and core.started is not None:
@@ -182,13 +182,14 @@ class Exchange:
         if core.started is None or not core.peers.has_room(header.signer, arrival.link, arrival.source[0]):
             core.counters.drop("table_full")
             return
-        verified = core.is_verified(header.signer, arrival)
-        if not verified and not core.unverified_responses.take(now):
-            core.counters.drop("target_budget")
+        peer = core.peers.get(header.signer)
+        path = peer.paths.get(arrival.link) if peer is not None else None
+        verified = path is not None and path.address == arrival.source
+        if not verified and not core.outbox.may_respond(now):
             return
         nonce = core.secrets.nonce(arrival, header, challenge.nonce, now)
         payload = Proof(header.signer, nonce, header.epoch, initiator, responder, core.current_introduction()).pack()
-        core.send_unicast(Kind.RESPONSE, arrival.link, arrival.source, payload, challenge.nonce)
+        core.outbox.unicast(Kind.RESPONSE, arrival.link, arrival.source, payload, challenge.nonce)
         while len(self.answered) >= MAX_PENDING_CHALLENGES:
             self.answered.popitem(last=False)
         self.answered[header.signer, arrival.link] = now

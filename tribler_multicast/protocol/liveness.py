@@ -76,7 +76,7 @@ class Liveness:
         if len(self.waiting) >= MAX_PROBES_WAITING:
             self.waiting.popitem(last=False)
         self.waiting[number] = (peer.key, path.link, now)
-        self.core.send_to_peer(Kind.PROBE, peer, path.link, path.address, number)
+        self.core.outbox.to_peer(Kind.PROBE, peer, path.link, path.address, number)
 
     def on_probe(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
         """
@@ -89,7 +89,7 @@ class Liveness:
             self.core.exchange.want(peer.key, arrival.link, arrival.source, now)
             return
         peer.paths[arrival.link].confirmed = True
-        self.core.send_to_peer(Kind.PROBE_REPLY, peer, arrival.link, arrival.source, number)
+        self.core.outbox.to_peer(Kind.PROBE_REPLY, peer, arrival.link, arrival.source, number)
 
     def on_reply(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
         """
