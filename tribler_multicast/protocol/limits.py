@@ -107,10 +107,14 @@ ALL_FRAGMENTS_PER_SECOND: Final = 1500.0
 ALL_FRAGMENTS_BURST: Final = 3000.0
 """The same in the names of all peers together: 10 % of a core."""
 
-PAIR_FRAGMENTS_PER_SECOND: Final = 300.0
-PAIR_FRAGMENTS_BURST: Final = 500.0
+PAIR_FRAGMENTS_PER_SECOND: Final = 400.0
+PAIR_FRAGMENTS_BURST: Final = 600.0
 """Signatures checked on fragments sent to us alone, by one verified peer under the guard of the pair: a repair gets
 through whoever forges what by multicast."""
+
+ASKS_PER_SECOND: Final = 50.0
+ASKS_BURST: Final = 100.0
+"""Signatures checked on what one verified peer asks of us, under the guard of the pair."""
 
 MAX_ASSEMBLIES_PER_PEER: Final = 16
 MAX_ASSEMBLY_BYTES_PER_PEER: Final = 1 << 20
@@ -143,8 +147,8 @@ receive buffer of a phone take eight datagrams; two hundred at once they do not.
 
 ANNOUNCE_PER_SECOND: Final = 300.0
 ANNOUNCE_TOKENS: Final = 480.0
-"""Fragments sent first: two announcements of the largest size at full pace, then 2.8 Mbit/s. Nobody's program makes
-us drown the LAN, and receivers' FRAGMENTS_PER_SECOND is never used up by honest senders."""
+"""Fragments sent first, and trailers: two announcements of the largest size at full pace, then 3.4 Mbit/s. Nobody's
+program makes us drown the LAN, and receivers' FRAGMENTS_PER_SECOND is never used up by honest senders."""
 
 MAX_KEPT_BYTES: Final = 4 << 20
 MAX_KEPT: Final = 256
@@ -156,7 +160,9 @@ TRAILER_TIMES: Final = (0.02, 0.25, 1.0)
 """When, after the last fragment, it is said by multicast what was announced: who missed all of it asks then."""
 
 MAX_UNICAST_TRAILERS: Final = 64
-"""The second time each peer is told by unicast too, when there are no more peers than this."""
+UNICAST_TRAILERS_PER_SECOND: Final = 200.0
+UNICAST_TRAILERS_BURST: Final = 400.0
+"""The second time each peer is told by unicast too, when there are no more peers than this, and so many at most."""
 
 REPAIR_GATHER: Final = 0.015
 """Seconds that a repair waits for others who miss the same."""

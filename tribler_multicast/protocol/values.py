@@ -25,7 +25,7 @@ from .limits import MAX_ANNOUNCEMENT, MAX_INTEGER, MAX_VALUE_DEPTH, MAX_VALUES
 from .wire import Reader, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 NONE: Final = 0
 FALSE: Final = 1
@@ -145,7 +145,7 @@ def text_bytes(value: str) -> bytes:
         raise ValueError(msg) from e
 
 
-def pack_values(values: tuple[Any, ...] | list[Any]) -> bytes:
+def pack_values(values: Sequence[Any]) -> bytes:
     """
     Pack the values of an announcement, at most MAX_ANNOUNCEMENT bytes.
 
