@@ -3,11 +3,23 @@ The receiver of announcements: puts fragments together and asks their sender for
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from .budget import KeyedBuckets
 from .events import Announced
 from .fragments import Fragment, pack_ask, read_trailer
-from .limits import ASK_GROWTH, ASK_QUIET, ASK_SPREAD, ASK_TRIES, ASSEMBLY_LIFETIME, MAX_ASK_SPREAD, MAX_ASK_WAIT
+from .limits import (
+    ASK_GROWTH,
+    ASK_QUIET,
+    ASK_SPREAD,
+    ASK_TRIES,
+    ASKS_BURST,
+    ASKS_PER_SECOND,
+    ASSEMBLY_LIFETIME,
+    MAX_ASK_SPREAD,
+    MAX_ASK_WAIT,
+    MAX_PEERS,
+)
 from .values import unpack_values
 from .wire import Header, Kind
 
@@ -17,7 +29,9 @@ if TYPE_CHECKING:
     from .peers import PeerState
     from .reassembly import Assembly
 
-LEAST_ASK_SPREAD = 0.02
+LEAST_ASK_SPREAD: Final = 0.02
+ASK_SHARE: Final = 0.8
+"""How much of the sender's budget for asks a receiver uses."""
 
 
 class Announcements:
@@ -30,6 +44,7 @@ class Announcements:
         Work on the tables of `core`.
         """
         self.core = core
+        self.budget = KeyedBuckets(ASK_SHARE * ASKS_PER_SECOND, ASK_SHARE * ASKS_BURST, MAX_PEERS)
 
     def on_fragment(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
         """
@@ -92,11 +107,13 @@ class Announcements:
             self.look_again(assembly, assembly.changed + quiet)
         elif assembly.asks >= ASK_TRIES:
             self.give_up(assembly)
-        else:
+        elif self.budget.take(assembly.key, now):
             self.ask(assembly)
             assembly.asks += 1
             assembly.changed = now
             self.look_again(assembly, now + min(ASK_QUIET * ASK_GROWTH ** assembly.asks, MAX_ASK_WAIT))
+        else:
+            self.look_again(assembly, now + MAX_ASK_WAIT)
 
     def ask(self, assembly: Assembly) -> None:
         """
