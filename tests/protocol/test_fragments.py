@@ -10,6 +10,7 @@ import pytest
 from tribler_multicast.protocol import limits
 from tribler_multicast.protocol.events import Announced
 from tribler_multicast.protocol.fragments import FRAGMENT_SIZE, Fragment, Head, pack_ask, read_ask, read_trailer
+from tribler_multicast.protocol.links import Link
 from tribler_multicast.protocol.values import pack_values
 from tribler_multicast.protocol.wire import NO_GUARD, Kind, WireError, Writer, channel_of, is_signed
 
@@ -195,6 +196,39 @@ def test_what_one_misses_is_sent_to_it_alone_and_what_many_miss_to_all(who: int,
     assert {data[24] for data in again} == {channel}
 
 
+def test_of_two_families_on_one_interface_one_is_enough_and_two_interfaces_are_two() -> None:
+    lan = SimulatedLan()
+    nodes = [lan.node() for _ in range(3)]
+    for node in nodes:
+        six = f"fe80::{node.number}"
+        node.links = [*node.links, Link(2, 6, six, 32110, ("fe80::/64",))]
+        node.core.set_links(node.links, lan.now)
+    lan.run(8)
+    sender, *receivers = nodes
+    assert all(len(peer.paths) == 2 for peer in sender.core.peers)
+    assert sender.core.announcer.links_to_peers() == [(2, 4)]
+    lan.wire.clear()
+    announce(sender, values_of(20_000))
+    lan.run(3)
+    assert [heard(node) for node in receivers] == [[values_of(20_000)]] * 2
+    assert len(lan.of_kind(Kind.FRAGMENT)) == Head(1, 20_000, b"").count
+    receivers[0].core.set_links(receivers[0].links[1:], lan.now)
+    receivers[1].core.set_links(receivers[1].links[:1], lan.now)
+    for node, gone in ((receivers[0], (2, 4)), (receivers[1], (2, 6))):
+        sender.core.drop_path(sender.core.peers.get(node.identity.key), gone, "expired")
+    assert sender.core.announcer.links_to_peers() == [(2, 4), (2, 6)]
+
+
+def test_many_receivers_that_all_lose_something_get_it_without_a_flood() -> None:
+    lan, [sender, *receivers] = neighbours(20, 0.03)
+    announce(sender, values_of(64 * 1024))
+    lan.run(PATIENCE)
+    assert all(heard(node) == [values_of(64 * 1024)] for node in receivers)
+    pieces = Head(1, 64 * 1024, b"").count
+    assert len(lan.of_kind(Kind.FRAGMENT)) < 3 * pieces
+    assert len(lan.of_kind(Kind.ASK)) < 4 * len(receivers)
+
+
 def test_fragments_leave_a_few_at_a_time() -> None:
     lan, [sender, receiver] = neighbours(2)
     begun = lan.now
@@ -294,6 +328,18 @@ def test_endless_first_fragments_of_a_peer_cost_bounded_memory() -> None:
     lan.run(20)
     assert heard(receiver) == [values_of(10_000)]
     assert receiver.core.reassembly.cost == 0
+
+
+def test_large_halves_of_one_peer_push_out_its_own() -> None:
+    lan, [sender, receiver] = neighbours(2)
+    for number in range(1, 8):
+        for index in range(200):
+            inject(lan, sender, Kind.FRAGMENT, one_of(number, limits.MAX_ANNOUNCEMENT, index))
+            lan.run(0.002)
+        held = receiver.core.reassembly.senders[sender.identity.key]
+        assert held.cost == receiver.core.reassembly.cost <= limits.MAX_ASSEMBLY_BYTES_PER_PEER
+        assert number in held.assemblies
+    assert min(held.assemblies) > 1
 
 
 def test_large_halves_of_many_peers_cost_bounded_memory_and_the_largest_pays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,8 +492,8 @@ def test_two_announcements_under_one_number_do_not_mix() -> None:
     lan, [sender, receiver] = neighbours(2)
     one, other = pack_values(values_of(3000, 1)), pack_values(values_of(3000, 2))
     for index in range(3):
-        inject(lan, sender, Kind.FRAGMENT, Fragment.cut(Head.of(1, one), one, index).pack())
-        inject(lan, sender, Kind.FRAGMENT, Fragment.cut(Head.of(1, other), other, index).pack())
+        for packed in (one, other) if index == 0 else (other, one):
+            inject(lan, sender, Kind.FRAGMENT, Fragment.cut(Head.of(1, packed), packed, index).pack())
     lan.run(PATIENCE)
     assert heard(receiver) == [values_of(3000, 1)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .budget import TokenBucket
@@ -156,7 +157,7 @@ class Announcer:
         if is_last:
             self.queue.popleft()
             for turn, delay in enumerate(TRAILER_TIMES):
-                self.core.timers.at(now + delay, lambda now, turn=turn: self.remind(kept, turn, now))  # type: ignore[misc]
+                self.core.timers.at(now + delay, partial(self.remind, kept, turn))
             self.core.timers.at(now + KEPT_LIFETIME, lambda _now: self.drop(kept))
         return True
 
