@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.protocol import limits
+from tribler_multicast.protocol.announcements import ASK_SHARE
 from tribler_multicast.protocol.events import Announced
 from tribler_multicast.protocol.fragments import FRAGMENT_SIZE, Fragment, Head, pack_ask, read_ask, read_trailer
 from tribler_multicast.protocol.links import Link
@@ -436,10 +437,36 @@ def test_fragments_from_an_unverified_address_of_a_peer_count_for_nothing() -> N
     packed = pack_values((1,))
     payload = Fragment.cut(Head.of(1, packed), packed, 0).pack()
     data = sender.core.outbox.writer.datagram(Kind.FRAGMENT, MULTICAST4, payload)
+    lan.transmit(None, 4, ("10.0.0.77", 32110), None, data[:-64] + bytes(64))
     lan.transmit(None, 4, ("10.0.0.77", 32110), None, data)
     lan.run(1)
     assert heard(receiver) == []
-    assert receiver.dropped("unverified_path") == 1
+    assert (receiver.dropped("unverified_path"), receiver.dropped("bad_signature")) == (2, 0)
+
+
+def test_what_tells_nothing_new_is_dropped_before_its_signature_is_checked() -> None:
+    lan, [sender, receiver] = neighbours(2)
+    packed = pack_values(values_of(3000))
+    announce(sender, values_of(3000))
+    inject(lan, sender, Kind.FRAGMENT, one_of(9, 3000))
+    lan.run(0.01)
+    forged = Writer(sender.identity, 1)
+    forged.sequence = 5000
+    for payload in (Fragment.cut(Head.of(1, packed), packed, 0).pack(), Head.of(1, packed).pack(), one_of(9, 3000)):
+        kind = Kind.TRAILER if len(payload) == 44 else Kind.FRAGMENT
+        lan.transmit(None, 4, sender.address(), None, forged.datagram(kind, MULTICAST4, payload)[:-64] + bytes(64))
+    lan.run(0.005)
+    assert (receiver.dropped("duplicate"), receiver.dropped("bad_signature")) == (3, 0)
+
+
+def test_a_peer_that_begins_much_and_ends_nothing_is_asked_within_a_budget() -> None:
+    lan, [sender, receiver] = neighbours(2)
+    begun = lan.now
+    for number in range(1, 2000):
+        inject(lan, sender, Kind.FRAGMENT, one_of(number, 3000))
+        lan.run(0.002)
+    asks = len(lan.of_kind(Kind.ASK, receiver))
+    assert 50 < asks <= ASK_SHARE * (limits.ASKS_BURST + (lan.now - begun) * limits.ASKS_PER_SECOND) + 1
 
 
 def test_forged_fragments_cost_no_more_than_their_budget_and_silence_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
