@@ -19,6 +19,8 @@ FLOORS = (
     {"assembly"},
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
+    {"cli_common"},
+    {"cli_announce"},
     {"cli"},
     {"__main__"},
 )

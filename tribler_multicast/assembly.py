@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .restapi.announcements import Announcements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +46,7 @@ class Assembly:
         self.epoch = epoch
         self.save_settings = save_settings
         self.started = time.monotonic()
+        self.announcements = Announcements()
         self.community: MulticastCommunity | None = None
         self._endpoint: MulticastEndpoint | None = None
         self._applying: asyncio.Task[None] | None = None
@@ -61,6 +63,7 @@ class Assembly:
         """
         self.community = community
         self.options.subscribe(self._follow)
+        community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:
             await community.start()
 
@@ -103,7 +106,7 @@ class Assembly:
         assert self.community is not None
         if self._endpoint is None:
             context = RestContext(version=__version__, client=self.client, options=self.options,
-                                  community=self.community, database=self.database,
+                                  community=self.community, announcements=self.announcements, database=self.database,
                                   change_settings=self.change_settings, started=self.started)
             self._endpoint = MulticastEndpoint(context, policy)
         return self._endpoint
@@ -120,5 +123,7 @@ class Assembly:
         Stop following the settings, and close what outlives the community. The client unloads the community before.
         """
         self.options.unsubscribe(self._follow)
+        if self.community is not None:
+            self.community.remove_announcement_handler(self.announcements.received)
         if self.database is not None:
             self.database.close()

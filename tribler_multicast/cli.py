@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
+from .cli_common import Failed, call, show
 from .settings import SETTINGS, SettingError, Settings, parse
 
 if TYPE_CHECKING:
@@ -26,19 +27,6 @@ DEFAULT_STATE_DIR = "~/.tribler-multicast"
 DISCOVER_TIMEOUT = 2.0
 DOCTOR_PATIENCE = 40.0
 """Seconds until the doctor of the running node must have answered: it waits for firewalls' own tools."""
-
-
-class Failed(Exception):
-    """
-    The command failed: one line, and the exit status.
-    """
-
-    def __init__(self, message: str, status: int = 1) -> None:
-        """
-        Remember what to say.
-        """
-        super().__init__(message)
-        self.status = status
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -92,6 +80,15 @@ def _seconds(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
     return value
+
+
+def _count(text: str) -> int:
+    """
+    A positive number of things.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
+    return int(text)
 
 
 def _key(text: str) -> str:
@@ -183,6 +180,12 @@ def make_parser() -> argparse.ArgumentParser:
     discover.add_argument("--capability", metavar="C", action="append", default=[],
                           help="only nodes that have it; may be repeated")
 
+    announce = command("announce", do_announce, "Send a tuple to all nodes on the local network; prints its number.")
+    announce.add_argument("values", metavar="JSON",
+                          help="""a JSON list, '["hello", 1]'; {"hex": "00ff"} are bytes; - reads stdin""")
+    listen = command("listen", do_listen, "Print the tuples that others announce, until Ctrl-C, one per line.")
+    listen.add_argument("--count", metavar="N", type=_count, help="end after so many")
+
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     return parser
 
@@ -232,32 +235,6 @@ def _give_up_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _show(options: argparse.Namespace, document: dict[str, Any], lines: Callable[[dict[str, Any]], list[str]]) -> None:
-    """
-    Print a document as JSON, or as lines for people.
-    """
-    if options.json:
-        print(json.dumps(document, indent=2))  # noqa: T201
-        return
-    for line in lines(document):
-        print(line)  # noqa: T201
-
-
-def _call(options: argparse.Namespace, method: str, path: str, body: dict[str, Any] | None = None,
-          patience: float = 10.0) -> dict[str, Any]:
-    """
-    Call the running node.
-    """
-    from .cli_client import NodeClient, NodeRefusedError, NodeUnreachableError  # noqa: PLC0415 (not needed by node)
-
-    try:
-        return NodeClient(options.state_dir).call(method, path, body, patience)
-    except NodeUnreachableError as error:
-        raise Failed(str(error)) from error
-    except NodeRefusedError as error:
-        raise Failed(str(error), 2 if error.status == 422 else 1) from error
-
-
 def run_node(options: argparse.Namespace) -> None:
     """
     Run a standalone node.
@@ -280,7 +257,7 @@ def show_status(options: argparse.Namespace) -> None:
     """
     from .cli_render import status_lines  # noqa: PLC0415 (not needed by node)
 
-    _show(options, _call(options, "GET", "/status"), status_lines)
+    show(options, call(options, "GET", "/status"), status_lines)
 
 
 def show_peers(options: argparse.Namespace) -> None:
@@ -289,7 +266,7 @@ def show_peers(options: argparse.Namespace) -> None:
     """
     from .cli_render import peer_lines  # noqa: PLC0415
 
-    _show(options, _call(options, "GET", "/peers?local=true" if options.local else "/peers"), peer_lines)
+    show(options, call(options, "GET", "/peers?local=true" if options.local else "/peers"), peer_lines)
 
 
 def do_discover(options: argparse.Namespace) -> None:
@@ -299,7 +276,25 @@ def do_discover(options: argparse.Namespace) -> None:
     from .cli_render import peer_lines  # noqa: PLC0415
 
     body = {"timeout": options.timeout, "capabilities": options.capability}
-    _show(options, _call(options, "POST", "/discover", body, options.timeout + 10), peer_lines)
+    show(options, call(options, "POST", "/discover", body, options.timeout + 10), peer_lines)
+
+
+def do_announce(options: argparse.Namespace) -> None:
+    """
+    Send a tuple to all.
+    """
+    from .cli_announce import announce  # noqa: PLC0415
+
+    announce(options)
+
+
+def do_listen(options: argparse.Namespace) -> None:
+    """
+    Print the tuples of others.
+    """
+    from .cli_announce import listen  # noqa: PLC0415
+
+    listen(options)
 
 
 def do_settings(options: argparse.Namespace) -> None:
@@ -316,12 +311,12 @@ def do_settings(options: argparse.Namespace) -> None:
             value = _checked(name, text)
         except argparse.ArgumentTypeError as error:
             raise Failed(str(error), 2) from error
-        document = _call(options, "PATCH", "/settings", {name: value})
+        document = call(options, "PATCH", "/settings", {name: value})
     else:
-        document = _call(options, "GET", "/settings")
+        document = call(options, "GET", "/settings")
     if name:
         document["settings"] = [setting for setting in document["settings"] if setting["name"] == name]
-    _show(options, document, setting_lines)
+    show(options, document, setting_lines)
 
 
 def do_doctor(options: argparse.Namespace) -> None:
@@ -337,7 +332,7 @@ def do_doctor(options: argparse.Namespace) -> None:
         document = {"findings": _examine(options.state_dir)}
     except NodeRefusedError as error:
         raise Failed(str(error)) from error
-    _show(options, document, finding_lines)
+    show(options, document, finding_lines)
 
 
 def _examine(state_dir: Path) -> list[dict[str, Any]]:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import http.client
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .standalone.state import StateDir, StateError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 ROOT = "/api/multicast"
+
+CONNECTED = ""
+"""In the place of a topic: from now on nothing that happens is missed."""
 
 
 class NodeUnreachableError(Exception):
@@ -69,22 +74,55 @@ class NodeClient:
 
         :param patience: seconds to wait for it.
         """
-        status, content = self._exchange(method, path, body, patience)
+        with self._request(method, path, body, patience) as response:
+            return self._answer(response)
+
+    def events(self, patience: float) -> Generator[str, None, None]:
+        """
+        Listen to events: their topics as they come, after ``CONNECTED``, until the node ends the stream.
+
+        :param patience: seconds without a sign of life until the node counts as gone.
+        """
+        with self._request("GET", "/events", None, patience) as response:
+            if response.status >= 400:
+                self._answer(response)
+            yield CONNECTED
+            try:
+                for line in response:
+                    if line.startswith(b"data:"):
+                        yield str(json.loads(line[5:])["topic"])
+            except (ConnectionResetError, http.client.IncompleteRead):
+                return  # the node ended without closing the stream
+            except (ValueError, LookupError, TypeError) as error:
+                raise self._no_node() from error
+
+    def _answer(self, response: http.client.HTTPResponse) -> dict[str, Any]:
+        """
+        The JSON document of an answer. Raises NodeRefusedError for an error.
+        """
         try:
-            answer = json.loads(content)
+            answer = json.loads(response.read())
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise NodeUnreachableError(f"what answers at {self.url} is no tribler-multicast node")
-        if status >= 400:
+            raise self._no_node()
+        if response.status >= 400:
             error = answer.get("error")
             message = error.get("message") if isinstance(error, dict) else None
-            raise NodeRefusedError(f"the node answers: {message or status}", status)
+            raise NodeRefusedError(f"the node answers: {message or response.status}", response.status)
         return answer
 
-    def _exchange(self, method: str, path: str, body: dict[str, Any] | None, patience: float) -> tuple[int, bytes]:
+    def _no_node(self) -> NodeUnreachableError:
         """
-        One HTTP exchange: status and content.
+        Say that something else is there.
+        """
+        return NodeUnreachableError(f"what answers at {self.url} is no tribler-multicast node")
+
+    @contextmanager
+    def _request(self, method: str, path: str, body: dict[str, Any] | None,
+                 patience: float) -> Iterator[http.client.HTTPResponse]:
+        """
+        One HTTP exchange: the answer, to be read. Whatever fails meanwhile is NodeUnreachableError.
         """
         try:
             parts = urlsplit(self.url)
@@ -94,8 +132,7 @@ class NodeClient:
         try:
             headers = {"X-Api-Key": self.key, "Content-Type": "application/json"}
             connection.request(method, ROOT + path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return response.status, response.read()
+            yield connection.getresponse()
         except TimeoutError as error:
             raise NodeUnreachableError(f"the node at {self.url} did not answer within {patience:g} seconds") from error
         except (ConnectionRefusedError, ConnectionResetError) as error:

@@ -3,6 +3,7 @@ What the REST calls give, as lines and tables for people.
 """
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -22,6 +23,14 @@ def clean(value: object) -> str:
     A text for the terminal: what others chose must not move the cursor or colour the screen.
     """
     return "".join(character if unicodedata.category(character)[0] != "C" else "?" for character in str(value))
+
+
+def json_text(value: object) -> str:
+    """
+    JSON for the terminal, with letters of all languages; what would move the cursor or colour the screen is escaped.
+    """
+    return "".join(character if unicodedata.category(character)[0] != "C" else json.dumps(character)[1:-1]
+                   for character in json.dumps(value, ensure_ascii=False))
 
 
 def paint(text: str, colour: str) -> str:

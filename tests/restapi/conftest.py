@@ -14,6 +14,7 @@ from ipv8.peer import Peer
 
 from tribler_multicast.assembly import Assembly
 from tribler_multicast.database import PeerDatabase
+from tribler_multicast.protocol.values import pack_values, to_json
 from tribler_multicast.restapi.context import RestContext
 from tribler_multicast.restapi.endpoint import MulticastEndpoint
 from tribler_multicast.restapi.security import HostPolicy
@@ -85,6 +86,8 @@ class HandMovedCommunity:
         self.asked: list[tuple[float, tuple[str, ...]]] = []
         self.handlers: list[Callable[[str, dict[str, Any]], None]] = []
         self.applied: list[set[str]] = []
+        self.announced: list[tuple[Any, ...]] = []
+        self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
     async def start(self) -> None:
         """
@@ -109,6 +112,34 @@ class HandMovedCommunity:
         """
         self.asked.append((timeout, tuple(capabilities)))
         return [Found(peer) for peer in self.peers if peer.capabilities >= set(capabilities)]
+
+    def announce(self, values: tuple[Any, ...]) -> int:
+        """
+        Remember what can be sent.
+        """
+        pack_values(values)
+        self.announced.append(values)
+        return len(self.announced)
+
+    def add_announcement_handler(self, handler: Callable[[Neighbour, tuple[Any, ...]], None]) -> None:
+        """
+        Listen to announcements.
+        """
+        self.announcement_handlers.append(handler)
+
+    def remove_announcement_handler(self, handler: Callable[[Neighbour, tuple[Any, ...]], None]) -> None:
+        """
+        Listen to them no more.
+        """
+        self.announcement_handlers.remove(handler)
+
+    def hear(self, peer: Neighbour, *values: Any) -> None:  # noqa: ANN401
+        """
+        Make a peer's announcement arrive.
+        """
+        for handler in self.announcement_handlers:
+            handler(peer, values)
+        self.happen("multicast_announcement", mid=peer.mid.hex(), values=to_json(values))
 
     def interfaces(self) -> list[Interface]:
         """
@@ -201,7 +232,8 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     assembly = Assembly(StandaloneClient(), Settings(), database, 1, saved.append)
     await assembly.start(community)
     context = RestContext(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
-                          database=database, change_settings=assembly.change_settings)
+                          announcements=assembly.announcements, database=database,
+                          change_settings=assembly.change_settings)
     listener = bind_api("127.0.0.1", 0)
     policy = HostPolicy("127.0.0.1")
     endpoint = MulticastEndpoint(context, policy)

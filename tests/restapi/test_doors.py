@@ -10,15 +10,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tribler_multicast.restapi.announcements_endpoint import MAX_ANNOUNCEMENT_BODY
+from tribler_multicast.restapi.request import MAX_BODY
+
 from .conftest import KEY
 
 if TYPE_CHECKING:
     from .conftest import Api
 
 ROOT = "/api/multicast"
-DOORS = [("GET", "/status"), ("GET", "/peers"), ("POST", "/discover"), ("GET", "/settings"), ("PATCH", "/settings"),
+DOORS = [("GET", "/status"), ("GET", "/peers"), ("POST", "/discover"), ("GET", "/announcements"),
+         ("POST", "/announcements"), ("GET", "/settings"), ("PATCH", "/settings"),
          ("GET", "/events"), ("GET", "/doctor"), ("GET", "/no/such/door")]
-CHANGING = [("POST", "/discover"), ("PATCH", "/settings")]
+CHANGING = [("POST", "/discover"), ("POST", "/announcements"), ("PATCH", "/settings")]
+LIMITS = {"/announcements": MAX_ANNOUNCEMENT_BODY}
 
 
 @pytest.mark.parametrize(("method", "path"), DOORS)
@@ -29,7 +34,7 @@ async def test_every_door_is_closed_without_the_right_key(api: Api, method: str,
     async with api.session.request(method, api.url + ROOT + path, headers=headers) as response:
         assert response.status == 401
         assert await response.json() == {"error": {"handled": True, "message": "Unauthorized access"}}
-    assert api.saved == api.community.asked == []
+    assert api.saved == api.community.asked == api.community.announced == []
 
 
 @pytest.mark.parametrize("way", [{"headers": {"X-Api-Key": KEY}}, {"params": {"key": KEY}},
@@ -68,7 +73,7 @@ async def test_a_wrong_method_is_405_and_names_the_right_one(api: Api, method: s
                                   b'{"timeout": ' + b"1" * 6000 + b"}", b"nonsense"])
 async def test_a_body_that_is_no_json_is_400(api: Api, method: str, path: str, body: bytes) -> None:
     assert await api.refused(method, ROOT + path, data=body) == (400, "The body is not valid JSON")
-    assert api.saved == api.community.asked == []
+    assert api.saved == api.community.asked == api.community.announced == []
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGING)
@@ -79,7 +84,9 @@ async def test_a_body_that_is_no_object_is_422(api: Api, method: str, path: str,
 
 @pytest.mark.parametrize(("method", "path"), CHANGING)
 async def test_a_body_that_is_too_large_is_413(api: Api, method: str, path: str) -> None:
-    body = json.dumps({"nickname": "x" * 70_000}).encode()
+    body = json.dumps({"nickname": "x" * (LIMITS.get(path, MAX_BODY) - 16)}).encode()
+    assert (await api.refused(method, ROOT + path, data=body[:-2] + b'"}'))[0] == 422
+    body += b" " * 1000
     assert (await api.refused(method, ROOT + path, data=body))[0] == 413
 
     async def unannounced() -> object:
@@ -87,7 +94,7 @@ async def test_a_body_that_is_too_large_is_413(api: Api, method: str, path: str)
             yield body[start:start + 1000]
 
     assert (await api.refused(method, ROOT + path, data=unannounced()))[0] == 413
-    assert api.saved == api.community.asked == []
+    assert api.saved == api.community.asked == api.community.announced == []
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGING)
@@ -102,7 +109,7 @@ async def test_what_comes_from_another_site_changes_nothing(api: Api, method: st
     port = str(urlsplit(api.url).port)
     sent = {name: value.replace("{port}", port) for name, value in headers.items()}
     assert (await api.refused(method, ROOT + path, data=b"{}", headers=sent))[0] == 403
-    assert api.saved == api.community.asked == []
+    assert api.saved == api.community.asked == api.community.announced == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://127.0.0.1:{port}"}, {"Host": "localhost"},

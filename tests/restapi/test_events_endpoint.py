@@ -7,7 +7,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from tribler_multicast.restapi.events_endpoint import MAX_LISTENERS, MAX_WAITING
+from tribler_multicast.restapi.events_endpoint import MAX_LISTENERS, MAX_WAITING, MAX_WAITING_BYTES
 
 from .conftest import KEY
 
@@ -74,6 +74,27 @@ async def test_a_listener_that_does_not_read_is_cut_off(api: Api) -> None:
     async with asyncio.timeout(10):
         lines = [line async for line in response.content if line.startswith(b"data")]
     assert len(lines) == MAX_WAITING
+
+
+async def test_a_listener_that_does_not_read_large_events_is_cut_off_before_they_fill_the_memory(api: Api) -> None:
+    response = await listen(api)
+    size = MAX_WAITING_BYTES // 8
+    for number in range(20):
+        api.community.happen("multicast_announcement", mid="", values=[number, "x" * size])
+    async with asyncio.timeout(10):
+        content = await response.content.read()
+    assert content.count(b"data: ") == 7
+    assert len(content) < MAX_WAITING_BYTES
+
+
+async def test_an_event_larger_than_the_bound_is_told_when_nothing_else_waits(api: Api) -> None:
+    response = await listen(api)
+    api.community.happen("multicast_announcement", mid="", values=["x" * (MAX_WAITING_BYTES + 1)])
+    api.community.happen("multicast_peer_gone", mid="", reason="")
+    async with asyncio.timeout(10):
+        content = await response.content.read()
+    assert len(content) > MAX_WAITING_BYTES
+    assert b"multicast_peer_gone" not in content
 
 
 async def test_streams_end_when_the_node_stops(api: Api) -> None:

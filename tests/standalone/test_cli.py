@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from .conftest import StartNode
 
-TALKING = [["status"], ["peers"], ["settings"], ["discover", "--timeout", "0.2"]]
+TALKING = [["status"], ["peers"], ["settings"], ["discover", "--timeout", "0.2"], ["announce", "[]"], ["listen"]]
 
 
-@pytest.mark.parametrize("command", ["", "node", "status", "peers", "settings", "discover", "doctor"])
+@pytest.mark.parametrize("command", ["", "node", "status", "peers", "settings", "discover", "announce",
+                                     "listen", "doctor"])
 def test_every_command_has_help(command: str) -> None:
     done = run(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")

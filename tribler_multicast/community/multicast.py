@@ -3,8 +3,7 @@ The overlay of local nodes as an IPv8 community, isolated from all others.
 
 It has a `Network` and an endpoint of its own. IPv8 shares one `Peer` object per key between all overlays of a
 network, and writes the address of whatever was received last into it: a multicast address in there makes other
-overlays talk to a port where nobody listens. IPv8's own introductions and punctures are switched off: only the
-verified exchange adds peers.
+overlays talk to a port where nobody listens. IPv8's own introductions are off: only the verified exchange adds peers.
 """
 from __future__ import annotations
 
@@ -13,22 +12,22 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from ipv8.community import Community, CommunitySettings
-from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address, UDPv6Address
-from ipv8.peer import Peer
+from ipv8.community import CommunitySettings
 from ipv8.peerdiscovery.network import Network
 
-from ..lan.endpoint import Datagram, LanConfig, LanEndpoint, LanListener
+from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
-from ..protocol.events import PeerAnswered, PeerGone, PeerLocal
+from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
+from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
 from .handlers import Handlers
+from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
-from .views import interface_statuses, local_peer
+from .views import interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,7 +54,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Community, LanListener):
+class MulticastCommunity(IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -84,6 +83,7 @@ class MulticastCommunity(Community, LanListener):
         self.introduced = Handlers("introductions")
         self.happened = Handlers("events")
         self.answered = Handlers("answers")
+        self.announced = Handlers("announcements")
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -122,6 +122,30 @@ class MulticastCommunity(Community, LanListener):
             self.answered.remove(answered)
         return list(found.values())
 
+    def announce(self, values: tuple[Any, ...]) -> int:
+        """
+        Announce a tuple to all local nodes, at most 256 KiB; get the number of this announcement, from 1.
+
+        Each of them gets all of it, once, or nothing. Known values: None, bool, int, float, bytes, str, tuple, list.
+
+        :raises ValueError: with one line that says why, when it can't be sent.
+        """
+        number = self.core.announce(values, self.now())
+        self.pump()
+        return number
+
+    def add_announcement_handler(self, handler: Callable[[LocalPeer, tuple[Any, ...]], Any]) -> None:
+        """
+        Call `handler(peer, values)` for what other local nodes announce.
+        """
+        self.announced.add(handler)
+
+    def remove_announcement_handler(self, handler: Callable[[LocalPeer, tuple[Any, ...]], Any]) -> None:
+        """
+        Do not call this handler any more.
+        """
+        self.announced.remove(handler)
+
     def local_peers(self) -> list[LocalPeer]:
         """
         List the peers that are verified on our LAN now.
@@ -148,7 +172,7 @@ class MulticastCommunity(Community, LanListener):
 
     def add_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
         """
-        Call `handler(topic, kwargs)` for `multicast_peer_local` and `multicast_peer_gone`.
+        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone` and `multicast_announcement`.
         """
         self.happened.add(handler)
 
@@ -185,7 +209,7 @@ class MulticastCommunity(Community, LanListener):
         """
         if self.running:
             return
-        self.lan.configure(self.lan_config())
+        self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         await self.lan.open()
         self.running = True
         self.core.set_introduction(self.own_introduction(), self.now())
@@ -217,7 +241,7 @@ class MulticastCommunity(Community, LanListener):
         Say goodbye, close the LAN, end all tasks.
         """
         await self.stop()
-        for handlers in (self.introduced, self.happened, self.answered):
+        for handlers in (self.introduced, self.happened, self.answered, self.announced):
             handlers.cancel()
         await super().unload()
 
@@ -230,7 +254,7 @@ class MulticastCommunity(Community, LanListener):
         if not self.running:
             return
         if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
-            self.lan.configure(self.lan_config())
+            self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         if "introduction_interval" in changed:
             self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
         self.refresh_introduction()
@@ -242,17 +266,6 @@ class MulticastCommunity(Community, LanListener):
         if self.running:
             self.core.set_introduction(self.own_introduction(), self.now())
             self.pump()
-
-    def lan_config(self) -> LanConfig:
-        """
-        Get where to listen from the settings; ports are those of the start, as the settings say.
-        """
-        options, standard = self.options, self.lan.config
-        return LanConfig(group4=standard.group4, group6=standard.group6,
-                         port=self.ports[0], first_port=self.ports[1],
-                         allow=tuple(options.get("interfaces", standard.allow)),
-                         deny=tuple(options.get("interfaces_deny", standard.deny)),
-                         ipv4=options.get("ipv4", standard.ipv4), ipv6=options.get("ipv6", standard.ipv6))
 
     def own_introduction(self) -> Introduction:
         """
@@ -315,6 +328,9 @@ class MulticastCommunity(Community, LanListener):
                 self.on_gone(event.peer, event.reason)
             elif isinstance(event, PeerAnswered):
                 self.answered(self.view(event.peer), event.address)
+            elif isinstance(event, Announced):
+                self.announced(self.view(event.peer), event.values)
+                self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
         self.set_timer()
 
     def set_timer(self) -> None:
@@ -367,19 +383,6 @@ class MulticastCommunity(Community, LanListener):
             except Exception:
                 self.logger.exception("The client failed on %s", topic)
 
-    def add_to_network(self, peer: LocalPeer) -> None:
-        """
-        Show a peer in IPv8's own lists, those of this overlay only.
-        """
-        known = self.network.get_verified_by_public_key_bin(peer.public_key)
-        if known is None:
-            known = Peer(peer.public_key, intro=False)
-        known.addresses.clear()
-        for family, ip, port in peer.addresses:
-            known.add_address(UDPv4Address(ip, port) if family == "ipv4" else UDPv6Address(ip, port))
-        self.network.add_verified_peer(known)
-        self.network.discover_services(known, [self.community_id])
-
     def view(self, state: PeerState) -> LocalPeer:
         """
         Get a peer as others see it.
@@ -394,25 +397,3 @@ class MulticastCommunity(Community, LanListener):
         if self.database is not None:
             self.database.touch({peer.public_key: (peer.last_seen, None if peer.rtt is None else 1000 * peer.rtt)
                                  for peer in self.local_peers()})
-
-    # --- What IPv8 would do and must not do here.
-
-    def on_packet(self, packet: tuple[Any, bytes], warn_unknown: bool = True) -> None:
-        """
-        Take nothing that did not come by the LAN endpoint.
-        """
-
-    def walk_to(self, address: Any) -> None:  # noqa: ANN401
-        """
-        Walk nowhere: only verified exchanges add peers.
-        """
-
-    def get_new_introduction(self, from_peer: Peer | None = None) -> None:
-        """
-        Ask nobody for introductions.
-        """
-
-    def bootstrap(self) -> None:
-        """
-        Need no server.
-        """

@@ -1,8 +1,9 @@
-"""From the state of the protocol and the LAN to what others see of it."""
+"""From the state of the protocol and the LAN to what others see of it, and from the settings to the LAN."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from ..lan.endpoint import LanConfig
 from ..protocol.identity import ipv8_key
 from .local_peer import InterfaceStatus, LocalPeer
 
@@ -48,3 +49,13 @@ def interface_statuses(links: Iterable[LanLink]) -> list[InterfaceStatus]:
         statuses.append(InterfaceStatus(interface.name, index, addresses, joined, "; ".join(errors) or None,
                                         interface.note, port))
     return statuses
+
+
+def lan_config(options: Mapping[str, Any], standard: LanConfig, ports: tuple[int, int]) -> LanConfig:
+    """
+    Get where to listen from the settings; ports (of the group, first of ours) are those of the start.
+    """
+    return LanConfig(group4=standard.group4, group6=standard.group6, port=ports[0], first_port=ports[1],
+                     allow=tuple(options.get("interfaces", standard.allow)),
+                     deny=tuple(options.get("interfaces_deny", standard.deny)),
+                     ipv4=options.get("ipv4", standard.ipv4), ipv6=options.get("ipv6", standard.ipv6))

@@ -12,8 +12,10 @@ call take what `take_outgoing` and `take_events` give, and call `run_timers` aga
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .announcements import Announcements
+from .announcer import Announcer
 from .budget import KeyedBuckets
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
@@ -35,6 +37,7 @@ from .liveness import Liveness
 from .outbox import Outbox
 from .pace import introduction_interval, next_introduction
 from .peers import PeerState, PeerTable
+from .reassembly import Reassembly
 from .timers import Timer, Timers
 from .wire import (
     KIND_NAMES,
@@ -78,9 +81,12 @@ class MulticastProtocol:
         self.timers = Timers()
         self.pending = PendingChallenges()
         self.secrets = Secrets()
-        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets)
+        self.reassembly = Reassembly()
+        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly)
         self.exchange = Exchange(self)
         self.liveness = Liveness(self)
+        self.announcer = Announcer(self)
+        self.announcements = Announcements(self)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -91,7 +97,9 @@ class MulticastProtocol:
             Kind.CONFIRM: self.exchange.on_confirm}
         self.peer_handlers: dict[int, Callable[[PeerState, Header, Arrival, float], None]] = {
             Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.on_answer,
-            Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply}
+            Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
+            Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
+            Kind.ASK: self.announcer.on_ask}
 
     # --- What the shell calls.
 
@@ -134,6 +142,8 @@ class MulticastProtocol:
         self.started = None
         self.timers = Timers()
         self.exchange.forget()
+        self.announcer.forget()
+        self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, "stopped")
 
@@ -156,6 +166,14 @@ class MulticastProtocol:
             self.introduction = introduction
             if self.started is not None:
                 self.introduce(now)
+
+    def announce(self, values: tuple[Any, ...], now: float) -> int:
+        """
+        Announce values to all peers; get the number of this announcement, from 1.
+
+        :raises ValueError: with one line that says why, when they can't be sent.
+        """
+        return self.announcer.announce(values, now)
 
     def solicit(self, capabilities: Iterable[str]) -> None:
         """

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .peers import PeerState
@@ -38,4 +38,14 @@ class PeerAnswered:
     address: tuple[str, int]
 
 
-Event = PeerLocal | PeerGone | PeerAnswered
+@dataclass(frozen=True)
+class Announced:
+    """
+    A verified peer announced these values to all.
+    """
+
+    peer: PeerState
+    values: tuple[Any, ...]
+
+
+Event = PeerLocal | PeerGone | PeerAnswered | Announced

@@ -15,6 +15,7 @@ from .budget import KeyedBuckets, Recent, TokenBucket
 from .identity import pair_guard
 from .stamp import is_stamped, stamp_digest
 from .wire import (
+    FRAGMENT_KINDS,
     MULTICAST_KINDS,
     OVERHEAD,
     PAIR_KINDS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .handshake import PendingChallenges, Secrets
     from .links import Arrival, Link
     from .peers import PeerState, PeerTable
+    from .reassembly import Reassembly
 
 
 class Gate:
@@ -41,7 +43,8 @@ class Gate:
     Decides what is worth a signature check.
     """
 
-    def __init__(self, key: bytes, peers: PeerTable, pending: PendingChallenges, secrets: Secrets) -> None:
+    def __init__(self, key: bytes, peers: PeerTable, pending: PendingChallenges, secrets: Secrets,
+                 reassembly: Reassembly) -> None:
         """
         Stand before a protocol instance with this key and these tables.
         """
@@ -49,12 +52,17 @@ class Gate:
         self.peers = peers
         self.pending = pending
         self.secrets = secrets
+        self.reassembly = reassembly
         self.introductions = TokenBucket(limits.INTRODUCTIONS_PER_SECOND, limits.INTRODUCTIONS_BURST)
         self.challenges = TokenBucket(limits.CHALLENGES_PER_SECOND, limits.CHALLENGES_BURST)
         self.hints = TokenBucket(limits.HINTS_PER_SECOND, limits.HINTS_BURST)
         self.sources = KeyedBuckets(limits.SOURCE_PER_SECOND, limits.SOURCE_BURST, limits.SOURCES_REMEMBERED)
         self.known = KeyedBuckets(limits.PEER_PER_SECOND, limits.PEER_BURST, limits.MAX_PEERS)
         self.pairs = KeyedBuckets(2 * limits.PEER_PER_SECOND, 2 * limits.PEER_BURST, limits.MAX_PEERS)
+        self.fragments = KeyedBuckets(limits.FRAGMENTS_PER_SECOND, limits.FRAGMENTS_BURST, limits.MAX_PEERS)
+        self.all_fragments = TokenBucket(limits.ALL_FRAGMENTS_PER_SECOND, limits.ALL_FRAGMENTS_BURST)
+        self.repairs = KeyedBuckets(limits.PAIR_FRAGMENTS_PER_SECOND, limits.PAIR_FRAGMENTS_BURST, limits.MAX_PEERS)
+        self.asks = KeyedBuckets(limits.ASKS_PER_SECOND, limits.ASKS_BURST, limits.MAX_PEERS)
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -125,8 +133,10 @@ class Gate:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
             return self.admit_pair(data, header, peer, now)
-        if header.kind == Kind.GOODBYE and (peer is None or header.epoch != peer.epoch):
+        if header.kind in {Kind.GOODBYE, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
+        if peer is not None and header.kind in FRAGMENT_KINDS:
+            return self.admit_fragment(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
     def admit_pair(self, data: bytes, header: Header, peer: PeerState | None, now: float) -> str | None:
@@ -139,7 +149,22 @@ class Gate:
             return "unconfirmed_epoch"
         if not compare_digest(header.guard, pair_guard(peer.pair_key, without_guard(data))):
             return "bad_guard"
-        return None if self.pairs.take(header.signer, now) else "rate"
+        if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
+            return "duplicate"
+        budget = (self.repairs if header.kind in FRAGMENT_KINDS else self.asks if header.kind == Kind.ASK
+                  else self.pairs)
+        return None if budget.take(header.signer, now) else "rate"
+
+    def admit_fragment(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check a multicast fragment in the name of a peer: it must come from that peer's address, and tell us something.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        if not self.reassembly.is_news(header):
+            return "duplicate"
+        return None if self.fragments.take(header.signer, now) and self.all_fragments.take(now) else "rate"
 
     def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                         now: float) -> str | None:

@@ -63,6 +63,12 @@ class PeerState:
         """
         return max((path.heard for path in self.paths.values()), default=self.since)
 
+    def freshest_path(self) -> Path:
+        """
+        Get the path on which it was heard last; a peer in the table has one.
+        """
+        return max(self.paths.values(), key=lambda path: path.heard)
+
     def add_rtt(self, sample: float) -> None:
         """
         Smooth the round-trip time with a new sample in seconds (RFC 6298 section 2, alpha = 1/8).

@@ -61,15 +61,22 @@ class Kind(IntEnum):
     PROBE_REPLY = 7
     SOLICITATION = 8
     ANSWER = 9
+    FRAGMENT = 10
+    TRAILER = 11
+    ASK = 12
 
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
-MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION})
+MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
+                                    Kind.FRAGMENT, Kind.TRAILER})
 UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION})
+FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
+"""Of announcements: said by verified peers only, with budgets of their own."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER})
-"""Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE by unicast too.)"""
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK})
+"""Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
+by unicast too.)"""
 
 
 def channel_of(family: int, multicast: bool) -> int:

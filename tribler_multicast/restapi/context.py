@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..community.multicast import MulticastCommunity
     from ..database import PeerDatabase
     from ..settings import Settings
+    from .announcements import Announcements
 
 
 @dataclass
@@ -30,6 +31,7 @@ class RestContext:
     client: Client
     options: Settings
     community: MulticastCommunity
+    announcements: Announcements
     database: PeerDatabase | None
     change_settings: Callable[[dict[str, Any]], Awaitable[None]]
     started: float = field(default_factory=time.monotonic)

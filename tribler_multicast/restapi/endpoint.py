@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from .announcements_endpoint import AnnouncementsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
 from .peers_endpoint import PeersRoom
@@ -34,7 +35,8 @@ class MulticastEndpoint:
         """
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
-        for room in (StatusRoom(context), PeersRoom(context), SettingsRoom(context), self.events):
+        for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), SettingsRoom(context),
+                     self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

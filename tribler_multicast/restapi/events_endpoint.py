@@ -24,6 +24,10 @@ MAX_WAITING = 256
 """Events that wait for one listener. Stops a listener that does not read from filling the memory: it is cut off, and
 sees the truth again when it reconnects."""
 
+MAX_WAITING_BYTES = 4 * 1024 * 1024
+"""Bytes of the events that wait for one listener; the same for large announcements, of which far fewer than
+``MAX_WAITING`` fill the memory. An event that nothing waits before is sent whatever its size."""
+
 KEEP_ALIVE = 15.0
 """Seconds between comments on a quiet stream, so that a proxy keeps it open and a dead client is noticed."""
 
@@ -39,6 +43,44 @@ def _plain(value: object) -> object:
     return str(value)
 
 
+class _Waiting:
+    """
+    The events that wait for one listener, at most so many and so many bytes of them.
+    """
+
+    def __init__(self, request: web.Request) -> None:
+        """
+        Nothing waits yet.
+        """
+        self.request = request
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._bytes = 0
+
+    def put(self, line: bytes) -> bool:
+        """
+        Add an event; False when too much waits already.
+        """
+        if self._queue.qsize() >= MAX_WAITING or (self._bytes and self._bytes + len(line) > MAX_WAITING_BYTES):
+            return False
+        self._bytes += len(line)
+        self._queue.put_nowait(line)
+        return True
+
+    def end(self) -> None:
+        """
+        End the stream after what waits.
+        """
+        self._queue.put_nowait(None)
+
+    async def get(self) -> bytes | None:
+        """
+        Wait for an event; None at the end.
+        """
+        line = await self._queue.get()
+        self._bytes -= len(line or b"")
+        return line
+
+
 class EventsRoom:
     """
     The stream of events, for any number of listeners.
@@ -49,7 +91,7 @@ class EventsRoom:
         Listen to the community.
         """
         self.context = context
-        self._queues: dict[asyncio.Queue[bytes | None], web.Request] = {}
+        self._listeners: set[_Waiting] = set()
         self._closed = False
         context.community.add_event_handler(self.publish)
 
@@ -63,27 +105,27 @@ class EventsRoom:
         """
         Give an event to every listener.
         """
+        if not self._listeners:
+            return
         line = b"data: " + json.dumps({"topic": topic, "kwargs": kwargs}, default=_plain).encode() + b"\n\n"
-        for queue in list(self._queues):
-            if queue.qsize() >= MAX_WAITING:
-                self._cut_off(queue)
-            else:
-                queue.put_nowait(line)
+        for listener in list(self._listeners):
+            if not listener.put(line):
+                self._cut_off(listener)
 
-    def _cut_off(self, queue: asyncio.Queue[bytes | None]) -> None:
+    def _cut_off(self, listener: _Waiting) -> None:
         """
         End one listener's stream.
         """
-        self._queues.pop(queue, None)
-        queue.put_nowait(None)
+        self._listeners.discard(listener)
+        listener.end()
 
     def _forget_gone(self) -> None:
         """
         End the streams of listeners that went away, which a quiet stream notices only at its next write.
         """
-        for queue, request in list(self._queues.items()):
-            if request.transport is None or request.transport.is_closing():
-                self._cut_off(queue)
+        for listener in list(self._listeners):
+            if listener.request.transport is None or listener.request.transport.is_closing():
+                self._cut_off(listener)
 
     def close(self) -> None:
         """
@@ -91,8 +133,8 @@ class EventsRoom:
         """
         self._closed = True
         self.context.community.remove_event_handler(self.publish)
-        for queue in list(self._queues):
-            self._cut_off(queue)
+        for listener in list(self._listeners):
+            self._cut_off(listener)
 
     @docs(tags=["Multicast"], summary="Server-sent events; each is a JSON object with a topic and its kwargs.",
           produces=["text/event-stream"], responses=answers(EventSchema, 422, 503))
@@ -103,31 +145,31 @@ class EventsRoom:
         read_query(request)
         if self._closed:
             raise RestError(503, "This node is stopping")
-        if len(self._queues) >= MAX_LISTENERS:
+        if len(self._listeners) >= MAX_LISTENERS:
             self._forget_gone()
-        if len(self._queues) >= MAX_LISTENERS:
+        if len(self._listeners) >= MAX_LISTENERS:
             raise RestError(503, f"{MAX_LISTENERS} listeners are connected already")
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._queues[queue] = request
+        listener = _Waiting(request)
+        self._listeners.add(listener)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         try:
             await response.prepare(request)
             await response.write(b": connected\n\n")
-            await _pump(queue, response)
+            await _pump(listener, response)
         except ConnectionError:
             pass  # the listener went away, which is how streams end
         finally:
-            self._queues.pop(queue, None)
+            self._listeners.discard(listener)
         return response
 
 
-async def _pump(queue: asyncio.Queue[bytes | None], response: web.StreamResponse) -> None:
+async def _pump(listener: _Waiting, response: web.StreamResponse) -> None:
     """
-    Write what the queue brings until it brings None.
+    Write what waits for the listener, until the end.
     """
     while True:
         try:
-            line = await asyncio.wait_for(queue.get(), KEEP_ALIVE)
+            line = await asyncio.wait_for(listener.get(), KEEP_ALIVE)
         except TimeoutError:
             line = b": still here\n\n"
         if line is None:

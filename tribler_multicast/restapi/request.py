@@ -37,6 +37,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
+def _finite(text: str) -> float:
+    """
+    Read a number; 422 when it is so large that Python takes it for infinity.
+    """
+    value = float(text)
+    if not math.isfinite(value):
+        raise RestError(422, f"The number {shown(text)} is too large")
+    return value
+
+
 async def read_body(request: web.Request, limit: int = MAX_BODY) -> bytes:
     """
     Read a body of at most ``limit`` bytes; 413 when it is longer, announced or not.
@@ -53,15 +63,16 @@ async def read_body(request: web.Request, limit: int = MAX_BODY) -> bytes:
 
 
 async def read_object(request: web.Request, fields: Collection[str] | None = None,
-                      empty_is_object: bool = False) -> dict[str, Any]:
+                      empty_is_object: bool = False, limit: int = MAX_BODY) -> dict[str, Any]:
     """
-    Read a JSON object; 400 when it is not JSON, 422 when it is no object or has a field that is not in ``fields``.
+    Read a JSON object of at most ``limit`` bytes; 400 when it is not JSON, 422 when it is no object or has a field that
+    is not in ``fields``.
     """
-    body = await read_body(request)
+    body = await read_body(request, limit)
     if empty_is_object and not body.strip():
         return {}
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+        value = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise RestError(400, "The body is not valid JSON") from error
     if not isinstance(value, dict):

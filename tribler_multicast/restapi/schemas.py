@@ -109,6 +109,17 @@ class FindingSchema(Schema):
     advice = _text("what to do, empty when there is nothing to do")
 
 
+class AnnouncementSchema(Schema):
+    """
+    An announcement that was received.
+    """
+
+    seq = Integer(metadata={"description": "this node's own count of what it received since its start"})
+    mid = _text("who sent it, hex")
+    values = List(Raw(), metadata={"description": 'bytes are {"hex": "..."}'})
+    received_at = Float(metadata={"description": "Unix seconds"})
+
+
 class ErrorDetailSchema(Schema):
     """
     What went wrong.
@@ -144,6 +155,14 @@ DiscoverSchema = schema(MulticastDiscover={
 SettingsSchema = schema(MulticastSettingsList={"settings": [SettingSchema]})
 SettingsChangeSchema = schema(MulticastSettingsChange={"nickname": (String, "any setting by its name, any number")})
 FindingsSchema = schema(MulticastFindings={"findings": [FindingSchema]})
+AnnounceSchema = schema(MulticastAnnounce={
+    "values": ([Raw], 'any JSON values; bytes are {"hex": "..."}'),
+})
+AnnouncedSchema = schema(MulticastAnnounced={"seq": (Integer, "the number of the announcement at its sender")})
+AnnouncementsSchema = schema(MulticastAnnouncements={
+    "announcements": [AnnouncementSchema],
+    "last": (Integer, "the newest seq given; less than since: this node was restarted"),
+})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
 
 
