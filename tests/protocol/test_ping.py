@@ -7,11 +7,13 @@ import pytest
 
 from tribler_multicast.protocol.events import PingEnded
 from tribler_multicast.protocol.limits import (
+    ALL_PINGS_BURST,
     MAX_PING_RUNS,
     PING_PATIENCE,
     PINGS_BURST,
     PINGS_PER_SECOND,
 )
+from tribler_multicast.protocol.links import Link
 from tribler_multicast.protocol.wire import Kind, Writer
 
 from .simulated import LATENCY, Seen, SimulatedLan, identity_from
@@ -245,3 +247,38 @@ def test_malformed_pings_and_pongs_are_dropped() -> None:
     lan.run(1)
     assert a.dropped("malformed") == 5
     assert lan.of_kind(Kind.PONG, a) == []
+
+
+def test_a_flood_of_answers_of_a_peer_leaves_its_probes_alone() -> None:
+    lan, (a, b) = lan_of(2)
+    run = start(a, b, count=1)
+    for _ in range(200):
+        pong(b, a, bytes(8), 0)
+    lan.run(2)
+    assert a.dropped("rate") >= 200 - PINGS_BURST
+    assert len(tally(run, b).unicast) == 1
+
+
+def test_floods_of_pings_of_many_peers_are_answered_within_the_budget_of_all() -> None:
+    lan, nodes = lan_of(13)
+    for node in nodes[1:]:
+        for i in range(int(PINGS_BURST)):
+            node.core.outbox.multicast(Kind.PING, (2, 4), bytes((node.number, *bytes(6), i)) + nodes[0].core.pings.mid)
+        node.flush()
+    lan.run(0.01)
+    assert nodes[0].core.counters.received["ping"] <= ALL_PINGS_BURST + 10 < 12 * PINGS_BURST
+
+
+def test_of_two_families_that_reach_the_same_peers_one_is_used_and_each_link_with_a_peer_of_its_own() -> None:
+    lan = SimulatedLan()
+    nodes = [lan.node() for _ in range(3)]
+    for node, both in zip(nodes, (True, True, False), strict=True):
+        six = Link(2, 6, f"fe80::{node.number}", 32110, ("fe80::/64",))
+        node.links = [node.links[0], six] if both else [six]
+        node.core.set_links(node.links, lan.now)
+    lan.run(30)
+    assert [len(peer.paths) for peer in nodes[0].core.peers] in ([2, 1], [1, 2])
+    lan.wire.clear()
+    run = ping(nodes[0], count=2)
+    assert [len(each.times) for each in run.tallies.values()] == [2, 2]
+    assert [family for _, _, family, _, _, data in lan.wire if data[22] == Kind.PING] == [6, 6]
