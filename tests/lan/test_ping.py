@@ -34,3 +34,16 @@ def test_of_eight_machines_one_and_all_are_pinged(lan: Lan) -> None:
     with pytest.raises(RestError) as refused:
         asker.rest("POST", "/ping", {"mid": other.mid})
     assert refused.value.status == 404
+
+
+@pytest.mark.usefixtures("loss")
+def test_lost_pings_are_told(lan: Lan) -> None:
+    machines = lan.machines(2)
+    nodes = [machine.node() for machine in machines]
+    wait_all_local(nodes)
+    for machine in machines:
+        machine.lose(20)
+    [result] = nodes[0].rest("POST", "/ping", {"mid": nodes[1].mid, "count": 40})["results"]
+    print(result)
+    assert 0.05 < result["loss"] < 0.75
+    assert result["loss"] == (40 - result["received"]) / 40

@@ -81,6 +81,6 @@ class Pinging:
         """
         peer, times = self.core.peers.get(key), tally.times
         unicast = fmean(tally.unicast) if tally.unicast else peer.rtt if peer is not None else None
-        loss = 1 - len(times) / run.sent if run.sent else 1.0
+        loss = (run.sent - len(times)) / run.sent if run.sent else 1.0
         return PingResult(tally.mid, run.sent, len(times), loss, min(times, default=None),
                           fmean(times) if times else None, max(times, default=None), unicast)
