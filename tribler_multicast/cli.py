@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 PROGRAM = "tribler-multicast"
 DEFAULT_STATE_DIR = "~/.tribler-multicast"
 DISCOVER_TIMEOUT = 2.0
+PING_COUNT = 4
+MAX_PING_COUNT = 100
+PING_PATIENCE = 10.0
+"""Seconds that one ping may take: on a LAN of thousands, each waits until all had time to answer the one before."""
 DOCTOR_PATIENCE = 40.0
 """Seconds until the doctor of the running node must have answered: it waits for firewalls' own tools."""
 
@@ -89,6 +93,24 @@ def _count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
     return int(text)
+
+
+def _ping_count(text: str) -> int:
+    """
+    A number of pings.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not 1 <= int(text) <= MAX_PING_COUNT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {MAX_PING_COUNT}")
+    return int(text)
+
+
+def _mid(text: str) -> str:
+    """
+    The mid of a node.
+    """
+    if not re.fullmatch(r"[0-9a-fA-F]{40}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no mid, which has 40 hex digits")
+    return text.lower()
 
 
 def _key(text: str) -> str:
@@ -185,6 +207,11 @@ def make_parser() -> argparse.ArgumentParser:
                           help="""a JSON list, '["hello", 1]'; {"hex": "00ff"} are bytes; - reads stdin""")
     listen = command("listen", do_listen, "Print the tuples that others announce, until Ctrl-C, one per line.")
     listen.add_argument("--count", metavar="N", type=_count, help="end after so many")
+
+    ping = command("ping", do_ping, "Multicast ping of one node or all: times there and back, and loss.")
+    ping.add_argument("mid", metavar="MID", type=_mid, nargs="?", help="of a node that is local now (default: all)")
+    ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
+                      help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
 
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     return parser
@@ -295,6 +322,16 @@ def do_listen(options: argparse.Namespace) -> None:
     from .cli_announce import listen  # noqa: PLC0415
 
     listen(options)
+
+
+def do_ping(options: argparse.Namespace) -> None:
+    """
+    Ping one node or all.
+    """
+    from .cli_render import ping_lines  # noqa: PLC0415
+
+    body = {"count": options.count, **({"mid": options.mid} if options.mid else {})}
+    show(options, call(options, "POST", "/ping", body, 20 + PING_PATIENCE * options.count), ping_lines)
 
 
 def do_settings(options: argparse.Namespace) -> None:

@@ -104,6 +104,19 @@ def peer_lines(document: dict[str, Any]) -> list[str]:
                     for line, peer in zip(lines, peers, strict=True))]
 
 
+def ping_lines(document: dict[str, Any]) -> list[str]:
+    """
+    What pings gave, one line for each node.
+    """
+    results = document["results"]
+    if not results:
+        return ["Nobody else is here."]
+    times = ("min_ms", "avg_ms", "max_ms", "unicast_rtt_ms")
+    rows = [[result["mid"], str(result["sent"]), str(result["received"]), f"{100 * result['loss']:.0f} %",
+             *(MISSING if result[name] is None else f"{result[name]:.2f} ms" for name in times)] for result in results]
+    return table(("MID", "SENT", "RECEIVED", "LOSS", "MIN", "AVG", "MAX", "UNICAST"), rows)
+
+
 def _value(value: object) -> str:
     """
     The value of a setting as ``--set`` takes it.

@@ -13,6 +13,7 @@ from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.peer import Peer
 
 from tribler_multicast.assembly import Assembly
+from tribler_multicast.community.local_peer import PingResult
 from tribler_multicast.database import PeerDatabase
 from tribler_multicast.protocol.values import pack_values, to_json
 from tribler_multicast.restapi.context import RestContext
@@ -86,6 +87,7 @@ class HandMovedCommunity:
         self.asked: list[tuple[float, tuple[str, ...]]] = []
         self.handlers: list[Callable[[str, dict[str, Any]], None]] = []
         self.applied: list[set[str]] = []
+        self.pinged: list[tuple[bytes | None, int]] = []
         self.announced: list[tuple[Any, ...]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
@@ -112,6 +114,29 @@ class HandMovedCommunity:
         """
         self.asked.append((timeout, tuple(capabilities)))
         return [Found(peer) for peer in self.peers if peer.capabilities >= set(capabilities)]
+
+    async def ping(self, mid: bytes, count: int) -> PingResult:
+        """
+        Ping one.
+        """
+        [result] = self.ping_results(mid, count)
+        return result
+
+    async def ping_all(self, count: int) -> list[PingResult]:
+        """
+        Ping all.
+        """
+        return self.ping_results(None, count)
+
+    def ping_results(self, mid: bytes | None, count: int) -> list[PingResult]:
+        """
+        Remember the question; one of the answers got lost, the unicast time is unknown.
+        """
+        self.pinged.append((mid, count))
+        asked = [peer for peer in self.peers if mid in (None, peer.mid)]
+        if mid is not None and not asked:
+            raise KeyError(mid)
+        return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt) for peer in asked]
 
     def announce(self, values: tuple[Any, ...]) -> int:
         """

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 ROOT = "/api/multicast"
 DOORS = [("GET", "/status"), ("GET", "/peers"), ("POST", "/discover"), ("GET", "/announcements"),
-         ("POST", "/announcements"), ("GET", "/settings"), ("PATCH", "/settings"),
+         ("POST", "/announcements"), ("POST", "/ping"), ("GET", "/settings"), ("PATCH", "/settings"),
          ("GET", "/events"), ("GET", "/doctor"), ("GET", "/no/such/door")]
-CHANGING = [("POST", "/discover"), ("POST", "/announcements"), ("PATCH", "/settings")]
+CHANGING = [("POST", "/discover"), ("POST", "/announcements"), ("POST", "/ping"), ("PATCH", "/settings")]
 LIMITS = {"/announcements": MAX_ANNOUNCEMENT_BODY}
 
 

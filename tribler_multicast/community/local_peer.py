@@ -39,6 +39,23 @@ class Discovered(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PingResult:
+    """
+    What pinging one peer gave. `loss` is between 0 and 1; times are round trips in seconds, None when unknown: `min`,
+    `avg` and `max` of multicast there and unicast back, `unicast_rtt` of unicast both ways.
+    """
+
+    mid: bytes
+    sent: int
+    received: int
+    loss: float
+    min: float | None
+    avg: float | None
+    max: float | None
+    unicast_rtt: float | None
+
+
+@dataclass(frozen=True)
 class InterfaceStatus:
     """
     One interface in use, or one that can't be used and why. `joined` lists the families, `note` is "", `vpn` or

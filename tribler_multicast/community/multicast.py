@@ -17,7 +17,7 @@ from ipv8.peerdiscovery.network import Network
 
 from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
-from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal
+from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal, PingEnded
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
@@ -27,6 +27,7 @@ from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
+from .pinging import Pinging
 from .views import interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(IsolatedCommunity, LanListener):
+class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -84,6 +85,7 @@ class MulticastCommunity(IsolatedCommunity, LanListener):
         self.happened = Handlers("events")
         self.answered = Handlers("answers")
         self.announced = Handlers("announcements")
+        self.ping_ends = {}
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -281,13 +283,6 @@ class MulticastCommunity(IsolatedCommunity, LanListener):
 
     # --- Between the protocol and the world.
 
-    @staticmethod
-    def now() -> float:
-        """
-        Get the protocol's clock, in seconds.
-        """
-        return asyncio.get_running_loop().time()
-
     def links_changed(self) -> None:
         """
         Tell the protocol which links there are.
@@ -331,6 +326,8 @@ class MulticastCommunity(IsolatedCommunity, LanListener):
             elif isinstance(event, Announced):
                 self.announced(self.view(event.peer), event.values)
                 self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
+            elif isinstance(event, PingEnded):
+                self.ping_ended(event.run)
         self.set_timer()
 
     def set_timer(self) -> None:

@@ -37,6 +37,7 @@ from .liveness import Liveness
 from .outbox import Outbox
 from .pace import introduction_interval, next_introduction
 from .peers import PeerState, PeerTable
+from .ping import Pings
 from .reassembly import Reassembly
 from .timers import Timer, Timers
 from .wire import (
@@ -87,6 +88,7 @@ class MulticastProtocol:
         self.liveness = Liveness(self)
         self.announcer = Announcer(self)
         self.announcements = Announcements(self)
+        self.pings = Pings(self)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -99,7 +101,7 @@ class MulticastProtocol:
             Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.on_answer,
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
-            Kind.ASK: self.announcer.on_ask}
+            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong}
 
     # --- What the shell calls.
 
@@ -143,6 +145,7 @@ class MulticastProtocol:
         self.timers = Timers()
         self.exchange.forget()
         self.announcer.forget()
+        self.pings.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, "stopped")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .peers import PeerState
+    from .ping import PingRun
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,13 @@ class Announced:
     values: tuple[Any, ...]
 
 
-Event = PeerLocal | PeerGone | PeerAnswered | Announced
+@dataclass(frozen=True)
+class PingEnded:
+    """
+    All answers to a run of pings came, or their time is over.
+    """
+
+    run: PingRun
+
+
+Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded

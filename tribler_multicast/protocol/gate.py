@@ -63,6 +63,9 @@ class Gate:
         self.all_fragments = TokenBucket(limits.ALL_FRAGMENTS_PER_SECOND, limits.ALL_FRAGMENTS_BURST)
         self.repairs = KeyedBuckets(limits.PAIR_FRAGMENTS_PER_SECOND, limits.PAIR_FRAGMENTS_BURST, limits.MAX_PEERS)
         self.asks = KeyedBuckets(limits.ASKS_PER_SECOND, limits.ASKS_BURST, limits.MAX_PEERS)
+        self.pings = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
+        self.all_pings = TokenBucket(limits.ALL_PINGS_PER_SECOND, limits.ALL_PINGS_BURST)
+        self.pongs = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -133,10 +136,12 @@ class Gate:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
             return self.admit_pair(data, header, peer, now)
-        if header.kind in {Kind.GOODBYE, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
+        if header.kind in {Kind.GOODBYE, Kind.PING, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
         if peer is not None and header.kind in FRAGMENT_KINDS:
             return self.admit_fragment(header, arrival, peer, now)
+        if peer is not None and header.kind == Kind.PING:
+            return self.admit_ping(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
     def admit_pair(self, data: bytes, header: Header, peer: PeerState | None, now: float) -> str | None:
@@ -152,7 +157,7 @@ class Gate:
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
         budget = (self.repairs if header.kind in FRAGMENT_KINDS else self.asks if header.kind == Kind.ASK
-                  else self.pairs)
+                  else self.pongs if header.kind == Kind.PONG else self.pairs)
         return None if budget.take(header.signer, now) else "rate"
 
     def admit_fragment(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
@@ -165,6 +170,15 @@ class Gate:
         if not self.reassembly.is_news(header):
             return "duplicate"
         return None if self.fragments.take(header.signer, now) and self.all_fragments.take(now) else "rate"
+
+    def admit_ping(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check a multicast ping in the name of a peer: it must come from that peer's address.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        return None if self.pings.take(header.signer, now) and self.all_pings.take(now) else "rate"
 
     def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                         now: float) -> str | None:

@@ -177,6 +177,33 @@ REPAIR_LEAST: Final = 16
 """One peer gets so many times the fragments of one announcement again, and so many more: a peer that asks for ever is
 told no. 40 % loss takes 0.7 times."""
 
+# --- Ping.
+
+PINGS_PER_SECOND: Final = 20.0
+PINGS_BURST: Final = 40.0
+"""Multicast pings of one verified peer that we check and answer, and answers of one peer to ours that we check. Apart
+from PEER_PER_SECOND, so that pings leave introductions alone. Our own leave at half of this, all together, so that
+no honest node runs into it, nor by its probes beside them into PEER_PER_SECOND."""
+
+ALL_PINGS_PER_SECOND: Final = 200.0
+ALL_PINGS_BURST: Final = 400.0
+"""Multicast pings of all peers together that we check and answer: 2 % of a core."""
+
+PING_SPREAD: Final = 0.001
+MAX_PING_SPREAD: Final = 10.0
+"""When all are pinged they answer within a random time up to N times this, so that the asker gets 1,000 answers a
+second at most; it sends the next ping when that time is over."""
+
+PING_PATIENCE: Final = 1.0
+"""Seconds on the way after which an answer to a ping counts as lost. Wi-Fi power save takes up to 0.3."""
+
+MAX_PING_RUNS: Final = 8
+MAX_PING_COUNT: Final = 100
+"""Series of pings under way at once, and pings in one: 800 that wait for answers at most."""
+
+PINGS_ANSWERED_REMEMBERED: Final = 4096
+"""Pings answered lately: one that comes on two interfaces is answered once."""
+
 # --- State.
 
 MAX_PEERS: Final = 8192

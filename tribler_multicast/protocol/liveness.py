@@ -101,3 +101,4 @@ class Liveness:
             return
         peer.paths[arrival.link].confirmed = True
         peer.add_rtt(max(0.0, now - waiting[2]))
+        self.core.pings.on_unicast(peer, max(0.0, now - waiting[2]))

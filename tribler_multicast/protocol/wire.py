@@ -64,17 +64,19 @@ class Kind(IntEnum):
     FRAGMENT = 10
     TRAILER = 11
     ASK = 12
+    PING = 13
+    PONG = 14
 
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
-                                    Kind.FRAGMENT, Kind.TRAILER})
-UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION})
+                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING})
+UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING})
 FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK})
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
 

@@ -11,6 +11,7 @@ from .announcements_endpoint import AnnouncementsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
 from .peers_endpoint import PeersRoom
+from .ping_endpoint import PingRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
@@ -35,8 +36,8 @@ class MulticastEndpoint:
         """
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
-        for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), SettingsRoom(context),
-                     self.events):
+        for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
+                     SettingsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

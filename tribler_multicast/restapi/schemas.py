@@ -120,6 +120,22 @@ class AnnouncementSchema(Schema):
     received_at = Float(metadata={"description": "Unix seconds"})
 
 
+class PingResultSchema(Schema):
+    """
+    What pinging one peer gave.
+    """
+
+    mid = _text("who answered, hex")
+    sent = Integer()
+    received = Integer()
+    loss = Float(metadata={"description": "share of the pings that no answer came to, 0 to 1"})
+    min_ms = Float(allow_none=True, metadata={"description": "multicast there, unicast back"})
+    avg_ms = Float(allow_none=True)
+    max_ms = Float(allow_none=True)
+    unicast_rtt_ms = Float(allow_none=True, metadata={"description": "unicast both ways, at the same time"})
+    throughput_mbps = Float(allow_none=True, metadata={"description": "null: not measured"})
+
+
 class ErrorDetailSchema(Schema):
     """
     What went wrong.
@@ -163,6 +179,11 @@ AnnouncementsSchema = schema(MulticastAnnouncements={
     "announcements": [AnnouncementSchema],
     "last": (Integer, "the newest seq given; less than since: this node was restarted"),
 })
+PingSchema = schema(MulticastPing={
+    "mid": (String, "of a node that is local now, hex; absent: all"),
+    "count": (Integer, "1 to 100, default 4"),
+})
+PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
 
 

@@ -1,0 +1,101 @@
+"""The community's part in multicast ping: start a run, wait for its end, tell the result."""
+from __future__ import annotations
+
+import asyncio
+import math
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from ..protocol.limits import MAX_PING_COUNT
+from .local_peer import LocalPeer, PingResult
+
+if TYPE_CHECKING:
+    from ..protocol.core import MulticastProtocol
+    from ..protocol.ping import PingRun, Tally
+
+LEAST_INTERVAL = 0.05
+MOST_INTERVAL = 60.0
+MID_SIZE = 20
+
+
+class Pinging:
+    """
+    Lets a community that drives a protocol instance ping.
+    """
+
+    core: MulticastProtocol
+    ping_ends: dict[PingRun, asyncio.Future[None]]
+
+    @staticmethod
+    def now() -> float:
+        """
+        Get the protocol's clock, in seconds.
+        """
+        return asyncio.get_running_loop().time()
+
+    def pump(self) -> None:
+        """
+        Send what the protocol says, act on what happened.
+        """
+        raise AssertionError
+
+    async def ping(self, peer: LocalPeer | bytes, count: int = 4, interval: float = 0.2) -> PingResult:
+        """
+        Ping one local peer, or the one with this mid (20 bytes), by multicast, `count` times every `interval` seconds.
+
+        :raises KeyError: when no local peer has this mid.
+        :raises ValueError: with one line, for a value that can't be, or when too many pings are running already.
+        """
+        [result] = await self.run_ping(peer if isinstance(peer, bytes) else peer.mid, count, interval)
+        return result
+
+    async def ping_all(self, count: int = 4, interval: float = 0.2) -> list[PingResult]:
+        """
+        Ping all local peers by multicast, one result for each.
+
+        Many peers take longer than the interval to answer, and the next ping waits for them.
+
+        :raises ValueError: with one line, for a value that can't be, or when too many pings are running already.
+        """
+        return await self.run_ping(None, count, interval)
+
+    async def run_ping(self, mid: bytes | None, count: int, interval: float) -> list[PingResult]:
+        """
+        Check the values, start a run of pings and wait for its end.
+        """
+        if mid is not None and len(mid) != MID_SIZE:
+            msg = f"a mid has {MID_SIZE} bytes, not {len(mid)}"
+            raise ValueError(msg)
+        if not 1 <= count <= MAX_PING_COUNT:
+            msg = f"count must be from 1 to {MAX_PING_COUNT}"
+            raise ValueError(msg)
+        if not (math.isfinite(interval) and LEAST_INTERVAL <= interval <= MOST_INTERVAL):
+            msg = f"interval must be from {LEAST_INTERVAL:g} to {MOST_INTERVAL:g} seconds"
+            raise ValueError(msg)
+        run = self.core.pings.start(mid, count, interval, self.now())
+        self.ping_ends[run] = ended = asyncio.get_running_loop().create_future()
+        try:
+            self.pump()
+            await ended
+        finally:
+            del self.ping_ends[run]
+            self.core.pings.end(run)
+        return [self.ping_result(run, key, tally) for key, tally in run.tallies.items()]
+
+    def ping_ended(self, run: PingRun) -> None:
+        """
+        Wake up who waits for this run.
+        """
+        ended = self.ping_ends.get(run)
+        if ended is not None and not ended.done():
+            ended.set_result(None)
+
+    def ping_result(self, run: PingRun, key: bytes, tally: Tally) -> PingResult:
+        """
+        Sum up what came back from one peer. With no unicast answer in this run, the smoothed time of before counts.
+        """
+        peer, times = self.core.peers.get(key), tally.times
+        unicast = fmean(tally.unicast) if tally.unicast else peer.rtt if peer is not None else None
+        loss = (run.sent - len(times)) / run.sent if run.sent else 1.0
+        return PingResult(tally.mid, run.sent, len(times), loss, min(times, default=None),
+                          fmean(times) if times else None, max(times, default=None), unicast)
