@@ -19,7 +19,7 @@ from .announcer import Announcer
 from .budget import KeyedBuckets
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
-from .exchange import Exchange
+from .exchange import Exchange, own_address, same, their_address
 from .gate import Gate
 from .handshake import PendingChallenges, Secrets
 from .introduction import Introduction, pack_capabilities, unpack_capabilities
@@ -40,14 +40,7 @@ from .peers import PeerState, PeerTable
 from .ping import Pings
 from .reassembly import Reassembly
 from .timers import Timer, Timers
-from .wire import (
-    KIND_NAMES,
-    Header,
-    Kind,
-    Reader,
-    WireError,
-    is_signed,
-)
+from .wire import KIND_NAMES, Address, Header, Kind, Reader, WireError, is_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -194,7 +187,7 @@ class MulticastProtocol:
         if self.started is not None:
             for key in links:
                 if key in self.links:
-                    self.outbox.multicast(Kind.SOLICITATION, key, payload)
+                    self.outbox.multicast(Kind.SOLICITATION, key, own_address(self.links[key]).pack() + payload)
 
     def datagram_received(self, data: bytes, arrival: Arrival, now: float) -> None:
         """
@@ -277,28 +270,35 @@ class MulticastProtocol:
         """
         Take note of an introduction.
         """
-        self.note_introduction(header, arrival, Reader(header.payload), now)
+        reader = Reader(header.payload)
+        self.note_introduction(header, arrival, reader.address(), reader, now)
 
-    def note_introduction(self, header: Header, arrival: Arrival, reader: Reader, now: float) -> None:
+    def note_introduction(self, header: Header, arrival: Arrival, named: Address, reader: Reader, now: float) -> bool:
         """
-        Take note of a verified peer that goes on; challenge whoever is not verified on this path.
+        Take note of a verified peer that goes on; challenge whoever is not verified on this path. False when it names
+        another address than it came from: then somebody else repeats it.
         """
         introduction = Introduction.read(reader)
         reader.end()
+        if not same(named, their_address(self.links[arrival.link], arrival.source)):
+            self.counters.drop("address_mismatch")
+            return False
         peer = self.peers.get(header.signer)
         if peer is not None and header.epoch == peer.epoch:
             self.update_introduction(peer, introduction)
             if self.heard(peer, arrival, now):
-                return
+                return True
         self.exchange.want(header.signer, arrival.link, arrival.source, now)
+        return True
 
     def on_solicitation(self, header: Header, arrival: Arrival, now: float) -> None:
         """
         Answer a verified peer that asks for capabilities we have, after a random time; treat it as an introduction too.
         """
         reader = Reader(header.payload)
-        wanted = unpack_capabilities(reader.number(2))
-        self.note_introduction(header, arrival, reader, now)
+        named, wanted = reader.address(), unpack_capabilities(reader.number(2))
+        if not self.note_introduction(header, arrival, named, reader, now):
+            return
         peer = self.peers.get(header.signer)
         if peer is None or header.epoch != peer.epoch or not wanted <= self.introduction.capabilities:
             return
@@ -380,7 +380,7 @@ class MulticastProtocol:
         payload = self.current_introduction().pack()
         for key in list(self.links) if links is None else links:
             if key in self.links:
-                self.outbox.multicast(Kind.INTRODUCTION, key, payload)
+                self.outbox.multicast(Kind.INTRODUCTION, key, own_address(self.links[key]).pack() + payload)
 
     def schedule_introduction(self, now: float) -> None:
         """
