@@ -16,31 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from .announcements import Announcements
 from .announcer import Announcer
-from .budget import KeyedBuckets
 from .counters import Counters
-from .events import Event, PeerAnswered, PeerGone, PeerLocal
-from .exchange import Exchange, own_address, same, their_address
+from .events import Event, PeerGone
+from .exchange import Exchange
 from .gate import Gate
 from .handshake import PendingChallenges, Secrets
-from .introduction import Introduction, pack_capabilities, unpack_capabilities
-from .limits import (
-    ANSWER_SPREAD,
-    ANSWERS_PER_PEER_BURST,
-    ANSWERS_PER_PEER_PER_SECOND,
-    BURST_TIMES,
-    LINK_BURST_TIMES,
-    MAX_ANSWER_SPREAD,
-    MAX_PEERS,
-    MIN_INTERVAL,
-)
+from .introducer import Introducer
+from .introduction import Introduction
+from .limits import MIN_INTERVAL
 from .liveness import Liveness
 from .outbox import Outbox
-from .pace import introduction_interval, next_introduction
 from .peers import PeerState, PeerTable
 from .ping import Pings
 from .reassembly import Reassembly
-from .timers import Timer, Timers
-from .wire import KIND_NAMES, Address, Header, Kind, Reader, WireError, is_signed
+from .timers import Timers
+from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,20 +68,20 @@ class MulticastProtocol:
         self.reassembly = Reassembly()
         self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly)
         self.exchange = Exchange(self)
+        self.introducer = Introducer(self)
         self.liveness = Liveness(self)
         self.announcer = Announcer(self)
         self.announcements = Announcements(self)
         self.pings = Pings(self)
-        self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
-        self.next_introduction: Timer | None = None
         self.events: list[Event] = []
         self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
-            Kind.INTRODUCTION: self.on_introduction, Kind.SOLICITATION: self.on_solicitation,
+            Kind.INTRODUCTION: self.introducer.on_introduction,
+            Kind.SOLICITATION: self.introducer.on_solicitation,
             Kind.CHALLENGE: self.exchange.on_challenge, Kind.RESPONSE: self.exchange.on_response,
             Kind.CONFIRM: self.exchange.on_confirm}
         self.peer_handlers: dict[int, Callable[[PeerState, Header, Arrival, float], None]] = {
-            Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.on_answer,
+            Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.introducer.on_answer,
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
             Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong}
@@ -110,17 +100,14 @@ class MulticastProtocol:
                     self.drop_path(peer, path.link, "interface")
         fresh = [key for key, link in self.links.items() if before.get(key) != link]
         if fresh and self.started is not None:
-            for delay in LINK_BURST_TIMES:
-                self.timers.at(now + delay, lambda _now: self.solicit_on(fresh, ()))
+            self.introducer.begin_on(fresh, now)
 
     def start(self, now: float) -> None:
         """
         Begin to introduce this node.
         """
         self.started = now
-        for delay in BURST_TIMES:
-            self.timers.at(now + delay, self.introduce)
-        self.schedule_introduction(now + BURST_TIMES[-1])
+        self.introducer.start(now)
 
     def stop(self) -> None:
         """
@@ -149,10 +136,7 @@ class MulticastProtocol:
         """
         self.shortest_interval = shortest
         if self.started is not None:
-            if self.next_introduction is not None:
-                self.next_introduction.cancel()
-            self.introduce(now)
-            self.schedule_introduction(now)
+            self.introducer.restart(now)
 
     def set_introduction(self, introduction: Introduction, now: float) -> None:
         """
@@ -177,17 +161,7 @@ class MulticastProtocol:
 
         :raises ValueError: for an unknown capability.
         """
-        self.solicit_on(list(self.links), capabilities)
-
-    def solicit_on(self, links: Iterable[LinkKey], capabilities: Iterable[str]) -> None:
-        """
-        Ask on some links. On a new link this finds peers that hold us as verified still, while we lost them.
-        """
-        payload = pack_capabilities(capabilities) + self.current_introduction().pack()
-        if self.started is not None:
-            for key in links:
-                if key in self.links:
-                    self.outbox.multicast(Kind.SOLICITATION, key, own_address(self.links[key]).pack() + payload)
+        self.introducer.solicit(list(self.links), capabilities)
 
     def datagram_received(self, data: bytes, arrival: Arrival, now: float) -> None:
         """
@@ -266,66 +240,6 @@ class MulticastProtocol:
         """
         self.drop_peer(peer, "goodbye")
 
-    def on_introduction(self, header: Header, arrival: Arrival, now: float) -> None:
-        """
-        Take note of an introduction.
-        """
-        reader = Reader(header.payload)
-        self.note_introduction(header, arrival, reader.address(), reader, now)
-
-    def note_introduction(self, header: Header, arrival: Arrival, named: Address, reader: Reader, now: float) -> bool:
-        """
-        Take note of a verified peer that goes on; challenge whoever is not verified on this path. False when it names
-        another address than it came from: then somebody else repeats it.
-        """
-        introduction = Introduction.read(reader)
-        reader.end()
-        if not same(named, their_address(self.links[arrival.link], arrival.source)):
-            self.counters.drop("address_mismatch")
-            return False
-        peer = self.peers.get(header.signer)
-        if peer is not None and header.epoch == peer.epoch:
-            self.update_introduction(peer, introduction)
-            if self.heard(peer, arrival, now):
-                return True
-        self.exchange.want(header.signer, arrival.link, arrival.source, now)
-        return True
-
-    def on_solicitation(self, header: Header, arrival: Arrival, now: float) -> None:
-        """
-        Answer a verified peer that asks for capabilities we have, after a random time; treat it as an introduction too.
-        """
-        reader = Reader(header.payload)
-        named, wanted = reader.address(), unpack_capabilities(reader.number(2))
-        if not self.note_introduction(header, arrival, named, reader, now):
-            return
-        peer = self.peers.get(header.signer)
-        if peer is None or header.epoch != peer.epoch or not wanted <= self.introduction.capabilities:
-            return
-        if not self.answers.take(peer.key, now):
-            self.counters.drop("rate")
-            return
-        delay = self.random.uniform(0, min(self.peers.path_count * ANSWER_SPREAD, MAX_ANSWER_SPREAD))
-        link, address = arrival.link, arrival.source
-
-        def answer(_: float) -> None:
-            path = peer.paths.get(link)
-            if path is not None and path.address == address:
-                self.outbox.to_peer(Kind.ANSWER, peer, link, address, self.current_introduction().pack())
-
-        self.timers.at(now + delay, answer)
-
-    def on_answer(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
-        """
-        Pass on the answer of a verified peer.
-        """
-        reader = Reader(header.payload)
-        introduction = Introduction.read(reader)
-        reader.end()
-        if self.heard(peer, arrival, now):
-            self.update_introduction(peer, introduction)
-            self.events.append(PeerAnswered(peer, arrival.source))
-
     # --- Peers.
 
     def heard(self, peer: PeerState, arrival: Arrival, now: float) -> bool:
@@ -338,16 +252,6 @@ class MulticastProtocol:
         path.heard = now
         path.probes = 0
         return True
-
-    def update_introduction(self, peer: PeerState, introduction: Introduction) -> None:
-        """
-        Take over what a verified peer says of itself now.
-        """
-        if introduction != peer.introduction:
-            told = (peer.introduction.nickname, peer.introduction.capabilities, peer.introduction.services)
-            peer.introduction = introduction
-            if told != (introduction.nickname, introduction.capabilities, introduction.services):
-                self.events.append(PeerLocal(peer, first=False))
 
     def drop_path(self, peer: PeerState, link: LinkKey, reason: str) -> None:
         """
@@ -369,27 +273,10 @@ class MulticastProtocol:
         """
         Get the introduction with the interval that holds now.
         """
-        interval = introduction_interval(self.peers.path_count, self.shortest_interval)
-        mine = self.introduction
-        return Introduction(interval, mine.capabilities, mine.nickname, mine.services)
+        return self.introducer.current()
 
-    def introduce(self, now: float, links: Iterable[LinkKey] | None = None) -> None:
+    def introduce(self, now: float) -> None:
         """
-        Introduce this node on these links, on all by default.
+        Introduce this node on all links.
         """
-        payload = self.current_introduction().pack()
-        for key in list(self.links) if links is None else links:
-            if key in self.links:
-                self.outbox.multicast(Kind.INTRODUCTION, key, own_address(self.links[key]).pack() + payload)
-
-    def schedule_introduction(self, now: float) -> None:
-        """
-        Introduce this node again and again, at the pace that holds each time.
-        """
-        interval = introduction_interval(self.peers.path_count, self.shortest_interval)
-
-        def again(now: float) -> None:
-            self.introduce(now)
-            self.schedule_introduction(now)
-
-        self.next_introduction = self.timers.at(now + next_introduction(interval, self.random), again)
+        self.introducer.introduce(now)
