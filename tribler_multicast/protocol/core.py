@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .announcements import Announcements
 from .announcer import Announcer
+from .candidates import Candidates
 from .counters import Counters
 from .events import Event, PeerGone
 from .exchange import Exchange
@@ -26,8 +27,10 @@ from .introduction import Introduction
 from .limits import MIN_INTERVAL
 from .liveness import Liveness
 from .outbox import Outbox
+from .pages import Pages
 from .peers import PeerState, PeerTable
 from .ping import Pings
+from .puller import Puller
 from .reassembly import Reassembly
 from .timers import Timers
 from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
@@ -73,6 +76,9 @@ class MulticastProtocol:
         self.announcer = Announcer(self)
         self.announcements = Announcements(self)
         self.pings = Pings(self)
+        self.candidates = Candidates(self)
+        self.pages = Pages(self)
+        self.puller = Puller(self)
         self.started: float | None = None
         self.events: list[Event] = []
         self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
@@ -84,7 +90,8 @@ class MulticastProtocol:
             Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.introducer.on_answer,
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
-            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong}
+            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
+            Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page}
 
     # --- What the shell calls.
 
@@ -108,6 +115,7 @@ class MulticastProtocol:
         """
         self.started = now
         self.introducer.start(now)
+        self.puller.start(now)
 
     def stop(self) -> None:
         """
@@ -126,6 +134,10 @@ class MulticastProtocol:
         self.exchange.forget()
         self.announcer.forget()
         self.pings.forget()
+        self.introducer.heard.clear()
+        self.candidates.clear()
+        self.pages.forget()
+        self.puller.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, "stopped")
@@ -154,6 +166,12 @@ class MulticastProtocol:
         :raises ValueError: with one line that says why, when they can't be sent.
         """
         return self.announcer.announce(values, now)
+
+    def want_now(self, mid: bytes, now: float) -> bool:
+        """
+        Verify a candidate at once, because somebody asks for it; False when none has this mid (20 bytes).
+        """
+        return self.candidates.want_now(mid, now)
 
     def solicit(self, capabilities: Iterable[str]) -> None:
         """

@@ -3,6 +3,8 @@ A node presents itself, and takes note of others that do: introductions, solicit
 """
 from __future__ import annotations
 
+from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .budget import KeyedBuckets
@@ -13,20 +15,23 @@ from .limits import (
     ANSWER_SPREAD,
     ANSWERS_PER_PEER_BURST,
     ANSWERS_PER_PEER_PER_SECOND,
+    BURST_AT_LEAST,
     BURST_TIMES,
+    ENOUGH_VERIFIED,
     LINK_BURST_TIMES,
     MAX_ANSWER_SPREAD,
+    MAX_HEARD,
     MAX_PEERS,
 )
 from .pace import introduction_interval, next_introduction
-from .wire import Address, Header, Kind, Reader
+from .wire import PREFIX, Address, Header, Kind, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .core import MulticastProtocol
     from .links import Arrival
-    from .peers import LinkKey, PeerState
+    from .peers import HostPort, LinkKey, Path, PeerState
     from .timers import Timer
 
 
@@ -42,6 +47,7 @@ class Introducer:
         self.core = core
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.next: Timer | None = None
+        self.heard: OrderedDict[tuple[bytes, LinkKey], tuple[HostPort, int, bytes]] = OrderedDict()
 
     # --- Said.
 
@@ -49,9 +55,16 @@ class Introducer:
         """
         Introduce this node a few times, then at its pace.
         """
-        for delay in BURST_TIMES:
-            self.core.timers.at(now + delay, self.introduce)
+        for turn, delay in enumerate(BURST_TIMES):
+            self.core.timers.at(now + delay, partial(self.begin, turn))
         self.schedule(now + BURST_TIMES[-1])
+
+    def begin(self, turn: int, now: float) -> None:
+        """
+        Introduce this node for the so manieth time after its start, unless so many have met it that it need not.
+        """
+        if turn < BURST_AT_LEAST or self.core.peers.address_count < ENOUGH_VERIFIED:
+            self.introduce(now)
 
     def restart(self, now: float) -> None:
         """
@@ -80,7 +93,7 @@ class Introducer:
         """
         Get the longest time (seconds) between two introductions that holds now.
         """
-        return introduction_interval(self.core.peers.path_count, self.core.shortest_interval)
+        return introduction_interval(self.core.peers.address_count, self.core.shortest_interval)
 
     def introduce(self, now: float) -> None:
         """
@@ -137,9 +150,30 @@ class Introducer:
         if peer is not None and header.epoch == peer.epoch:
             self.update(peer, introduction)
             if core.heard(peer, arrival, now):
+                if header.kind == Kind.INTRODUCTION:
+                    peer.paths[arrival.link].introduction = header.data[len(PREFIX):]
                 return True
+        if header.kind == Kind.INTRODUCTION:
+            self.keep(header, arrival)
         core.exchange.want(header.signer, arrival.link, arrival.source, now)
         return True
+
+    def keep(self, header: Header, arrival: Arrival) -> None:
+        """
+        Keep the introduction of somebody who is not verified: when it is, we may hand it on.
+        """
+        self.heard.pop((header.signer, arrival.link), None)
+        while len(self.heard) >= MAX_HEARD:
+            self.heard.popitem(last=False)
+        self.heard[header.signer, arrival.link] = arrival.source, header.epoch, header.data[len(PREFIX):]
+
+    def remember(self, peer: PeerState, path: Path) -> None:
+        """
+        Take over what a peer said before it was verified on a path, if it was there and then.
+        """
+        address, epoch, introduction = self.heard.pop((peer.key, path.link), (None, 0, b""))
+        if address == path.address and epoch == peer.epoch:
+            path.introduction = introduction
 
     def on_solicitation(self, header: Header, arrival: Arrival, now: float) -> None:
         """
