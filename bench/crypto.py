@@ -95,7 +95,8 @@ def floods(random: Random) -> dict[str, list[tuple[bytes, Seen]]]:
     Make the datagrams of some floods: enough different ones that none is remembered for long.
     """
     writer = Writer(Identity(default_eccrypto.generate_key("curve25519")), 1)
-    known = writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), Introduction(5.0).pack())
+    mine = Address(IPV4, "10.0.0.9", 32110).pack() + Introduction(5.0).pack()
+    known = writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), mine)
     asked = Challenge(bytes(64), bytes(16), Address(IPV4, "10.0.0.9", 32110), Address(IPV4, "10.0.0.1", 32110)).pack()
     challenge = writer.datagram(Kind.CHALLENGE, channel_of(IPV4, False), asked, NO_GUARD)
 
@@ -107,7 +108,7 @@ def floods(random: Random) -> dict[str, list[tuple[bytes, Seen]]]:
         return [(data[:41] + random.randbytes(64) + data[105:-64] + random.randbytes(64), sources(multicast))
                 for _ in range(count)]
 
-    stamped = [(writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), Introduction(5.0).pack())[:-64]
+    stamped = [(writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), mine)[:-64]
                 + random.randbytes(64), sources(True)) for _ in range(4000)]
     return {"random bytes": [(random.randbytes(random.randint(1, 1400)), sources(True)) for _ in range(4000)],
             "introductions, stamped, bad signatures, 4,000 looped": stamped,
@@ -122,7 +123,8 @@ def bench(options: argparse.Namespace) -> Report:
     report = Report("crypto")
     key = default_eccrypto.generate_key("curve25519")
     other = Identity(default_eccrypto.generate_key("curve25519"))
-    writer, payload = Writer(Identity(key), 1), Introduction(5.0, nickname="node").pack()
+    writer = Writer(Identity(key), 1)
+    payload = Address(IPV4, "10.0.0.9", 32110).pack() + Introduction(5.0, nickname="node").pack()
     data = writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), payload)
     public, signature = key.pub(), key.signature(data)
     pair_key = writer.identity.pair_key(other.key) or bytes(32)

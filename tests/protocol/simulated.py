@@ -18,6 +18,7 @@ from tribler_multicast.protocol.events import Event, PeerAnswered, PeerGone, Pee
 from tribler_multicast.protocol.identity import Identity
 from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.links import Link
+from tribler_multicast.protocol.wire import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,11 @@ def identity_from(seed: str) -> Identity:
     """Make the same key for the same seed: who challenges whom depends on the order of the keys."""
     secret = sha256(seed.encode()).digest()
     return Identity(default_eccrypto.key_from_private_bin(b"LibNaCLSK:" + secret + sha256(secret).digest()))
+
+
+def introduction_of(ip: str, port: int = 32110) -> bytes:
+    """Write the payload of an INTRODUCTION that says it comes from there."""
+    return Address(4 if "." in ip else 6, ip, port).pack() + Introduction(5.0).pack()
 
 
 class Node:

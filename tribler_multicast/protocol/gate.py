@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .handshake import PendingChallenges, Secrets
     from .links import Arrival, Link
     from .peers import PeerState, PeerTable
+    from .puller import Pull
     from .reassembly import Reassembly
 
 
@@ -66,6 +67,9 @@ class Gate:
         self.pings = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
         self.all_pings = TokenBucket(limits.ALL_PINGS_PER_SECOND, limits.ALL_PINGS_BURST)
         self.pongs = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
+        self.pulls: dict[bytes, Pull] = {}
+        self.pull_budget = KeyedBuckets(limits.PULLS_PER_SECOND, limits.PULLS_BURST, limits.MAX_PEERS)
+        self.page_budget = KeyedBuckets(limits.PAGES_CHECKED_PER_SECOND, limits.PAGES_CHECKED_BURST, limits.MAX_PEERS)
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -135,7 +139,7 @@ class Gate:
         if header.kind == Kind.CONFIRM:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
-            return self.admit_pair(data, header, peer, now)
+            return self.admit_pair(data, header, arrival, peer, now)
         if header.kind in {Kind.GOODBYE, Kind.PING, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
         if peer is not None and header.kind in FRAGMENT_KINDS:
@@ -144,7 +148,8 @@ class Gate:
             return self.admit_ping(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
-    def admit_pair(self, data: bytes, header: Header, peer: PeerState | None, now: float) -> str | None:
+    def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
+                   now: float) -> str | None:
         """
         Check the guard of a datagram between verified peers. From one that verified us but that we lost, it is a hint.
         """
@@ -156,9 +161,20 @@ class Gate:
             return "bad_guard"
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
-        budget = (self.repairs if header.kind in FRAGMENT_KINDS else self.asks if header.kind == Kind.ASK
+        if header.kind == Kind.PAGE and not self.is_awaited(header, arrival):
+            return "unexpected"
+        budget = (self.pull_budget if header.kind == Kind.PULL else self.page_budget if header.kind == Kind.PAGE
+                  else self.repairs if header.kind in FRAGMENT_KINDS else self.asks if header.kind == Kind.ASK
                   else self.pongs if header.kind == Kind.PONG else self.pairs)
         return None if budget.take(header.signer, now) else "rate"
+
+    def is_awaited(self, header: Header, arrival: Arrival) -> bool:
+        """
+        Tell whether a PAGE is one of a pull of ours under way, and did not come before.
+        """
+        pull = self.pulls.get(header.payload[:8])
+        return (pull is not None and pull.peer == header.signer and pull.link == arrival.link
+                and int.from_bytes(header.payload[8:10], "big") not in pull.ends)
 
     def admit_fragment(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
         """

@@ -66,6 +66,8 @@ class Kind(IntEnum):
     ASK = 12
     PING = 13
     PONG = 14
+    PULL = 17
+    PAGE = 18
 
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
@@ -76,7 +78,8 @@ FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG})
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
+                               Kind.PULL, Kind.PAGE})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
 
@@ -90,7 +93,7 @@ def channel_of(family: int, multicast: bool) -> int:
 
 class Header(NamedTuple):
     """
-    A signed datagram taken apart; nothing in it is checked yet.
+    A signed datagram taken apart, and all of it; nothing in it is checked yet.
     """
 
     kind: int
@@ -101,6 +104,7 @@ class Header(NamedTuple):
     epoch: int
     sequence: int
     payload: bytes
+    data: bytes = b""
 
 
 def parse(data: bytes) -> Header:
@@ -113,7 +117,8 @@ def parse(data: bytes) -> Header:
         msg = f"{len(data)} bytes are no signed datagram"
         raise WireError(msg)
     _, kind, version, channel, guard, signer, epoch, sequence = HEAD.unpack_from(data)
-    return Header(kind, version, channel, guard, signer, epoch, sequence, data[HEAD.size:-SIGNATURE_SIZE])
+    return Header(kind, version, channel, guard, signer, epoch, sequence, data[HEAD.size:-SIGNATURE_SIZE],
+                  data)
 
 
 def is_signed(data: bytes) -> bool:
