@@ -21,6 +21,7 @@ from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
 from .exchange import Exchange
 from .gate import Gate
+from .group import Group
 from .handshake import PendingChallenges, Secrets
 from .introduction import Introduction, pack_capabilities, unpack_capabilities
 from .limits import (
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .identity import Identity
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
+    from .sealing import Seal
 
 GOODBYE_COPIES = 2
 MAX_UNICAST_GOODBYES = 256
@@ -89,6 +91,8 @@ class MulticastProtocol:
         self.announcer = Announcer(self)
         self.announcements = Announcements(self)
         self.pings = Pings(self)
+        self.group = Group(self)
+        self.outbox.wrap = self.group.wrap
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -129,7 +133,7 @@ class MulticastProtocol:
             self.timers.at(now + delay, self.introduce)
         self.schedule_introduction(now + BURST_TIMES[-1])
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "stopped") -> None:
         """
         Say goodbye to all, forget all peers and fall silent.
         """
@@ -148,7 +152,13 @@ class MulticastProtocol:
         self.pings.forget()
         self.reassembly.clear()
         for peer in self.peers:
-            self.drop_peer(peer, "stopped")
+            self.drop_peer(peer, reason)
+
+    def set_seal(self, seal: Seal | None, now: float) -> None:
+        """
+        Go into a group, into another, or out of it (None): goodbye under the old seal, a new beginning under the new.
+        """
+        self.group.change(seal, now)
 
     def set_shortest_interval(self, shortest: float, now: float) -> None:
         """
@@ -200,6 +210,14 @@ class MulticastProtocol:
         """
         Take in one datagram. Never raises, whatever is in it.
         """
+        opened = self.group.unwrap(data, arrival, now)
+        if opened is not None:
+            self.take_in(opened, arrival, now)
+
+    def take_in(self, data: bytes, arrival: Arrival, now: float) -> None:
+        """
+        Take in one signed datagram.
+        """
         reason = self.gate.look(data, arrival, self.links)
         if reason is not None:
             self.counters.drop(reason)
@@ -207,7 +225,7 @@ class MulticastProtocol:
         header, reason = self.gate.admit(data, arrival, now)
         if reason is not None:
             self.on_refused(arrival, reason)
-        elif not is_signed(data):
+        elif not is_signed(data, self.group.domain):
             self.counters.drop("bad_signature")
         else:
             self.counters.received[KIND_NAMES[header.kind]] += 1

@@ -135,7 +135,7 @@ ASK_GROWTH: Final = 1.4
 MAX_ASK_WAIT: Final = 0.6
 ASK_TRIES: Final = 16
 """A receiver asks for missing fragments when none came for ASK_QUIET; each time it waits longer, and so many times at
-most: 10 s in all. 40 % loss both ways leaves 225 fragments incomplete once in some thousand times."""
+most: 10 s in all. 40 % loss both ways leaves 233 fragments incomplete once in some thousand times."""
 
 ASK_SPREAD: Final = 0.001
 MAX_ASK_SPREAD: Final = 0.25
@@ -282,3 +282,21 @@ CONFIRM_WAIT: Final = 0.3
 CONFIRM_TRIES: Final = 8
 """The responder probes as soon as it accepted our CONFIRM. If we do not hear it so soon, one of them got lost:
 again."""
+
+# --- Groups.
+
+GROUP_KEY_PASSES: Final = 4
+GROUP_KEY_MEMORY: Final = 64 << 20
+"""Work (argon2id) between a passphrase and the key of its group: a tenth of a second and 64 MiB, once for a member, and
+again for each guess of whoever recorded the LAN and tries passphrases at home. Not more: the smallest NAS."""
+
+MAX_SEAL_KEYS: Final = 4096
+"""Keys kept for the addresses that others seal from; least recently used go first. To work one out again takes a
+microsecond, and only what opened is kept: invented addresses push nobody out."""
+
+FOREIGN_SEAL_GAP: Final = 600.0
+"""Seconds between two log lines that somebody here seals with another passphrase: whoever wants can make us say it."""
+
+FOREIGN_SEAL_MEMORY: Final = 120.0
+"""Seconds that the status and the doctor go on saying so after the last such datagram. The longest interval between
+introductions (MAX_INTERVAL)."""
