@@ -85,12 +85,24 @@ class Group:
             return None
         opened = self.seal.open(arrival.source, channel_of(arrival.link[1], arrival.multicast), data)
         if opened is None:
-            core.counters.drop("wrong_group")
-            self.foreign = Foreign(now, arrival.source)
-            if self.told is None or now - self.told >= FOREIGN_SEAL_GAP:
-                self.told = now
-                core.events.append(ForeignSeal(arrival.source))
+            self.on_foreign(arrival.source, now)
+        elif self.foreign is not None and self.foreign.source == arrival.source:
+            self.foreign = None  # It found the right passphrase.
         return opened
+
+    def on_foreign(self, source: tuple[str, int], now: float) -> None:
+        """
+        Count what does not open, and tell of it, seldom.
+        """
+        core = self.core
+        if any(source == (link.ip, link.port) for link in core.links.values()):
+            core.counters.drop("own")  # Our goodbye under the former seal, looped back.
+            return
+        core.counters.drop("wrong_group")
+        self.foreign = Foreign(now, source)
+        if self.told is None or now - self.told >= FOREIGN_SEAL_GAP:
+            self.told = now
+            core.events.append(ForeignSeal(source))
 
     @staticmethod
     def look(data: bytes) -> str | None:
