@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tribler_multicast.protocol.limits import MAX_DATAGRAM
 from tribler_multicast.protocol.sealing import Seal, group_key
-from tribler_multicast.protocol.wire import IPV4, PREFIX, Kind, channel_of
+from tribler_multicast.protocol.wire import IPV4, SEALED, channel_of
 
 from .attacker import CONTROL_PORT, PORT, Forger, control_address, key_of, to_group, to_host
 from .node import wait_all_local
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PASSPHRASE = "correct horse battery staple"
 NEW_PASSPHRASE = "a passphrase that two of three know"
 TEXT = b"what only members may read, "
-SEALED = PREFIX + bytes((Kind.SEALED, 1))
 
 
 def members_of(machines: list[Machine], **settings: object) -> list[Node]:

@@ -9,7 +9,7 @@ from .events import ForeignSeal
 from .handshake import Secrets
 from .identity import SIGNATURE_DOMAIN
 from .limits import FOREIGN_SEAL_GAP, MAX_DATAGRAM
-from .wire import PREFIX, VERSION, Kind, channel_of
+from .wire import PREFIX, SEALED, VERSION, channel_of
 
 if TYPE_CHECKING:
     from .core import MulticastProtocol
@@ -95,9 +95,10 @@ class Group:
         Count what does not open, and tell of it, seldom.
         """
         core = self.core
-        if any(source == (link.ip, link.port) for link in core.links.values()):
-            core.counters.drop("own")  # Our goodbye under the former seal, looped back.
-            return
+        for link in core.links.values():
+            if source[1] == link.port and source[0] == link.ip:
+                core.counters.drop("own")  # Our goodbye under the former seal, looped back.
+                return
         core.counters.drop("wrong_group")
         self.foreign = Foreign(now, source)
         if self.told is None or now - self.told >= FOREIGN_SEAL_GAP:
@@ -111,10 +112,10 @@ class Group:
         """
         if len(data) > MAX_DATAGRAM:
             return "oversize"
+        if data.startswith(SEALED):
+            return None
         if not data.startswith(PREFIX):
             return "not_ours"
         if len(data) < len(PREFIX) + 2:
             return "malformed"
-        if data[23] != VERSION:
-            return "version"
-        return None if data[22] == Kind.SEALED else "unsealed"
+        return "unsealed" if data[23] == VERSION else "version"

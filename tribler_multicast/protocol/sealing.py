@@ -19,7 +19,7 @@ from os import urandom
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .limits import GROUP_KEY_MEMORY, GROUP_KEY_PASSES, MAX_DATAGRAM, MAX_SEAL_KEYS
-from .wire import OVERHEAD, PREFIX, SEAL_NONCE_SIZE, SEAL_OVERHEAD, VERSION, Address, Kind
+from .wire import OVERHEAD, PREFIX, SEAL_NONCE_SIZE, SEAL_OVERHEAD, SEALED, packed_ip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ SIGNATURE_DOMAIN: Final = b"tribler-multicast group signature 1\0"
 SALT: Final = blake2b(b"tribler-multicast group 1", digest_size=16).digest()
 """The same for all: whoever knows the passphrase must find the others with nothing else."""
 
-HEAD: Final = PREFIX + bytes((Kind.SEALED, VERSION))
-BOX_START: Final = len(HEAD) + SEAL_NONCE_SIZE
+BOX_START: Final = len(SEALED) + SEAL_NONCE_SIZE
 LEAST_SIZE: Final = OVERHEAD + SEAL_OVERHEAD
 ARGON2ID13: Final = 2
 LIBRARIES: Final = ("libnacl", "PyNaCl")
@@ -141,25 +140,25 @@ class Seal:
         """
         Seal a signed datagram that leaves from this unicast address and port; it gets SEAL_OVERHEAD bytes longer.
 
-        :raises WireError: when the address is none of the channel's family.
+        :raises ValueError: when the address is none of the channel's family.
         """
         nonce = urandom(SEAL_NONCE_SIZE)
         key = self.keys.get((source, channel))
         if key is None:
             key = self.derive(source, channel)
             self.remember(source, channel, key)
-        return HEAD + nonce + self.library.seal(datagram[len(PREFIX):], nonce, key)
+        return SEALED + nonce + self.library.seal(datagram[len(PREFIX):], nonce, key)
 
     def open(self, source: tuple[str, int], channel: int, sealed: bytes) -> bytes | None:
         """
         Open what came from this address by this channel; None when it is not of this group. Never raises.
         """
-        if not LEAST_SIZE <= len(sealed) <= MAX_DATAGRAM or not sealed.startswith(HEAD):
+        if not LEAST_SIZE <= len(sealed) <= MAX_DATAGRAM or not sealed.startswith(SEALED):
             return None
         try:
             known = self.keys.get((source, channel))
             key = known or self.derive(source, channel)
-            inner = self.library.open(sealed[BOX_START:], sealed[len(HEAD):BOX_START], key)
+            inner = self.library.open(sealed[BOX_START:], sealed[len(SEALED):BOX_START], key)
         except Exception:  # The libraries raise types of their own, and the address is the other side's.
             return None
         if known is None:
@@ -172,7 +171,9 @@ class Seal:
         """
         Get the key for what is sent from an address by a channel.
         """
-        seen = Address(channel & 0x0F, *source).pack() + bytes((channel,))
+        ip, port = source
+        family = channel & 0x0F
+        seen = b"%c%b%b%c" % (family, packed_ip(family, ip), port.to_bytes(2, "big"), channel)
         return blake2b(seen, key=self.group_key, digest_size=32, person=BOX_DOMAIN).digest()
 
     def remember(self, source: tuple[str, int], channel: int, key: bytes) -> None:

@@ -38,13 +38,6 @@ GUARD_START: Final = 25
 GUARD_END: Final = GUARD_START + GUARD_SIZE
 OVERHEAD: Final = HEAD.size + SIGNATURE_SIZE
 
-SEAL_NONCE_SIZE: Final = 24
-SEAL_MAC_SIZE: Final = 16
-SEAL_OVERHEAD: Final = 2 + SEAL_NONCE_SIZE + SEAL_MAC_SIZE
-"""What a datagram grows by in a group: kind, version, nonce, authenticator."""
-MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
-"""No signed datagram that we make is larger, so that it can be sealed."""
-
 IPV4: Final = 4
 IPV6: Final = 6
 
@@ -76,6 +69,15 @@ class Kind(IntEnum):
     PONG = 14
     SEALED = 15
 
+
+SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
+"""What every sealed datagram begins with; its nonce is next."""
+SEAL_NONCE_SIZE: Final = 24
+SEAL_MAC_SIZE: Final = 16
+SEAL_OVERHEAD: Final = 2 + SEAL_NONCE_SIZE + SEAL_MAC_SIZE
+"""What a datagram grows by in a group: kind, version, nonce, authenticator."""
+MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
+"""No signed datagram that we make is larger, so that it can be sealed."""
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
