@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "tribler_multicast"
 FLOORS = (
     {"client", "settings"},
+    {"policy"},
     {"protocol", "lan", "coding"},
     {"transfer", "weather", "database"},
     {"community"},

@@ -194,7 +194,8 @@ def make_parser() -> argparse.ArgumentParser:
     peers.add_argument("--local", action="store_true", help="only those that are local now")
 
     settings = command("settings", do_settings, "Show all settings or one, or change one.")
-    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?")
+    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?",
+                          help="group_passphrase=- asks for it, or reads stdin")
 
     discover = command("discover", do_discover, "Ask the local network who is there.")
     discover.add_argument("--timeout", metavar="S", type=_seconds, default=DISCOVER_TIMEOUT,
@@ -344,6 +345,8 @@ def do_settings(options: argparse.Namespace) -> None:
     if options.setting is not None and name not in SETTINGS:
         raise Failed(f"there is no setting {name!r}, the settings are: {', '.join(SETTINGS)}", 2)
     if equals:
+        if text == "-" and SETTINGS[name].secret:
+            text = _read_secret(name)
         try:
             value = _checked(name, text)
         except argparse.ArgumentTypeError as error:
@@ -354,6 +357,17 @@ def do_settings(options: argparse.Namespace) -> None:
     if name:
         document["settings"] = [setting for setting in document["settings"] if setting["name"] == name]
     show(options, document, setting_lines)
+
+
+def _read_secret(name: str) -> str:
+    """
+    Read a secret that is to be on no command line, where others see it: typed unseen, or the first line of stdin.
+    """
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415
+
+        return getpass(f"{name}: ")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def do_doctor(options: argparse.Namespace) -> None:

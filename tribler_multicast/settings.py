@@ -95,6 +95,12 @@ SETTINGS: dict[str, Setting] = _table(
             "First of the 16 UDP ports of which this node takes a free one for its own messages.", True),
     Setting("log_level", str, "", "warning", None, None, ("debug", "info", "warning", "error"),
             "How much this node writes to its log.", False),
+    Setting("policy", str, "", "everyone", None, None, ("everyone", "friends", "group"),
+            "Who may talk with this node: everyone, friends, or the holders of group_passphrase, unreadable to all "
+            "others. Not set: group if there is a passphrase.", False),
+    Setting("group_passphrase", str, "", "", 0, 1024, None,
+            "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
+            "Never shown again; empty: none.", False, secret=True),
 )
 
 

@@ -23,6 +23,8 @@ from tribler_multicast.protocol.wire import Address
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tribler_multicast.protocol.sealing import Seal
+
 LATENCY = 0.0002
 
 
@@ -59,6 +61,7 @@ class Node:
         self.number = number
         self.identity = identity_from(f"{lan.seed} {number}")
         self.links = [Link(2, 4, f"10.0.{number >> 8}.{number & 255}", 32110, ("10.0.0.1/16",))]
+        self.seal = kwargs.pop("seal", None)
         self.kwargs = kwargs
         self.epoch = 0
         self.history: list[tuple[float, Event]] = []
@@ -74,6 +77,7 @@ class Node:
         self.alive = True
         self.wake = None
         self.core.set_links(self.links, self.lan.now)
+        self.core.set_seal(self.seal, self.lan.now)
         self.core.start(self.lan.now)
         self.flush()
 
@@ -86,6 +90,12 @@ class Node:
         self.core.stop()
         self.flush()
         self.alive = False
+
+    def rekey(self, seal: Seal | None) -> None:
+        """Go into another group, or out of it."""
+        self.seal = seal
+        self.core.set_seal(seal, self.lan.now)
+        self.flush()
 
     def address(self, family: int = 4) -> tuple[str, int]:
         return next((link.ip, link.port) for link in self.links if link.family == family)

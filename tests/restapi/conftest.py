@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from tribler_multicast.community.grouping import GroupStatus
+
 KEY = "the key of the tests"
 
 
@@ -87,6 +89,7 @@ class HandMovedCommunity:
         self.asked: list[tuple[float, tuple[str, ...]]] = []
         self.handlers: list[Callable[[str, dict[str, Any]], None]] = []
         self.applied: list[set[str]] = []
+        self.in_group: GroupStatus | None = None
         self.pinged: list[tuple[bytes | None, int]] = []
         self.announced: list[tuple[Any, ...]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
@@ -171,6 +174,12 @@ class HandMovedCommunity:
         One interface.
         """
         return [Interface()]
+
+    def group(self) -> GroupStatus | None:
+        """
+        In the group that the test says.
+        """
+        return self.in_group
 
     def counters(self) -> dict[str, dict[str, int]]:
         """

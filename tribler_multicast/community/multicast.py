@@ -17,13 +17,14 @@ from ipv8.peerdiscovery.network import Network
 
 from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
-from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal, PingEnded
+from ..protocol.events import Announced, ForeignSeal, PeerAnswered, PeerGone, PeerLocal, PingEnded
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
 from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
+from .grouping import Grouping, foreign_seal_line
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
@@ -55,7 +56,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
+class MulticastCommunity(Pinging, Grouping, IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -211,6 +212,9 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         if self.running:
             return
+        await self.take_seal()
+        if self._shutdown or self.core.started is not None:  # Something else happened while the key was worked out.
+            return
         self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         await self.lan.open()
         self.running = True
@@ -254,6 +258,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         if "enabled" in changed:
             await (self.start() if self.options["enabled"] else self.stop())
         if not self.running:
+            return
+        if changed & {"policy", "group_passphrase"} and not await self.change_group():
             return
         if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
             self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
@@ -328,6 +334,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
                 self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
             elif isinstance(event, PingEnded):
                 self.ping_ended(event.run)
+            elif isinstance(event, ForeignSeal):
+                self.logger.warning("%s", foreign_seal_line(event.source[0]))
         self.set_timer()
 
     def set_timer(self) -> None:

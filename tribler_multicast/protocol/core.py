@@ -21,6 +21,7 @@ from .counters import Counters
 from .events import Event, PeerGone
 from .exchange import Exchange
 from .gate import Gate
+from .group import Group
 from .handshake import PendingChallenges, Secrets
 from .introducer import Introducer
 from .introduction import Introduction
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .identity import Identity
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
+    from .sealing import Seal
 
 GOODBYE_COPIES = 2
 MAX_UNICAST_GOODBYES = 256
@@ -79,6 +81,8 @@ class MulticastProtocol:
         self.candidates = Candidates(self)
         self.pages = Pages(self)
         self.puller = Puller(self)
+        self.group = Group(self)
+        self.outbox.wrap = self.group.wrap
         self.started: float | None = None
         self.events: list[Event] = []
         self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
@@ -117,7 +121,7 @@ class MulticastProtocol:
         self.introducer.start(now)
         self.puller.start(now)
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "stopped") -> None:
         """
         Say goodbye to all, forget all peers and fall silent.
         """
@@ -140,7 +144,13 @@ class MulticastProtocol:
         self.puller.forget()
         self.reassembly.clear()
         for peer in self.peers:
-            self.drop_peer(peer, "stopped")
+            self.drop_peer(peer, reason)
+
+    def set_seal(self, seal: Seal | None, now: float) -> None:
+        """
+        Go into a group, into another, or out of it (None): goodbye under the old seal, a new beginning under the new.
+        """
+        self.group.change(seal, now)
 
     def set_shortest_interval(self, shortest: float, now: float) -> None:
         """
@@ -185,6 +195,14 @@ class MulticastProtocol:
         """
         Take in one datagram. Never raises, whatever is in it.
         """
+        opened = self.group.unwrap(data, arrival, now)
+        if opened is not None:
+            self.take_in(opened, arrival, now)
+
+    def take_in(self, data: bytes, arrival: Arrival, now: float) -> None:
+        """
+        Take in one signed datagram.
+        """
         reason = self.gate.look(data, arrival, self.links)
         if reason is not None:
             self.counters.drop(reason)
@@ -192,7 +210,7 @@ class MulticastProtocol:
         header, reason = self.gate.admit(data, arrival, now)
         if reason is not None:
             self.on_refused(arrival, reason)
-        elif not is_signed(data):
+        elif not is_signed(data, self.group.domain):
             self.counters.drop("bad_signature")
         else:
             self.counters.received[KIND_NAMES[header.kind]] += 1

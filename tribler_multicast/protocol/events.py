@@ -58,4 +58,14 @@ class PingEnded:
     run: PingRun
 
 
-Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded
+@dataclass(frozen=True)
+class ForeignSeal:
+    """
+    Something sealed came from this address that does not open in our group: another passphrase is in use here. Told
+    seldom.
+    """
+
+    source: tuple[str, int]
+
+
+Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal

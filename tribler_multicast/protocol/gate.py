@@ -81,6 +81,13 @@ class Gate:
             return reason
         if data[24] != channel_of(arrival.link[1], arrival.multicast):
             return "wrong_channel"
+        return self.look_at_way(arrival, links)
+
+    @staticmethod
+    def look_at_way(arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
+        """
+        Check that a datagram crossed no router.
+        """
         if arrival.hop_limit is not None and arrival.hop_limit != (1 if arrival.multicast else 255):
             return "hop_limit"
         link = links.get(arrival.link)
@@ -101,6 +108,8 @@ class Gate:
             return "version"
         if data[22] in (MULTICAST_KINDS if multicast else UNICAST_KINDS):
             return None
+        if data[22] == Kind.SEALED:
+            return "sealed"
         return "wrong_channel" if data[22] in MULTICAST_KINDS | UNICAST_KINDS else "unknown_kind"
 
     def admit(self, data: bytes, arrival: Arrival, now: float) -> tuple[Header, str | None]:

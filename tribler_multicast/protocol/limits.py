@@ -135,7 +135,7 @@ ASK_GROWTH: Final = 1.4
 MAX_ASK_WAIT: Final = 0.6
 ASK_TRIES: Final = 16
 """A receiver asks for missing fragments when none came for ASK_QUIET; each time it waits longer, and so many times at
-most: 10 s in all. 40 % loss both ways leaves 225 fragments incomplete once in some thousand times."""
+most: 10 s in all. 40 % loss both ways leaves 233 fragments incomplete once in some thousand times."""
 
 ASK_SPREAD: Final = 0.001
 MAX_ASK_SPREAD: Final = 0.25
@@ -309,9 +309,6 @@ MAX_HEARD: Final = 8192
 """Introductions kept, 200 to 350 bytes each, of those that are not verified yet: once they are, they go into our
 pages."""
 
-SEAL_ROOM: Final = 42
-"""Bytes left free in a PAGE, for the seal of a group around it."""
-
 PULL_TIMES: Final = (0.5, 2.0, 6.0, 20.0, 60.0, 180.0)
 """When, after its start, a node looks whether there must be many more than it knows of, and pulls if so."""
 
@@ -365,3 +362,21 @@ MAX_FAILED_CANDIDATES: Final = 4096
 WANTED_NOW_PER_SECOND: Final = 5.0
 WANTED_NOW_BURST: Final = 10.0
 """Candidates challenged at once because somebody asks for them."""
+
+# --- Groups.
+
+GROUP_KEY_PASSES: Final = 4
+GROUP_KEY_MEMORY: Final = 64 << 20
+"""Work (argon2id) between a passphrase and the key of its group: a tenth of a second and 64 MiB, once for a member, and
+again for each guess of whoever recorded the LAN and tries passphrases at home. Not more: the smallest NAS."""
+
+MAX_SEAL_KEYS: Final = 4096
+"""Keys kept for the addresses that others seal from; least recently used go first. To work one out again takes a
+microsecond, and only what opened is kept: invented addresses push nobody out."""
+
+FOREIGN_SEAL_GAP: Final = 600.0
+"""Seconds between two log lines that somebody here seals with another passphrase: whoever wants can make us say it."""
+
+FOREIGN_SEAL_MEMORY: Final = 120.0
+"""Seconds that the status and the doctor go on saying so after the last such datagram. The longest interval between
+introductions (MAX_INTERVAL)."""

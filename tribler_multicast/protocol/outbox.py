@@ -16,6 +16,8 @@ from .links import Destination
 from .wire import KIND_NAMES, Kind, Writer, channel_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .counters import Counters
     from .identity import Identity
     from .peers import HostPort, LinkKey, PeerState
@@ -33,6 +35,7 @@ class Outbox:
         self.writer = Writer(identity, epoch)
         self.counters = counters
         self.waiting: list[tuple[Destination, bytes]] = []
+        self.wrap: Callable[[Destination, bytes], bytes | None] = lambda _destination, data: data
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
         self.challenged = KeyedBuckets(1 / CHALLENGED_MEMORY, 1.0, TARGETS_REMEMBERED)
         self.challenges = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
@@ -47,10 +50,14 @@ class Outbox:
 
     def put(self, kind: Kind, destination: Destination, data: bytes) -> None:
         """
-        Put one datagram in.
+        Put one datagram in, sealed if we are in a group. All that leaves goes through here.
         """
+        wrapped = self.wrap(destination, data)
+        if wrapped is None:
+            self.counters.drop("no_link")
+            return
         self.counters.sent[KIND_NAMES[kind]] += 1
-        self.waiting.append((destination, data))
+        self.waiting.append((destination, wrapped))
 
     def multicast(self, kind: Kind, link: LinkKey, payload: bytes) -> None:
         """

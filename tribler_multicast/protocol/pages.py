@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .budget import KeyedBuckets, TokenBucket
 from .identity import KEY_SIZE
 from .limits import (
-    MAX_DATAGRAM,
     MAX_PAGE_INTRODUCTIONS,
     MAX_PAGES,
     MAX_PULLS_SERVED,
@@ -26,9 +25,8 @@ from .limits import (
     PAGE_GAP,
     PAGES_PER_ASKER,
     PAGES_PER_SECOND,
-    SEAL_ROOM,
 )
-from .wire import OVERHEAD, PREFIX, Header, Kind, Reader, WireError
+from .wire import MAX_SIGNED, OVERHEAD, PREFIX, Header, Kind, Reader, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +39,7 @@ NUMBER_SIZE: Final = 8
 PAGE_HEAD: Final = NUMBER_SIZE + 3
 LAST: Final = 1
 COMPLETE: Final = 2
-PAGE_ROOM: Final = MAX_DATAGRAM - SEAL_ROOM - OVERHEAD - PAGE_HEAD
+PAGE_ROOM: Final = MAX_SIGNED - OVERHEAD - PAGE_HEAD
 SMALLEST: Final = bytes(KEY_SIZE)
 LARGEST: Final = b"\xff" * KEY_SIZE
 SIGNER_AT: Final = 41 - len(PREFIX)
@@ -129,7 +127,8 @@ class Pages:
             self.core.counters.drop("rate")
             return
         most = MAX_PAGES * MAX_PAGE_INTRODUCTIONS
-        keys = nsmallest(most + 1, (key for key in self.known(arrival.link) if after < key <= up_to and key != peer.key))
+        known = self.known(arrival.link)
+        keys = nsmallest(most + 1, (key for key in known if after < key <= up_to and key != peer.key))
         self.jobs[peer.key] = Job(number, arrival.link, keys[:most], len(keys) <= most)
         if not self.sending:
             self.sending = True

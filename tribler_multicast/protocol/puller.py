@@ -266,4 +266,4 @@ class Puller:
             return "page_no_stamp"
         if not self.tokens.take(now):
             return "page_rate"
-        return None if is_signed(data) else "page_bad_signature"
+        return None if is_signed(data, self.core.group.domain) else "page_bad_signature"

@@ -23,7 +23,8 @@ from hashlib import sha1
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, NamedTuple
 
-from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_SIZE, Identity, pair_guard, verify
+from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_DOMAIN, SIGNATURE_SIZE, Identity, pair_guard, verify
+from .limits import MAX_DATAGRAM
 from .stamp import make_stamp
 
 COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False).digest()
@@ -66,14 +67,24 @@ class Kind(IntEnum):
     ASK = 12
     PING = 13
     PONG = 14
+    SEALED = 15
     PULL = 17
     PAGE = 18
 
 
+SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
+"""What every sealed datagram begins with; its nonce is next."""
+SEAL_NONCE_SIZE: Final = 24
+SEAL_MAC_SIZE: Final = 16
+SEAL_OVERHEAD: Final = 2 + SEAL_NONCE_SIZE + SEAL_MAC_SIZE
+"""What a datagram grows by in a group: kind, version, nonce, authenticator."""
+MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
+"""No signed datagram that we make is larger, so that it can be sealed."""
+
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
                                     Kind.FRAGMENT, Kind.TRAILER, Kind.PING})
-UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING})
+UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING, Kind.SEALED})
 FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
@@ -121,11 +132,11 @@ def parse(data: bytes) -> Header:
                   data)
 
 
-def is_signed(data: bytes) -> bool:
+def is_signed(data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     """
-    Check the signature of a datagram that `parse` took apart.
+    Check the signature of a datagram that `parse` took apart. A group has a `domain` of its own.
     """
-    return verify(data[41:41 + KEY_SIZE], data[-SIGNATURE_SIZE:], data[:-SIGNATURE_SIZE])
+    return verify(data[41:41 + KEY_SIZE], data[-SIGNATURE_SIZE:], data[:-SIGNATURE_SIZE], domain)
 
 
 def without_guard(data: bytes) -> bytes:
@@ -147,6 +158,7 @@ class Writer:
         self.identity = identity
         self.epoch = epoch
         self.sequence = 0
+        self.domain = SIGNATURE_DOMAIN
 
     def datagram(self, kind: Kind, channel: int, payload: bytes, guard: bytes = NO_GUARD,
                  pair_key: bytes | None = None) -> bytes:
@@ -162,7 +174,7 @@ class Writer:
         elif kind in STAMPED_KINDS:
             guard = make_stamp(head + rest)
         data = head + guard + rest
-        return data + self.identity.sign(data)
+        return data + self.identity.sign(data, self.domain)
 
 
 class Address(NamedTuple):
