@@ -20,6 +20,7 @@ from .budget import KeyedBuckets
 from .counters import Counters
 from .events import Event, PeerAnswered, PeerGone, PeerLocal
 from .exchange import Exchange
+from .friends import Friends
 from .gate import Gate
 from .handshake import PendingChallenges, Secrets
 from .introduction import Introduction, pack_capabilities, unpack_capabilities
@@ -38,6 +39,7 @@ from .outbox import Outbox
 from .pace import introduction_interval, next_introduction
 from .peers import PeerState, PeerTable
 from .ping import Pings
+from .policy import Policy
 from .reassembly import Reassembly
 from .timers import Timer, Timers
 from .wire import (
@@ -52,6 +54,7 @@ from .wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .friends import FriendBook
     from .identity import Identity
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
@@ -66,9 +69,11 @@ class MulticastProtocol:
     """
 
     def __init__(self, identity: Identity, epoch: int, introduction: Introduction | None = None,
-                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL) -> None:
+                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL,
+                 book: FriendBook | None = None) -> None:
         """
-        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity.
+        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity; `book`
+        keeps its friends from one start to the next.
         """
         self.identity = identity
         self.epoch = epoch
@@ -83,7 +88,9 @@ class MulticastProtocol:
         self.pending = PendingChallenges()
         self.secrets = Secrets()
         self.reassembly = Reassembly()
-        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly)
+        self.friends = Friends(self, book)
+        self.policy = Policy(self.friends)
+        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly, self.policy)
         self.exchange = Exchange(self)
         self.liveness = Liveness(self)
         self.announcer = Announcer(self)
@@ -101,7 +108,8 @@ class MulticastProtocol:
             Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.on_answer,
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
-            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong}
+            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
+            Kind.FRIEND: self.friends.on_friend}
 
     # --- What the shell calls.
 
@@ -146,6 +154,7 @@ class MulticastProtocol:
         self.exchange.forget()
         self.announcer.forget()
         self.pings.forget()
+        self.friends.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, "stopped")
@@ -302,6 +311,9 @@ class MulticastProtocol:
         peer = self.peers.get(header.signer)
         if peer is None or header.epoch != peer.epoch or not wanted <= self.introduction.capabilities:
             return
+        if not self.policy.allows(peer):
+            self.counters.drop("not_friend")
+            return
         if not self.answers.take(peer.key, now):
             self.counters.drop("rate")
             return
@@ -310,7 +322,7 @@ class MulticastProtocol:
 
         def answer(_: float) -> None:
             path = peer.paths.get(link)
-            if path is not None and path.address == address:
+            if path is not None and path.address == address and self.policy.allows(peer):
                 self.outbox.to_peer(Kind.ANSWER, peer, link, address, self.current_introduction().pack())
 
         self.timers.at(now + delay, answer)

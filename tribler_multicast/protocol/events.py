@@ -58,4 +58,15 @@ class PingEnded:
     run: PingRun
 
 
-Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded
+@dataclass(frozen=True)
+class FriendChanged:
+    """
+    What is between this node and a key (64 bytes; local or not) changed: `none`, `sent`, `received` or `mutual`.
+    """
+
+    key: bytes
+    mid: bytes
+    friend: str
+
+
+Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | FriendChanged

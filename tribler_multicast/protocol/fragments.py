@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from .limits import MAX_ANNOUNCEMENT, MAX_DATAGRAM
+from .limits import MAX_ANNOUNCEMENT, MAX_DATAGRAM, SEAL_ROOM
 from .wire import OVERHEAD, WireError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HEAD: Final = struct.Struct(">QI32s")
 INDEX_SIZE: Final = 2
-FRAGMENT_SIZE: Final = MAX_DATAGRAM - OVERHEAD - HEAD.size - INDEX_SIZE
+FRAGMENT_SIZE: Final = MAX_DATAGRAM - SEAL_ROOM - OVERHEAD - HEAD.size - INDEX_SIZE
 HASH_DOMAIN: Final = b"tm-announce-1"
 
 

@@ -66,6 +66,7 @@ class Kind(IntEnum):
     ASK = 12
     PING = 13
     PONG = 14
+    FRIEND = 16
 
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
@@ -76,9 +77,13 @@ FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG})
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG, Kind.FRIEND})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
+PAIR_SEALED: Final = 0x20
+"""Bit of the channel byte: the payload is sealed for the pair (`pair_seal`)."""
+SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK})
+"""What is about an announcement: the hash of what somebody announces tells it to who guesses right."""
 
 
 def channel_of(family: int, multicast: bool) -> int:
