@@ -95,6 +95,9 @@ SETTINGS: dict[str, Setting] = _table(
             "First of the 16 UDP ports of which this node takes a free one for its own messages.", True),
     Setting("log_level", str, "", "warning", None, None, ("debug", "info", "warning", "error"),
             "How much this node writes to its log.", False),
+    Setting("policy", str, "", "everyone", None, None, ("everyone", "friends", "group"),
+            "Who may talk with this node: everyone, friends (others get introductions and may ask), or the holders of "
+            "group_passphrase.", False),
 )
 
 

@@ -17,13 +17,14 @@ from ipv8.peerdiscovery.network import Network
 
 from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
-from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal, PingEnded
+from ..protocol.events import Announced, FriendChanged, PeerAnswered, PeerGone, PeerLocal, PingEnded
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
 from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
+from .befriending import Befriending, DatabaseBook
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
@@ -55,7 +56,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
+class MulticastCommunity(Pinging, Befriending, IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -89,7 +90,9 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
-                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)))
+                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)),
+                                      book=None if self.database is None else DatabaseBook(self.database))
+        self.apply_policy()
         self.lan.on_links = self.links_changed
         self.logger = logging.getLogger(__name__)
 
@@ -174,7 +177,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
 
     def add_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
         """
-        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone` and `multicast_announcement`.
+        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone`, `multicast_announcement` and
+        `multicast_friend`.
         """
         self.happened.add(handler)
 
@@ -253,6 +257,7 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         if "enabled" in changed:
             await (self.start() if self.options["enabled"] else self.stop())
+        self.apply_policy()
         if not self.running:
             return
         if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
@@ -328,6 +333,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
                 self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
             elif isinstance(event, PingEnded):
                 self.ping_ended(event.run)
+            elif isinstance(event, FriendChanged):
+                self.friend_changed(event)
         self.set_timer()
 
     def set_timer(self) -> None:
@@ -385,7 +392,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         Get a peer as others see it.
         """
         return local_peer(state, time.time() - self.now(), {key[0]: link.interface.name
-                                                            for key, link in self.lan.links.items()})
+                                                            for key, link in self.lan.links.items()},
+                          self.core.friends.state(state.key))
 
     async def touch(self) -> None:
         """
