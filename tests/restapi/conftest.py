@@ -48,6 +48,7 @@ class Neighbour:
     first_seen: float = 1000.0
     last_seen: float = 2000.0
     epoch: int = 1
+    friend: str = "none"
 
 
 @dataclass
