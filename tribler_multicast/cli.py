@@ -214,6 +214,11 @@ def make_parser() -> argparse.ArgumentParser:
     ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
 
+    friends = command("friends", do_friends, "Friends: list them, add one (ask, or accept its ask), remove one.")
+    friends.add_argument("action", metavar="list|add|remove", nargs="?", choices=("list", "add", "remove"),
+                         default="list")
+    friends.add_argument("mid", metavar="MID", nargs="?", help="of a node that is known (see peers), 40 hex digits")
+
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     return parser
 
@@ -333,6 +338,15 @@ def do_ping(options: argparse.Namespace) -> None:
 
     body = {"count": options.count, **({"mid": options.mid} if options.mid else {})}
     show(options, call(options, "POST", "/ping", body, 20 + PING_PATIENCE * options.count), ping_lines)
+
+
+def do_friends(options: argparse.Namespace) -> None:
+    """
+    List, add or remove friends.
+    """
+    from .cli_friends import friends  # noqa: PLC0415
+
+    friends(options)
 
 
 def do_settings(options: argparse.Namespace) -> None:

@@ -96,8 +96,8 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("log_level", str, "", "warning", None, None, ("debug", "info", "warning", "error"),
             "How much this node writes to its log.", False),
     Setting("policy", str, "", "everyone", None, None, ("everyone", "friends", "group"),
-            "Who may talk with this node: everyone, friends, or the holders of group_passphrase, unreadable to all "
-            "others. Not set: group if there is a passphrase.", False),
+            "Who may talk with this node: everyone; friends (others get introductions and may ask); or group, the "
+            "holders of group_passphrase, unreadable to all others. Not set: group if there is a passphrase.", False),
     Setting("group_passphrase", str, "", "", 0, 1024, None,
             "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
             "Never shown again; empty: none.", False, secret=True),

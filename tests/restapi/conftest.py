@@ -50,6 +50,7 @@ class Neighbour:
     first_seen: float = 1000.0
     last_seen: float = 2000.0
     epoch: int = 1
+    friend: str = "none"
 
 
 @dataclass
@@ -92,6 +93,7 @@ class HandMovedCommunity:
         self.in_group: GroupStatus | None = None
         self.pinged: list[tuple[bytes | None, int]] = []
         self.announced: list[tuple[Any, ...]] = []
+        self.decided: list[tuple[str, bytes]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
     async def start(self) -> None:
@@ -140,6 +142,32 @@ class HandMovedCommunity:
         if mid is not None and not asked:
             raise KeyError(mid)
         return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt) for peer in asked]
+
+    def ask_friend(self, mid: bytes) -> str:
+        """
+        Remember who is asked.
+        """
+        return self.decide("ask", mid, "sent")
+
+    def withdraw_friend(self, mid: bytes) -> str:
+        """
+        Remember who is no friend.
+        """
+        return self.decide("withdraw", mid, "none")
+
+    def decide(self, what: str, mid: bytes, friend: str) -> str:
+        """
+        Decide about one who is here.
+        """
+        if mid == self.my_peer.mid:
+            msg = "that is this node itself"
+            raise ValueError(msg)
+        peer = next((peer for peer in self.peers if peer.mid == mid), None)
+        if peer is None:
+            raise KeyError(mid)
+        self.decided.append((what, mid))
+        peer.friend = friend
+        return friend
 
     def announce(self, values: tuple[Any, ...]) -> int:
         """

@@ -20,6 +20,7 @@ from .candidates import Candidates
 from .counters import Counters
 from .events import Event, PeerGone
 from .exchange import Exchange
+from .friends import Friends
 from .gate import Gate
 from .group import Group
 from .handshake import PendingChallenges, Secrets
@@ -31,6 +32,7 @@ from .outbox import Outbox
 from .pages import Pages
 from .peers import PeerState, PeerTable
 from .ping import Pings
+from .policy import Policy
 from .puller import Puller
 from .reassembly import Reassembly
 from .timers import Timers
@@ -39,6 +41,7 @@ from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .friends import FriendBook
     from .identity import Identity
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
@@ -54,9 +57,11 @@ class MulticastProtocol:
     """
 
     def __init__(self, identity: Identity, epoch: int, introduction: Introduction | None = None,
-                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL) -> None:
+                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL,
+                 book: FriendBook | None = None) -> None:
         """
-        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity.
+        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity; `book`
+        keeps its friends from one start to the next.
         """
         self.identity = identity
         self.epoch = epoch
@@ -71,7 +76,9 @@ class MulticastProtocol:
         self.pending = PendingChallenges()
         self.secrets = Secrets()
         self.reassembly = Reassembly()
-        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly)
+        self.friends = Friends(self, book)
+        self.policy = Policy(self.friends)
+        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly, self.policy)
         self.exchange = Exchange(self)
         self.introducer = Introducer(self)
         self.liveness = Liveness(self)
@@ -95,7 +102,8 @@ class MulticastProtocol:
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
             Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
-            Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page}
+            Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page,
+            Kind.FRIEND: self.friends.on_friend}
 
     # --- What the shell calls.
 
@@ -142,6 +150,7 @@ class MulticastProtocol:
         self.candidates.clear()
         self.pages.forget()
         self.puller.forget()
+        self.friends.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)

@@ -68,4 +68,15 @@ class ForeignSeal:
     source: tuple[str, int]
 
 
-Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal
+@dataclass(frozen=True)
+class FriendChanged:
+    """
+    What is between this node and a key (64 bytes; local or not) changed: `none`, `sent`, `received` or `mutual`.
+    """
+
+    key: bytes
+    mid: bytes
+    friend: str
+
+
+Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged

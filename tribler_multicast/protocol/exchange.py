@@ -272,7 +272,7 @@ class Exchange:
         if not core.peers.has_room(header.signer, arrival.link, arrival.source[0]):
             core.counters.drop("table_full")
             return None
-        restarted = peer is not None and peer.epoch != header.epoch
+        new, restarted = peer is None, peer is not None and peer.epoch != header.epoch
         if peer is None:
             pair_key = core.identity.pair_key(header.signer)
             if pair_key is None:
@@ -304,4 +304,5 @@ class Exchange:
         if not known or told != proof.introduction:
             core.events.append(PeerLocal(peer, first=restarted or (older is None and len(peer.paths) == 1)))
         core.events.append(PeerAnswered(peer, arrival.source))
+        core.friends.verified(peer, fresh=restarted or new, now=now)
         return peer

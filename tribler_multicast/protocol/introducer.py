@@ -186,6 +186,9 @@ class Introducer:
         peer = core.peers.get(header.signer)
         if peer is None or header.epoch != peer.epoch or not wanted <= core.introduction.capabilities:
             return
+        if not core.policy.allows(peer):
+            core.counters.drop("not_friend")
+            return
         if not self.answers.take(peer.key, now):
             core.counters.drop("rate")
             return
@@ -194,7 +197,7 @@ class Introducer:
 
         def answer(_: float) -> None:
             path = peer.paths.get(link)
-            if path is not None and path.address == address:
+            if path is not None and path.address == address and core.policy.allows(peer):
                 core.outbox.to_peer(Kind.ANSWER, peer, link, address, self.current().pack())
 
         core.timers.at(now + delay, answer)

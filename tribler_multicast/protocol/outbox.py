@@ -13,7 +13,8 @@ from .limits import (
     UNVERIFIED_SENDS_PER_SECOND,
 )
 from .links import Destination
-from .wire import KIND_NAMES, Kind, Writer, channel_of
+from .pair_seal import seal_for_pair
+from .wire import KIND_NAMES, PAIR_SEALED, Kind, Writer, channel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,11 +73,15 @@ class Outbox:
         data = self.writer.datagram(kind, channel_of(link[1], False), payload, guard)
         self.put(kind, Destination(link, address, verified=False), data)
 
-    def to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes) -> None:
+    def to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes,
+                sealed: bool = False) -> None:
         """
-        Sign and send to a verified peer, under the guard of the pair.
+        Sign and send to a verified peer, under the guard of the pair; `sealed`: so that nobody else can read it.
         """
-        data = self.writer.datagram(kind, channel_of(link[1], False), payload, pair_key=peer.pair_key)
+        channel = channel_of(link[1], False)
+        if sealed:
+            channel, payload = channel | PAIR_SEALED, seal_for_pair(peer.pair_key, payload)
+        data = self.writer.datagram(kind, channel, payload, pair_key=peer.pair_key)
         self.put(kind, Destination(link, address), data)
 
     def may_challenge(self, address: HostPort, now: float) -> bool:

@@ -40,6 +40,8 @@ class Path:
 class PeerState:
     """
     A peer verified on at least one path; while it is in the table it is local.
+
+    `friend_heard` is epoch and sequence number of its newest FRIEND.
     """
 
     key: bytes
@@ -51,6 +53,7 @@ class PeerState:
     paths: dict[LinkKey, Path] = field(default_factory=dict)
     rtt: float | None = None
     mid: bytes = b""
+    friend_heard: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         """

@@ -68,6 +68,7 @@ class Kind(IntEnum):
     PING = 13
     PONG = 14
     SEALED = 15
+    FRIEND = 16
     PULL = 17
     PAGE = 18
 
@@ -90,9 +91,13 @@ FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
-                               Kind.PULL, Kind.PAGE})
+                               Kind.FRIEND, Kind.PULL, Kind.PAGE})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
+PAIR_SEALED: Final = 0x20
+"""Bit of the channel byte: the payload is sealed for the pair (`pair_seal`)."""
+SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK})
+"""What is about an announcement: the hash of what somebody announces tells it to who guesses right."""
 
 
 def channel_of(family: int, multicast: bool) -> int:
