@@ -212,6 +212,8 @@ def make_parser() -> argparse.ArgumentParser:
     ping.add_argument("mid", metavar="MID", type=_mid, nargs="?", help="of a node that is local now (default: all)")
     ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
+    ping.add_argument("--throughput", action="store_true",
+                      help="measure Mbit/s by multicast too, with up to 7 MB of packets to all")
 
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     return parser
@@ -330,8 +332,9 @@ def do_ping(options: argparse.Namespace) -> None:
     """
     from .cli_render import ping_lines  # noqa: PLC0415
 
-    body = {"count": options.count, **({"mid": options.mid} if options.mid else {})}
-    show(options, call(options, "POST", "/ping", body, 20 + PING_PATIENCE * options.count), ping_lines)
+    body = {"count": options.count, **({"mid": options.mid} if options.mid else {}),
+            **({"throughput": True} if options.throughput else {})}
+    show(options, call(options, "POST", "/ping", body, 30 + PING_PATIENCE * options.count), ping_lines)
 
 
 def do_settings(options: argparse.Namespace) -> None:

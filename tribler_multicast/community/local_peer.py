@@ -42,7 +42,8 @@ class Discovered(NamedTuple):
 class PingResult:
     """
     What pinging one peer gave. `loss` is between 0 and 1; times are round trips in seconds, None when unknown: `min`,
-    `avg` and `max` of multicast there and unicast back, `unicast_rtt` of unicast both ways.
+    `avg` and `max` of multicast there and unicast back, `unicast_rtt` of unicast both ways. `throughput_mbps` is what
+    the link there carries by multicast in Mbit/s, counted in whole Ethernet frames; None when not measured.
     """
 
     mid: bytes
@@ -53,6 +54,7 @@ class PingResult:
     avg: float | None
     max: float | None
     unicast_rtt: float | None
+    throughput_mbps: float | None = None
 
 
 @dataclass(frozen=True)

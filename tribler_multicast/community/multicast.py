@@ -86,6 +86,7 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.answered = Handlers("answers")
         self.announced = Handlers("announcements")
         self.ping_ends = {}
+        self.train_ends, self.train_tasks = {}, set()
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -230,6 +231,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.running = False
         self.core.stop()
         self.pump()
+        for task in list(self.train_tasks):
+            task.cancel()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -328,6 +331,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
                 self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
             elif isinstance(event, PingEnded):
                 self.ping_ended(event.run)
+            else:
+                self.on_train_event(event)
         self.set_timer()
 
     def set_timer(self) -> None:

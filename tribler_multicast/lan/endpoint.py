@@ -20,13 +20,19 @@ from . import interfaces as lan_interfaces
 from .interfaces import IPV4, IPV6, Interface
 from .options import current, read_ancillary
 from .sockets import explain, open_multicast, open_spare, open_unicast, rejoin
+from .train import arrival_of, note_arrivals
 from .watcher import InterfaceWatcher
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
+    from .train import Sink
+
 LinkKey = tuple[int, int]
+
+ANCILLARY_SIZE: Final = 192
+"""Bytes for what the kernel tells of a datagram: interface, hop limit, time, drops."""
 
 RECEIVE_SIZE: Final = 2048
 """Bytes read of a datagram: more than any of ours, so that an oversize one shows as such."""
@@ -149,6 +155,7 @@ class LanEndpoint(Endpoint):
         self.bytes_up = self.bytes_down = 0
         self.packets_up = self.packets_down = 0
         self.on_links: Callable[[], None] | None = None
+        self.sink: Sink | None = None
         self.watcher = InterfaceWatcher(self.reconcile)
         self.opened = False
         self.log = logging.getLogger(__name__)
@@ -344,7 +351,7 @@ class LanEndpoint(Endpoint):
         platform, key, own_index = self.platform, link.key, link.interface.index
         for _ in range(MOST_AT_ONCE):
             try:
-                data, ancillary, _flags, source = sock.recvmsg(RECEIVE_SIZE, 128)
+                data, ancillary, _flags, source = sock.recvmsg(RECEIVE_SIZE, ANCILLARY_SIZE)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as e:
@@ -352,6 +359,11 @@ class LanEndpoint(Endpoint):
                 return
             self.packets_down += 1
             self.bytes_down += len(data)
+            if self.sink is not None and data.startswith(self.sink.head):
+                index, when, lost = arrival_of(platform, ancillary)
+                if index in (None, own_index):
+                    self.sink.take(key, source[0].partition("%")[0], data, when, lost)
+                continue
             index, hops = read_ancillary(platform, ancillary)
             if index is not None and index != own_index and index not in self.loopbacks:
                 self.dropped["wrong_interface"] += 1
@@ -359,6 +371,15 @@ class LanEndpoint(Endpoint):
             self.deliver(Datagram(data, key, multicast, (source[0].partition("%")[0], source[1]), hops))
             if sock.fileno() < 0:
                 return  # Closed by what we just delivered.
+
+    def give_train_to(self, sink: Sink | None, key: LinkKey) -> None:
+        """
+        Give packets that begin as the sink says to it, with their times of arrival; None: to nobody any more.
+        """
+        self.sink = sink
+        link = self.links.get(key)
+        if link is not None and link.multicast is not None:
+            note_arrivals(self.platform, link.multicast, sink is not None)
 
     def deliver(self, datagram: Datagram) -> None:
         """

@@ -40,6 +40,7 @@ from .peers import PeerState, PeerTable
 from .ping import Pings
 from .reassembly import Reassembly
 from .timers import Timer, Timers
+from .train import Trains
 from .wire import (
     KIND_NAMES,
     Header,
@@ -89,6 +90,7 @@ class MulticastProtocol:
         self.announcer = Announcer(self)
         self.announcements = Announcements(self)
         self.pings = Pings(self)
+        self.trains = Trains(self)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -102,6 +104,7 @@ class MulticastProtocol:
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
             Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong}
+        self.peer_handlers.update(self.trains.handlers())
 
     # --- What the shell calls.
 
@@ -146,6 +149,7 @@ class MulticastProtocol:
         self.exchange.forget()
         self.announcer.forget()
         self.pings.forget()
+        self.trains.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, "stopped")

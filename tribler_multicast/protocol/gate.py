@@ -19,7 +19,10 @@ from .wire import (
     MULTICAST_KINDS,
     OVERHEAD,
     PAIR_KINDS,
+    PEERS_KINDS,
     PREFIX,
+    TRAIN_KINDS,
+    TRAIN_PACKET,
     UNICAST_KINDS,
     VERSION,
     Header,
@@ -66,6 +69,9 @@ class Gate:
         self.pings = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
         self.all_pings = TokenBucket(limits.ALL_PINGS_PER_SECOND, limits.ALL_PINGS_BURST)
         self.pongs = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
+        self.trains = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
+        self.all_trains = TokenBucket(limits.ALL_TRAINS_PER_SECOND, limits.ALL_TRAINS_BURST)
+        self.reports = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -91,8 +97,8 @@ class Gate:
             return "oversize"
         if not data.startswith(PREFIX):
             return "not_ours"
-        if len(data) < OVERHEAD:
-            return "malformed"
+        if len(data) < OVERHEAD or data[22] == TRAIN_PACKET:
+            return "train_packet" if data[22:23] == bytes((TRAIN_PACKET,)) else "malformed"
         if data[23] != VERSION:
             return "version"
         if data[22] in (MULTICAST_KINDS if multicast else UNICAST_KINDS):
@@ -136,12 +142,22 @@ class Gate:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
             return self.admit_pair(data, header, peer, now)
-        if header.kind in {Kind.GOODBYE, Kind.PING, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
+        if header.kind not in PEERS_KINDS:
+            return self.admit_multicast(data, header, arrival, peer, now)
+        if peer is None or header.epoch != peer.epoch:
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
-        if peer is not None and header.kind in FRAGMENT_KINDS:
+        return self.admit_peers(data, header, arrival, peer, now)
+
+    def admit_peers(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check a kind of multicast that only verified peers are heard with.
+        """
+        if header.kind in FRAGMENT_KINDS:
             return self.admit_fragment(header, arrival, peer, now)
-        if peer is not None and header.kind == Kind.PING:
+        if header.kind == Kind.PING:
             return self.admit_ping(header, arrival, peer, now)
+        if header.kind in TRAIN_KINDS:
+            return self.admit_train(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
     def admit_pair(self, data: bytes, header: Header, peer: PeerState | None, now: float) -> str | None:
@@ -156,8 +172,10 @@ class Gate:
             return "bad_guard"
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
-        budget = (self.repairs if header.kind in FRAGMENT_KINDS else self.asks if header.kind == Kind.ASK
-                  else self.pongs if header.kind == Kind.PONG else self.pairs)
+        budget = (self.repairs if header.kind in FRAGMENT_KINDS
+                  else self.asks if header.kind == Kind.ASK
+                  else self.pongs if header.kind == Kind.PONG
+                  else self.reports if header.kind == Kind.TRAIN_REPORT else self.pairs)
         return None if budget.take(header.signer, now) else "rate"
 
     def admit_fragment(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
@@ -179,6 +197,15 @@ class Gate:
         if path is None or path.address != arrival.source:
             return "unverified_path"
         return None if self.pings.take(header.signer, now) and self.all_pings.take(now) else "rate"
+
+    def admit_train(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check what begins or ends a train in the name of a peer: it must come from that peer's address.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        return None if self.trains.take(header.signer, now) and self.all_trains.take(now) else "rate"
 
     def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                         now: float) -> str | None:

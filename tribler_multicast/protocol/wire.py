@@ -66,17 +66,29 @@ class Kind(IntEnum):
     ASK = 12
     PING = 13
     PONG = 14
+    TRAIN = 19
+    TRAIN_END = 20
+    TRAIN_REPORT = 21
 
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
-                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING})
-UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING})
+                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING,
+                                    Kind.TRAIN, Kind.TRAIN_END})
+UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING,
+                                              Kind.TRAIN, Kind.TRAIN_END})
+TRAIN_PACKET: Final = 22
+"""The kind byte of a packet of a train: not signed, and no Kind, because only who awaits it looks at it (`train`)."""
 FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
+TRAIN_KINDS: Final = frozenset({Kind.TRAIN, Kind.TRAIN_END})
+"""Around a packet train: said by verified peers only, with budgets of their own."""
+PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING}) | FRAGMENT_KINDS | TRAIN_KINDS
+"""Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG})
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
+                               Kind.TRAIN_REPORT})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
 

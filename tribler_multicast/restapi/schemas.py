@@ -133,7 +133,8 @@ class PingResultSchema(Schema):
     avg_ms = Float(allow_none=True)
     max_ms = Float(allow_none=True)
     unicast_rtt_ms = Float(allow_none=True, metadata={"description": "unicast both ways, at the same time"})
-    throughput_mbps = Float(allow_none=True, metadata={"description": "null: not measured"})
+    throughput_mbps = Float(allow_none=True, metadata={
+        "description": "Mbit/s by multicast, counted in whole Ethernet frames; null: not measured"})
 
 
 class ErrorDetailSchema(Schema):
@@ -182,6 +183,7 @@ AnnouncementsSchema = schema(MulticastAnnouncements={
 PingSchema = schema(MulticastPing={
     "mid": (String, "of a node that is local now, hex; absent: all"),
     "count": (Integer, "1 to 100, default 4"),
+    "throughput": (Boolean, "measure throughput too, by up to 7 MB of packets to the group; default false"),
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
