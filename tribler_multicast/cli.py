@@ -213,7 +213,7 @@ def make_parser() -> argparse.ArgumentParser:
     ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
     ping.add_argument("--throughput", action="store_true",
-                      help="measure Mbit/s by multicast too, with up to 7 MB of packets to all")
+                      help="measure Mbit/s by multicast too, with up to 14 MB of packets to all")
 
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     return parser

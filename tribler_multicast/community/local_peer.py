@@ -61,7 +61,8 @@ class PingResult:
 class InterfaceStatus:
     """
     One interface in use, or one that can't be used and why. `joined` lists the families, `note` is "", `vpn` or
-    `container`.
+    `container`, `gateway` has `ip` and `hardware_address` of the network's default gateway where they are known, and
+    `visibility` is what holds there: `visible`, `listen` or `off`.
     """
 
     name: str
@@ -71,3 +72,5 @@ class InterfaceStatus:
     error: str | None = None
     note: str = ""
     port: int | None = None
+    gateway: dict[str, str | None] | None = None
+    visibility: str = "visible"

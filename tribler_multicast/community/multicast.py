@@ -28,7 +28,7 @@ from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
 from .pinging import Pinging
-from .views import interface_statuses, lan_config, local_peer
+from .views import LAN_SETTINGS, interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -92,6 +92,7 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
                                       shortest_interval=float(self.options.get("introduction_interval", 5.0)))
         self.lan.on_links = self.links_changed
+        self.lan.on_leaving = self.leave_links
         self.logger = logging.getLogger(__name__)
 
     # --- The 2009 module's calls in today's form.
@@ -191,7 +192,7 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         List the interfaces in use, and those that should be but can't.
         """
-        return interface_statuses(self.lan.links.values())
+        return interface_statuses(self.lan.links.values(), self.lan.switched_off)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """
@@ -258,7 +259,7 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
             await (self.start() if self.options["enabled"] else self.stop())
         if not self.running:
             return
-        if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
+        if changed & LAN_SETTINGS:
             self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         if "introduction_interval" in changed:
             self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
@@ -290,9 +291,16 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         Tell the protocol which links there are.
         """
-        links = [Link(*link.key, *link.address, link.interface.networks(link.family))
+        links = [Link(*link.key, *link.address, link.interface.networks(link.family), link.silent)
                  for link in self.lan.links.values() if link.address is not None]
         self.core.set_links(links, self.now())
+        self.pump()
+
+    def leave_links(self, keys: list[tuple[int, int]]) -> None:
+        """
+        Say goodbye on links that are to fall silent.
+        """
+        self.core.leaving.leave(keys, self.now())
         self.pump()
 
     def on_datagram(self, datagram: Datagram) -> None:

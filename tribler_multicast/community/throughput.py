@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from ..lan.train import open_train, send_paced
+from ..lan.train import segment, send_paced
 from ..protocol.events import Event, TrainDue, TrainHeard, TrainOver, TrainRunEnded
 from ..protocol.identity import mid_of
 from ..protocol.train_packet import packets
@@ -52,14 +52,14 @@ class Throughput:
         if reason is not None:
             raise ValueError(reason)
 
-    async def measure(self, mid: bytes | None) -> dict[bytes, float | None]:
+    async def measure(self, target: bytes | None) -> dict[bytes, float | None]:
         """
         Measure the throughput to one local peer, by its mid, or to all; get Mbit/s by mid, None where unknown.
 
         :raises ValueError: with one line, when it can't be done now.
         """
         try:
-            run = self.core.trains.start(mid, self.now())
+            run = self.core.trains.start(target, self.now())
         except KeyError:
             return {}  # It left meanwhile.
         self.train_ends[run] = ended = asyncio.get_running_loop().create_future()
@@ -69,7 +69,8 @@ class Throughput:
         finally:
             del self.train_ends[run]
             self.core.trains.end(run, self.now())
-        return {mid_of(key): None if rate is None else rate / 1e6 for key, rate in run.rates.items()}
+        rates = {mid_of(key): run.rate(key) for key in run.figures}
+        return {mid: None if rate is None else rate / 1e6 for mid, rate in rates.items()}
 
     def on_train_event(self, event: Event) -> None:
         """
@@ -93,25 +94,25 @@ class Throughput:
         Send the packets of a train, in a thread of its own.
         """
         link = self.lan.links.get(train.link)
-        if link is None or link.unicast is None:
-            return
-        config, family = self.lan.config, link.family
-        own = link.address[0] if link.address is not None else ""
+        own = link.address[0] if link is not None and link.address is not None else ""
         neighbours = [self.core.peers.get(key) for key in train.keys]
         loop = any(peer is not None and train.link in peer.paths and peer.paths[train.link].address[0] == own
                    for peer in neighbours)
         give_up = threading.Event()
+        sent = 0
         try:
-            group = config.group(family), config.port
-            with open_train(self.lan.platform, link.interface, family, group, loop) as sock:
-                each = 8 * train.size / train.rate
-                made = packets(train.key, train.number, train.count, train.size)
-                sent = await asyncio.to_thread(send_paced, sock, made, each, give_up)
+            sock = self.lan.open_train(train.link, loop)
+            if sock is not None:
+                with sock:
+                    made = packets(train.key, train.number, train.count, train.size)
+                    at_once = segment(sock, self.lan.platform, train.size)
+                    each = 8 * train.size / train.rate
+                    sent = await asyncio.to_thread(send_paced, sock, made, each, at_once, give_up)
             self.lan.packets_up += sent
             self.lan.bytes_up += sent * train.size
             self.core.counters.sent["train_packet"] += sent
         except OSError as e:
-            logger.info("No packet train by %s: %s", link.interface.name, e)
+            logger.info("No packet train: %s", e)
         finally:
             give_up.set()
         self.core.trains.sent(train, self.now())

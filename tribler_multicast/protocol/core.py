@@ -23,6 +23,7 @@ from .exchange import Exchange
 from .gate import Gate
 from .handshake import PendingChallenges, Secrets
 from .introduction import Introduction, pack_capabilities, unpack_capabilities
+from .leaving import Leaving
 from .limits import (
     ANSWER_SPREAD,
     ANSWERS_PER_PEER_BURST,
@@ -57,9 +58,6 @@ if TYPE_CHECKING:
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
 
-GOODBYE_COPIES = 2
-MAX_UNICAST_GOODBYES = 256
-
 
 class MulticastProtocol:
     """
@@ -91,6 +89,7 @@ class MulticastProtocol:
         self.announcements = Announcements(self)
         self.pings = Pings(self)
         self.trains = Trains(self)
+        self.leaving = Leaving(self)
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.started: float | None = None
         self.next_introduction: Timer | None = None
@@ -113,12 +112,13 @@ class MulticastProtocol:
         Tell the links there are now; peers on links or networks that are gone are dropped, new links get a burst.
         """
         before, self.links = self.links, {link.key: link for link in links}
+        self.outbox.silent = frozenset(key for key, link in self.links.items() if link.silent)
         for peer in self.peers:
             for path in list(peer.paths.values()):
                 link = self.links.get(path.link)
-                if link is None or not link.is_on_link(path.address[0]):
+                if link is None or link.silent or not link.is_on_link(path.address[0]):
                     self.drop_path(peer, path.link, "interface")
-        fresh = [key for key, link in self.links.items() if before.get(key) != link]
+        fresh = [key for key, link in self.links.items() if before.get(key) != link and not link.silent]
         if fresh and self.started is not None:
             for delay in LINK_BURST_TIMES:
                 self.timers.at(now + delay, lambda _now: self.solicit_on(fresh, ()))
@@ -138,12 +138,7 @@ class MulticastProtocol:
         """
         if self.started is None:
             return
-        for _ in range(GOODBYE_COPIES):
-            for key in self.links:
-                self.outbox.multicast(Kind.GOODBYE, key, b"")
-        for peer in list(self.peers)[:MAX_UNICAST_GOODBYES]:
-            for path in peer.paths.values():
-                self.outbox.to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
+        self.leaving.say_goodbye(self.links)
         self.started = None
         self.timers = Timers()
         self.exchange.forget()

@@ -86,6 +86,8 @@ class Gate:
         if arrival.hop_limit is not None and arrival.hop_limit != (1 if arrival.multicast else 255):
             return "hop_limit"
         link = links.get(arrival.link)
+        if link is not None and link.silent:
+            return "listening"
         return None if link is not None and link.is_on_link(arrival.source[0]) else "off_link"
 
     @staticmethod

@@ -295,15 +295,21 @@ MAX_TRAIN_RATE: Final = 1e9
 """Bits per second at which a train is sent at most, and shown at most: beyond this Python measures itself, whatever a
 peer reports."""
 
-TRAIN_PACKETS: Final = (64, 768, 4608)
+TRAIN_PACKETS: Final = (64, 768, 3072)
 """Packets at most in the first, second and third train of a measurement: 87 KB to learn how fast the link is about,
-1 MB and 6 MB to measure. More would be felt by everybody on the same Wi-Fi."""
+1 MB and 4 MB to measure. More would be felt by everybody on the same Wi-Fi."""
 
 TRAIN_TIME: Final = 0.2
 LEAST_TRAIN_PACKETS: Final = 32
 TRAIN_EXCESS: Final = 1.5
 """The second and third train last TRAIN_TIME seconds at TRAIN_EXCESS times the rate measured before, within the bounds
 above: enough to fill the narrowest link, not to drown it."""
+
+TRAIN_OFFERED: Final = 1.15
+TRAIN_SAME: Final = 0.1
+TRAINS_AGAIN: Final = 2
+"""A link was measured when a train of so many times its rate gave the same as the one before, up to this share. Else
+the train is sent again, so often at most: a sender that had no processor must not take itself for the link."""
 
 TRAIN_NOTICE: Final = (0.0, 0.03, 0.06)
 """When, in seconds, it is said that a train is to begin; it leaves after the last. 40 % loss leaves 6 % untold."""
@@ -326,24 +332,24 @@ TRAIN_PAUSE: Final = 3.0
 
 TRAIN_SPARE: Final = 2
 """A receiver keeps so many times the packets announced: forged ones take room until the key tells them apart. With the
-largest train that is 9,216 of some 250 bytes."""
+largest train that is 6,144 of some 250 bytes."""
 
 LEAST_TRAIN_COUNT: Final = 8
 """Fewer packets in the measured part tell nothing."""
 
 TRAINS_TAKEN_PER_SECOND: Final = 1.0
-TRAINS_TAKEN_BURST: Final = 6.0
+TRAINS_TAKEN_BURST: Final = 12.0
 ALL_TRAINS_TAKEN_PER_SECOND: Final = 2.0
-ALL_TRAINS_TAKEN_BURST: Final = 12.0
-"""Trains of one peer, and of all, that a receiver takes part in, one at a time. A measurement takes three on each
-link; a peer that begins a thousand gets a word with us as often as this."""
+ALL_TRAINS_TAKEN_BURST: Final = 24.0
+"""Trains of one peer, and of all, that a receiver takes part in, one at a time. A measurement takes three to
+six on each link; a peer that begins a thousand gets a word with us as often as this."""
 
 TRAINS_PER_SECOND: Final = 8.0
 TRAINS_BURST: Final = 48.0
 ALL_TRAINS_PER_SECOND: Final = 32.0
 ALL_TRAINS_BURST: Final = 128.0
 """Signatures checked on what begins and ends trains, per peer and in all names, and on reports per peer, apart from
-PEER_PER_SECOND. A measurement takes 18."""
+PEER_PER_SECOND. A measurement takes 18 to 36."""
 
 TRAIN_REPORTS_REMEMBERED: Final = 32
 TRAIN_REPORT_TIMES: Final = 3

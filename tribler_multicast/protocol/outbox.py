@@ -32,6 +32,7 @@ class Outbox:
         """
         self.writer = Writer(identity, epoch)
         self.counters = counters
+        self.silent: frozenset[LinkKey] = frozenset()
         self.waiting: list[tuple[Destination, bytes]] = []
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
         self.challenged = KeyedBuckets(1 / CHALLENGED_MEMORY, 1.0, TARGETS_REMEMBERED)
@@ -47,8 +48,11 @@ class Outbox:
 
     def put(self, kind: Kind, destination: Destination, data: bytes) -> None:
         """
-        Put one datagram in.
+        Put one datagram in: the door that all but the packets of a train pass. By a silent link nothing leaves.
         """
+        if destination.link in self.silent:
+            self.counters.drop("listen")
+            return
         self.counters.sent[KIND_NAMES[kind]] += 1
         self.waiting.append((destination, data))
 

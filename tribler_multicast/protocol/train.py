@@ -10,6 +10,7 @@ has no throughput.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import combinations
 from os import urandom
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,15 @@ from .limits import (
     TRAIN_EXCESS,
     TRAIN_LIFETIME,
     TRAIN_NOTICE,
+    TRAIN_OFFERED,
     TRAIN_PACKETS,
     TRAIN_PAUSE,
     TRAIN_REPORT_PATIENCE,
+    TRAIN_SAME,
     TRAIN_SETTLE,
     TRAIN_SIZE,
     TRAIN_TIME,
+    TRAINS_AGAIN,
 )
 from .train_packet import TRAIN_ID_SIZE, TRAIN_KEY_SIZE, bits_per_second, commitment
 from .train_receiver import EVERYBODY, TrainReceiver, read_report, report_spread
@@ -42,19 +46,33 @@ if TYPE_CHECKING:
 @dataclass(slots=True, eq=False)
 class TrainRun:
     """
-    One measurement: who is measured on which link, and the rate (bit/s) of whom is known, by key.
+    One measurement: who is measured on which link, and the figures (bit/s) of each, by key.
     """
 
     target: bytes
     todo: list[tuple[LinkKey, list[bytes]]]
-    rates: dict[bytes, float | None]
+    figures: dict[bytes, list[float]]
     ended: bool = False
+
+    def rate(self, key: bytes) -> float | None:
+        """
+        Get the rate (bit/s) of a peer: of its figures the later one of the two that agree best. None when unknown.
+
+        What disturbs a figure, a processor that was busy elsewhere or others' traffic, seldom does so twice alike.
+        """
+        figures = self.figures[key]
+        pairs = list(combinations(figures, 2))
+        if not pairs:
+            return figures[0] if figures else None
+        return min(pairs, key=lambda pair: abs(pair[0] - pair[1]) / max(pair))[1]
 
 
 @dataclass(slots=True, eq=False)
 class Train:
     """
     One train of ours: `count` packets of `size` bytes at `rate` bit/s, and who reported what.
+
+    `before` is the highest figure that the train before gave.
     """
 
     run: TrainRun
@@ -68,6 +86,7 @@ class Train:
     key: bytes = field(default_factory=lambda: urandom(TRAIN_KEY_SIZE))
     sent: bool = False
     over: bool = False
+    before: float = 0.0
     reports: dict[bytes, float | None] = field(default_factory=dict)
 
 
@@ -125,7 +144,7 @@ class Trains:
         for peer in peers:
             link = next((link for link in links if link in peer.paths), peer.freshest_path().link)
             todo.setdefault(link, []).append(peer.key)
-        run = self.run = TrainRun(mid or EVERYBODY, list(todo.items()), {peer.key: None for peer in peers})
+        run = self.run = TrainRun(mid or EVERYBODY, list(todo.items()), {peer.key: [] for peer in peers})
         self.next_link(run, now)
         return run
 
@@ -201,16 +220,30 @@ class Trains:
         train.over = True
         self.train = None
         known = {key: rate for key, rate in train.reports.items() if rate is not None}
-        train.run.rates.update(known)
-        turn = train.turn + 1
-        if turn == len(TRAIN_PACKETS) or train.link not in self.core.links:
+        if train.turn:
+            for key, rate in known.items():
+                train.run.figures[key].append(rate)
+        best = max(known.values(), default=0.0)
+        if train.link not in self.core.links or self.is_enough(train, best):
             self.next_link(train.run, now)
-        elif known:
-            rate = min(TRAIN_EXCESS * max(known.values()), MAX_TRAIN_RATE)
-            count = max(LEAST_TRAIN_PACKETS, min(int(rate * TRAIN_TIME / 8 / train.size), TRAIN_PACKETS[turn]))
-            self.begin(Train(train.run, train.link, train.keys, turn, rate, count), now)
-        else:
-            self.begin(Train(train.run, train.link, train.keys, turn, train.rate, train.count), now)
+            return
+        rate, count, turn = train.rate, train.count, train.turn + 1
+        if known:
+            rate = min(TRAIN_EXCESS * best, MAX_TRAIN_RATE)
+            most = TRAIN_PACKETS[min(turn, len(TRAIN_PACKETS) - 1)]
+            count = max(LEAST_TRAIN_PACKETS, min(int(rate * TRAIN_TIME / 8 / train.size), most))
+        self.begin(Train(train.run, train.link, train.keys, turn, rate, count, before=best), now)
+
+    @staticmethod
+    def is_enough(train: Train, best: float) -> bool:
+        """
+        Tell whether no more trains are needed: this one was faster than the link, and the link as fast as before.
+        """
+        if train.turn < len(TRAIN_PACKETS) - 1:
+            return False
+        filled = train.rate >= min(TRAIN_OFFERED * best, MAX_TRAIN_RATE)
+        return (train.turn >= len(TRAIN_PACKETS) - 1 + TRAINS_AGAIN
+                or (filled and abs(best - train.before) <= TRAIN_SAME * best))
 
     def end(self, run: TrainRun, now: float | None = None) -> None:
         """

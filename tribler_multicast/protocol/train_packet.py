@@ -15,7 +15,7 @@ RFC 4082). What TRAIN says commits the sender to the key.
 """
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -37,6 +37,10 @@ INDEX_START: Final = len(PACKET_PREFIX) + TRAIN_ID_SIZE
 TAG_START: Final = INDEX_START + INDEX_SIZE
 PACKET_HEAD: Final = TAG_START + TAG_SIZE
 
+FIRST_PART: Final = 0.3
+BURST: Final = 1.1
+"""The share of the time of a train that never counts; half of it does not, when the rate falls by so much there."""
+
 ETHERNET_OVERHEAD: Final = 14
 UDP_OVERHEAD: Final = 8
 IP_OVERHEAD: Final = {4: 20, 6: 40}
@@ -53,10 +57,19 @@ class Came(NamedTuple):
     dropped: int
 
 
+class Part(NamedTuple):
+    """
+    Packets that came within `span` nanoseconds.
+    """
+
+    counted: int
+    span: int
+
+
 class Measured(NamedTuple):
     """
     What came of a train: packets that fit, packets that our own socket dropped meanwhile, and packets that arrived
-    within `span` nanoseconds of its second half. 0 and 0 when too few came to tell.
+    within `span` nanoseconds of it. 0 and 0 when too few came to tell.
     """
 
     received: int
@@ -105,20 +118,31 @@ def measure(arrived: list[Came], count: int) -> Measured:
     """
     Measure how fast the link delivers, from packets in the order of their arrival.
 
-    Only the second half of the time counts: in the first one a shaper lets the content of its bucket pass at full
-    speed. Packets that our own socket dropped came by the link too. What the link itself lost does not matter: a
-    full link delivers at its rate.
+    The first part of the time does not count: there a shaper lets the content of its bucket pass at full speed. That
+    part is short, or half of the time where what comes before the middle is still faster than what comes after: the
+    more counts, the less it matters that a processor was busy elsewhere for some milliseconds. Packets that our own
+    socket dropped came by the link too. What the link itself lost does not matter: a full link delivers at its rate.
     """
     if not arrived:
         return Measured(0, 0, 0, 0)
-    first, last = arrived[0], arrived[-1]
-    dropped = max(0, last.dropped - first.dropped)
-    middle = arrived[bisect_left(arrived, (first.when + last.when) // 2, key=lambda packet: packet.when)]
-    behind = sum(1 for packet in arrived if packet.when > middle.when)
-    counted = min(behind + max(0, last.dropped - middle.dropped), count)
+    dropped = max(0, arrived[-1].dropped - arrived[0].dropped)
+    most, half = since(arrived, FIRST_PART), since(arrived, 0.5)
+    part = half if most.counted * half.span > BURST * half.counted * most.span else most
+    counted = min(part.counted, count)
     if counted < LEAST_TRAIN_COUNT:
         return Measured(len(arrived), dropped, 0, 0)
-    return Measured(len(arrived), dropped, counted, last.when - middle.when)
+    return Measured(len(arrived), dropped, counted, part.span)
+
+
+def since(arrived: list[Came], share: float) -> Part:
+    """
+    Get what came after this share of the time.
+    """
+    last = arrived[-1]
+    begin = arrived[0].when + int(share * (last.when - arrived[0].when))
+    one = arrived[bisect_left(arrived, begin, key=lambda packet: packet.when)]
+    behind = len(arrived) - bisect_right(arrived, one.when, key=lambda packet: packet.when)
+    return Part(behind + max(0, last.dropped - one.dropped), last.when - one.when)
 
 
 def bits_per_second(counted: int, span: int, size: int, family: int) -> float | None:

@@ -56,6 +56,15 @@ class PeerSchema(Schema):
     total_down = Integer(allow_none=True, metadata={"description": "bytes"})
 
 
+class GatewaySchema(Schema):
+    """
+    The default gateway of a network, which tells it from others.
+    """
+
+    ip = String()
+    hardware_address = String(allow_none=True)
+
+
 class InterfaceSchema(Schema):
     """
     A network interface that is used.
@@ -68,6 +77,8 @@ class InterfaceSchema(Schema):
     error = _text("why it is not joined", allow_none=True)
     note = _text("vpn, container or empty")
     port = Integer(allow_none=True, metadata={"description": "UDP port of this node's own messages"})
+    gateway = Nested(GatewaySchema, allow_none=True)
+    visibility = _text("in force there: visible, listen or off")
 
 
 class CountersSchema(Schema):
@@ -183,7 +194,7 @@ AnnouncementsSchema = schema(MulticastAnnouncements={
 PingSchema = schema(MulticastPing={
     "mid": (String, "of a node that is local now, hex; absent: all"),
     "count": (Integer, "1 to 100, default 4"),
-    "throughput": (Boolean, "measure throughput too, by up to 7 MB of packets to the group; default false"),
+    "throughput": (Boolean, "measure throughput too, by up to 14 MB of packets to the group; default false"),
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
