@@ -213,6 +213,8 @@ def make_parser() -> argparse.ArgumentParser:
     ping.add_argument("mid", metavar="MID", type=_mid, nargs="?", help="of a node that is local now (default: all)")
     ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
+    ping.add_argument("--throughput", action="store_true",
+                      help="measure Mbit/s by multicast too, with up to 14 MB of packets to all")
 
     friends = command("friends", do_friends, "Friends: list them, add one (ask, or accept its ask), remove one.")
     friends.add_argument("action", metavar="list|add|remove", nargs="?", choices=("list", "add", "remove"),
@@ -336,8 +338,9 @@ def do_ping(options: argparse.Namespace) -> None:
     """
     from .cli_render import ping_lines  # noqa: PLC0415
 
-    body = {"count": options.count, **({"mid": options.mid} if options.mid else {})}
-    show(options, call(options, "POST", "/ping", body, 20 + PING_PATIENCE * options.count), ping_lines)
+    body = {"count": options.count, **({"mid": options.mid} if options.mid else {}),
+            **({"throughput": True} if options.throughput else {})}
+    show(options, call(options, "POST", "/ping", body, 30 + PING_PATIENCE * options.count), ping_lines)
 
 
 def do_friends(options: argparse.Namespace) -> None:

@@ -117,7 +117,13 @@ def ping_lines(document: dict[str, Any]) -> list[str]:
     times = ("min_ms", "avg_ms", "max_ms", "unicast_rtt_ms")
     rows = [[result["mid"], str(result["sent"]), str(result["received"]), f"{100 * result['loss']:.0f} %",
              *(MISSING if result[name] is None else f"{result[name]:.2f} ms" for name in times)] for result in results]
-    return table(("MID", "SENT", "RECEIVED", "LOSS", "MIN", "AVG", "MAX", "UNICAST"), rows)
+    headings = ["MID", "SENT", "RECEIVED", "LOSS", "MIN", "AVG", "MAX", "UNICAST"]
+    rates = [result.get("throughput_mbps") for result in results]
+    if any(rate is not None for rate in rates):
+        headings.append("THROUGHPUT")
+        for row, rate in zip(rows, rates, strict=True):
+            row.append(MISSING if rate is None else f"{rate:.1f} Mbit/s")
+    return table(headings, rows)
 
 
 def _value(value: object) -> str:

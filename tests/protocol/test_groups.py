@@ -352,7 +352,8 @@ def largest_payloads() -> dict[Kind, bytes]:
     head = Head.of(2 ** 64 - 1, pack_values(values_of(MAX_ANNOUNCEMENT)))
     placed = address.pack() + introduction.pack()
     return {Kind.INTRODUCTION: placed, Kind.SOLICITATION: address.pack() + b"\xff\xff" + introduction.pack(),
-            Kind.FRIEND: bytes(18), Kind.PULL: bytes(136), Kind.PAGE: bytes(PAGE_HEAD + PAGE_ROOM),
+            Kind.FRIEND: bytes(18), Kind.PULL: bytes(136), Kind.TRAIN: bytes(100), Kind.TRAIN_END: bytes(100),
+            Kind.TRAIN_REPORT: bytes(100), Kind.PAGE: bytes(PAGE_HEAD + PAGE_ROOM),
             Kind.ANSWER: introduction.pack(), Kind.RESPONSE: proof, Kind.CONFIRM: proof,
             Kind.FRAGMENT: Fragment(head, 0, bytes(FRAGMENT_SIZE)).pack(), Kind.TRAILER: head.pack(),
             Kind.ASK: pack_ask(head, range(head.count)), Kind.PING: bytes(28), Kind.PONG: bytes(12),

@@ -58,7 +58,7 @@ def sent_to(lan: SimulatedLan, sender: Node, receiver: Node) -> set[int]:
 
 
 def test_no_kind_is_open_by_accident() -> None:
-    assert GIVEN_TO_ALL | {Kind.ANSWER, Kind.PONG} == OPEN_KINDS
+    assert GIVEN_TO_ALL | {Kind.ANSWER, Kind.PONG, Kind.TRAIN_REPORT} == OPEN_KINDS
 
 
 def payload_of(kind: Kind, sender: Node) -> bytes:
@@ -318,7 +318,7 @@ def test_the_seal_bit_counts_for_announcements_by_unicast_only() -> None:
     count = len(UNICAST_KINDS) - 3
     for kind in sorted(MULTICAST_KINDS):
         lan.transmit(friend, 4, friend.address(), None,
-                     writer.datagram(kind, channel_of(4, True) | PAIR_SEALED, payload_of(kind)))
+                     writer.datagram(kind, channel_of(4, True) | PAIR_SEALED, payload_of(kind, friend)))
     lan.run(0.1)
     assert only.dropped("wrong_channel") == count + len(MULTICAST_KINDS)
     assert only.knows(friend)

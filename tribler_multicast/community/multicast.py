@@ -38,7 +38,7 @@ from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
 from .pinging import Pinging
-from .views import interface_statuses, lan_config, local_peer
+from .views import LAN_SETTINGS, interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -96,6 +96,7 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
         self.answered = Handlers("answers")
         self.announced = Handlers("announcements")
         self.ping_ends = {}
+        self.train_ends, self.train_tasks = {}, set()
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -103,6 +104,7 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
                                       book=None if self.database is None else DatabaseBook(self.database))
         self.apply_policy()
         self.lan.on_links = self.links_changed
+        self.lan.on_leaving = self.leave_links
         self.logger = logging.getLogger(__name__)
 
     # --- The 2009 module's calls in today's form.
@@ -203,7 +205,7 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
         """
         List the interfaces in use, and those that should be but can't.
         """
-        return interface_statuses(self.lan.links.values())
+        return interface_statuses(self.lan.links.values(), self.lan.switched_off)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """
@@ -246,6 +248,8 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
         self.running = False
         self.core.stop()
         self.pump()
+        for task in list(self.train_tasks):
+            task.cancel()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -274,7 +278,7 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
             return
         if changed & {"policy", "group_passphrase"} and not await self.change_group():
             return
-        if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
+        if changed & LAN_SETTINGS:
             self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         if "introduction_interval" in changed:
             self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
@@ -306,9 +310,16 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
         """
         Tell the protocol which links there are.
         """
-        links = [Link(*link.key, *link.address, link.interface.networks(link.family))
+        links = [Link(*link.key, *link.address, link.interface.networks(link.family), link.silent)
                  for link in self.lan.links.values() if link.address is not None]
         self.core.set_links(links, self.now())
+        self.pump()
+
+    def leave_links(self, keys: list[tuple[int, int]]) -> None:
+        """
+        Say goodbye on links that are to fall silent.
+        """
+        self.core.leaving.leave(keys, self.now())
         self.pump()
 
     def on_datagram(self, datagram: Datagram) -> None:
@@ -351,6 +362,8 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
                 self.logger.warning("%s", foreign_seal_line(event.source[0]))
             elif isinstance(event, FriendChanged):
                 self.friend_changed(event)
+            else:
+                self.on_train_event(event)
         self.set_timer()
 
     def set_timer(self) -> None:

@@ -26,6 +26,7 @@ from .group import Group
 from .handshake import PendingChallenges, Secrets
 from .introducer import Introducer
 from .introduction import Introduction
+from .leaving import Leaving
 from .limits import MIN_INTERVAL
 from .liveness import Liveness
 from .outbox import Outbox
@@ -36,6 +37,7 @@ from .policy import Policy
 from .puller import Puller
 from .reassembly import Reassembly
 from .timers import Timers
+from .train import Trains
 from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
 
 if TYPE_CHECKING:
@@ -46,9 +48,6 @@ if TYPE_CHECKING:
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
     from .sealing import Seal
-
-GOODBYE_COPIES = 2
-MAX_UNICAST_GOODBYES = 256
 
 
 class MulticastProtocol:
@@ -90,6 +89,8 @@ class MulticastProtocol:
         self.puller = Puller(self)
         self.group = Group(self)
         self.outbox.wrap = self.group.wrap
+        self.trains = Trains(self)
+        self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
         self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
@@ -104,6 +105,7 @@ class MulticastProtocol:
             Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
             Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page,
             Kind.FRIEND: self.friends.on_friend}
+        self.peer_handlers.update(self.trains.handlers())
 
     # --- What the shell calls.
 
@@ -112,12 +114,13 @@ class MulticastProtocol:
         Tell the links there are now; peers on links or networks that are gone are dropped, new links get a burst.
         """
         before, self.links = self.links, {link.key: link for link in links}
+        self.outbox.silent = frozenset(key for key, link in self.links.items() if link.silent)
         for peer in self.peers:
             for path in list(peer.paths.values()):
                 link = self.links.get(path.link)
-                if link is None or not link.is_on_link(path.address[0]):
+                if link is None or link.silent or not link.is_on_link(path.address[0]):
                     self.drop_path(peer, path.link, "interface")
-        fresh = [key for key, link in self.links.items() if before.get(key) != link]
+        fresh = [key for key, link in self.links.items() if before.get(key) != link and not link.silent]
         if fresh and self.started is not None:
             self.introducer.begin_on(fresh, now)
 
@@ -135,12 +138,7 @@ class MulticastProtocol:
         """
         if self.started is None:
             return
-        for _ in range(GOODBYE_COPIES):
-            for key in self.links:
-                self.outbox.multicast(Kind.GOODBYE, key, b"")
-        for peer in list(self.peers)[:MAX_UNICAST_GOODBYES]:
-            for path in peer.paths.values():
-                self.outbox.to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
+        self.leaving.say_goodbye(self.links)
         self.started = None
         self.timers = Timers()
         self.exchange.forget()
@@ -151,6 +149,7 @@ class MulticastProtocol:
         self.pages.forget()
         self.puller.forget()
         self.friends.forget()
+        self.trains.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)

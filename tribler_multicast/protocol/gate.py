@@ -21,8 +21,11 @@ from .wire import (
     OVERHEAD,
     PAIR_KINDS,
     PAIR_SEALED,
+    PEERS_KINDS,
     PREFIX,
     SEALABLE_KINDS,
+    TRAIN_KINDS,
+    TRAIN_PACKET,
     UNICAST_KINDS,
     VERSION,
     Header,
@@ -77,6 +80,9 @@ class Gate:
         self.page_budget = KeyedBuckets(limits.PAGES_CHECKED_PER_SECOND, limits.PAGES_CHECKED_BURST, limits.MAX_PEERS)
         self.friends = KeyedBuckets(limits.FRIENDS_PER_SECOND, limits.FRIENDS_BURST, limits.MAX_PEERS)
         self.all_friends = TokenBucket(limits.ALL_FRIENDS_PER_SECOND, limits.ALL_FRIENDS_BURST)
+        self.trains = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
+        self.all_trains = TokenBucket(limits.ALL_TRAINS_PER_SECOND, limits.ALL_TRAINS_BURST)
+        self.reports = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -99,6 +105,8 @@ class Gate:
         if arrival.hop_limit is not None and arrival.hop_limit != (1 if arrival.multicast else 255):
             return "hop_limit"
         link = links.get(arrival.link)
+        if link is not None and link.silent:
+            return "listening"
         return None if link is not None and link.is_on_link(arrival.source[0]) else "off_link"
 
     @staticmethod
@@ -110,8 +118,8 @@ class Gate:
             return "oversize"
         if not data.startswith(PREFIX):
             return "not_ours"
-        if len(data) < OVERHEAD:
-            return "malformed"
+        if len(data) < OVERHEAD or data[22] == TRAIN_PACKET:
+            return "train_packet" if data[22:23] == bytes((TRAIN_PACKET,)) else "malformed"
         if data[23] != VERSION:
             return "version"
         if data[22] in (MULTICAST_KINDS if multicast else UNICAST_KINDS):
@@ -174,12 +182,22 @@ class Gate:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
             return self.admit_pair(data, header, arrival, peer, now)
-        if header.kind in {Kind.GOODBYE, Kind.PING, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
+        if header.kind not in PEERS_KINDS:
+            return self.admit_multicast(data, header, arrival, peer, now)
+        if peer is None or header.epoch != peer.epoch:
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
-        if peer is not None and header.kind in FRAGMENT_KINDS:
+        return self.admit_peers(data, header, arrival, peer, now)
+
+    def admit_peers(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check a kind of multicast that only verified peers are heard with.
+        """
+        if header.kind in FRAGMENT_KINDS:
             return self.admit_fragment(header, arrival, peer, now)
-        if peer is not None and header.kind == Kind.PING:
+        if header.kind == Kind.PING:
             return self.admit_ping(header, arrival, peer, now)
+        if header.kind in TRAIN_KINDS:
+            return self.admit_train(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
     def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
@@ -210,7 +228,7 @@ class Gate:
         if kind in FRAGMENT_KINDS:
             return self.repairs
         return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
-                Kind.FRIEND: self.friends}.get(kind, self.pairs)
+                Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports}.get(kind, self.pairs)
 
     def is_awaited(self, header: Header, arrival: Arrival) -> bool:
         """
@@ -239,6 +257,15 @@ class Gate:
         if path is None or path.address != arrival.source:
             return "unverified_path"
         return None if self.pings.take(header.signer, now) and self.all_pings.take(now) else "rate"
+
+    def admit_train(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check what begins or ends a train in the name of a peer: it must come from that peer's address.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        return None if self.trains.take(header.signer, now) and self.all_trains.take(now) else "rate"
 
     def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                         now: float) -> str | None:

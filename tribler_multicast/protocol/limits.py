@@ -412,3 +412,75 @@ of somebody who is gone makes room for one who is here, or a spammer that left w
 
 MAX_ASKS_PER_ADDRESS: Final = 8
 """Of them, from peers at one IP address at a time: one machine does not fill the list."""
+
+# --- Throughput by packet train.
+
+TRAIN_SIZE: Final = 1358
+"""Bytes of one packet of a train: MAX_DATAGRAM less what sealing adds, so that figures do not depend on it."""
+
+LEAST_TRAIN_SIZE: Final = 64
+"""Smaller packets would measure the receiver's processor instead of the link, and make it work more per byte."""
+
+MAX_TRAIN_RATE: Final = 1e9
+"""Bits per second at which a train is sent at most, and shown at most: beyond this Python measures itself, whatever a
+peer reports."""
+
+TRAIN_PACKETS: Final = (64, 768, 3072)
+"""Packets at most in the first, second and third train of a measurement: 87 KB to learn how fast the link is about,
+1 MB and 4 MB to measure. More would be felt by everybody on the same Wi-Fi."""
+
+TRAIN_TIME: Final = 0.2
+LEAST_TRAIN_PACKETS: Final = 32
+TRAIN_EXCESS: Final = 1.5
+"""The second and third train last TRAIN_TIME seconds at TRAIN_EXCESS times the rate measured before, within the bounds
+above: enough to fill the narrowest link, not to drown it."""
+
+TRAIN_OFFERED: Final = 1.15
+TRAIN_SAME: Final = 0.1
+TRAINS_AGAIN: Final = 2
+"""A link was measured when a train of so many times its rate gave the same as the one before, up to this share. Else
+the train is sent again, so often at most: a sender that had no processor must not take itself for the link."""
+
+TRAIN_NOTICE: Final = (0.0, 0.03, 0.06)
+"""When, in seconds, it is said that a train is to begin; it leaves after the last. 40 % loss leaves 6 % untold."""
+
+TRAIN_SETTLE: Final = (0.1, 0.25, 0.5)
+"""When, after the last packet, the key is disclosed: the queue in front of a slow link must have run empty by then."""
+
+TRAIN_REPORT_SPREAD: Final = 1.0
+"""Longest time (seconds) within which all who took part report; they use PING_SPREAD per peer."""
+
+TRAIN_REPORT_PATIENCE: Final = 0.5
+"""Seconds that reports are awaited after that."""
+
+TRAIN_LIFETIME: Final = 3.0
+"""Seconds after which a train that was begun and not ended is forgotten, and one being sent counts as sent: nobody
+keeps a receiver busy by beginning."""
+
+TRAIN_PAUSE: Final = 3.0
+"""Seconds between two measurements of this node. At most a twentieth of a gigabit link over time."""
+
+TRAIN_SPARE: Final = 2
+"""A receiver keeps so many times the packets announced: forged ones take room until the key tells them apart. With the
+largest train that is 6,144 of some 250 bytes."""
+
+LEAST_TRAIN_COUNT: Final = 8
+"""Fewer packets in the measured part tell nothing."""
+
+TRAINS_TAKEN_PER_SECOND: Final = 1.0
+TRAINS_TAKEN_BURST: Final = 12.0
+ALL_TRAINS_TAKEN_PER_SECOND: Final = 2.0
+ALL_TRAINS_TAKEN_BURST: Final = 24.0
+"""Trains of one peer, and of all, that a receiver takes part in, one at a time. A measurement takes three to
+six on each link; a peer that begins a thousand gets a word with us as often as this."""
+
+TRAINS_PER_SECOND: Final = 8.0
+TRAINS_BURST: Final = 48.0
+ALL_TRAINS_PER_SECOND: Final = 32.0
+ALL_TRAINS_BURST: Final = 128.0
+"""Signatures checked on what begins and ends trains, per peer and in all names, and on reports per peer, apart from
+PEER_PER_SECOND. A measurement takes 18 to 36."""
+
+TRAIN_REPORTS_REMEMBERED: Final = 32
+TRAIN_REPORT_TIMES: Final = 3
+"""Reports kept, to be sent again when the end of a train is told again, and how often each is sent."""

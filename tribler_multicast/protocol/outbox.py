@@ -35,6 +35,7 @@ class Outbox:
         """
         self.writer = Writer(identity, epoch)
         self.counters = counters
+        self.silent: frozenset[LinkKey] = frozenset()
         self.waiting: list[tuple[Destination, bytes]] = []
         self.wrap: Callable[[Destination, bytes], bytes | None] = lambda _destination, data: data
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
@@ -51,8 +52,12 @@ class Outbox:
 
     def put(self, kind: Kind, destination: Destination, data: bytes) -> None:
         """
-        Put one datagram in, sealed if we are in a group. All that leaves goes through here.
+        Put one datagram in, sealed if we are in a group: the door that all but the packets of a train pass. By a silent
+        link nothing leaves.
         """
+        if destination.link in self.silent:
+            self.counters.drop("listen")
+            return
         wrapped = self.wrap(destination, data)
         if wrapped is None:
             self.counters.drop("no_link")

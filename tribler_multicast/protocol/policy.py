@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OPEN_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.GOODBYE, Kind.CHALLENGE, Kind.RESPONSE,
                                Kind.CONFIRM, Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.PONG, Kind.FRIEND,
-                               Kind.PULL, Kind.PAGE})
+                               Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT})
 """What is heard from everybody: introductions and pages of them, verification, leaving, asking, and answers to what we
 asked ourselves.
 A kind that is not listed is for friends."""

@@ -71,6 +71,9 @@ class Kind(IntEnum):
     FRIEND = 16
     PULL = 17
     PAGE = 18
+    TRAIN = 19
+    TRAIN_END = 20
+    TRAIN_REPORT = 21
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
@@ -84,14 +87,22 @@ MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
-                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING})
-UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING, Kind.SEALED})
+                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING,
+                                    Kind.TRAIN, Kind.TRAIN_END})
+UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING, Kind.SEALED,
+                                              Kind.TRAIN, Kind.TRAIN_END})
+TRAIN_PACKET: Final = 22
+"""The kind byte of a packet of a train: not signed, and no Kind, because only who awaits it looks at it (`train`)."""
 FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
+TRAIN_KINDS: Final = frozenset({Kind.TRAIN, Kind.TRAIN_END})
+"""Around a packet train: said by verified peers only, with budgets of their own."""
+PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING}) | FRAGMENT_KINDS | TRAIN_KINDS
+"""Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
-                               Kind.FRIEND, Kind.PULL, Kind.PAGE})
+                               Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
 PAIR_SEALED: Final = 0x20

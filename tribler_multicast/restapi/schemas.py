@@ -56,6 +56,15 @@ class PeerSchema(Schema):
     total_down = Integer(allow_none=True, metadata={"description": "bytes"})
 
 
+class GatewaySchema(Schema):
+    """
+    The default gateway of a network, which tells it from others.
+    """
+
+    ip = String()
+    hardware_address = String(allow_none=True)
+
+
 class InterfaceSchema(Schema):
     """
     A network interface that is used.
@@ -68,6 +77,8 @@ class InterfaceSchema(Schema):
     error = _text("why it is not joined", allow_none=True)
     note = _text("vpn, container or empty")
     port = Integer(allow_none=True, metadata={"description": "UDP port of this node's own messages"})
+    gateway = Nested(GatewaySchema, allow_none=True)
+    visibility = _text("in force there: visible, listen or off")
 
 
 class GroupSchema(Schema):
@@ -144,7 +155,8 @@ class PingResultSchema(Schema):
     avg_ms = Float(allow_none=True)
     max_ms = Float(allow_none=True)
     unicast_rtt_ms = Float(allow_none=True, metadata={"description": "unicast both ways, at the same time"})
-    throughput_mbps = Float(allow_none=True, metadata={"description": "null: not measured"})
+    throughput_mbps = Float(allow_none=True, metadata={
+        "description": "Mbit/s by multicast, counted in whole Ethernet frames; null: not measured"})
 
 
 class ErrorDetailSchema(Schema):
@@ -195,6 +207,7 @@ AnnouncementsSchema = schema(MulticastAnnouncements={
 PingSchema = schema(MulticastPing={
     "mid": (String, "of a node that is local now, hex; absent: all"),
     "count": (Integer, "1 to 100, default 4"),
+    "throughput": (Boolean, "measure throughput too, by up to 14 MB of packets to the group; default false"),
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
