@@ -4,12 +4,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from hashlib import blake2b
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tribler_multicast.protocol import sealing
+from tribler_multicast.protocol.fragments import FRAGMENT_SIZE
 from tribler_multicast.protocol.limits import MAX_DATAGRAM, MAX_SEAL_KEYS
 from tribler_multicast.protocol.sealing import LIBRARIES, Library, Seal, SealingError, group_key, load_library
 from tribler_multicast.protocol.wire import MAX_SIGNED, OVERHEAD, PREFIX, SEAL_OVERHEAD, Kind, channel_of
@@ -65,6 +67,16 @@ def test_the_bytes_are_those_of_the_document(library: Library, monkeypatch: pyte
         PREFIX + b"\x0f\x01" + b"\x07" * 24 + library.seal(INNER[22:], b"\x07" * 24, box_key))
     assert Seal(KEY, library).domain == b"tribler-multicast group signature 1\0" + blake2b(
         KEY, digest_size=32, person=b"tm-group-id-1").digest()
+
+
+def test_the_document_has_figures_to_try_a_program_with() -> None:
+    key = group_key("correct horse battery staple")
+    seal = Seal(key)
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    for figure in (key, seal.domain[-32:], seal.derive(HERE, MULTICAST), sealing.SALT):
+        assert f"`{figure.hex()}`" in text
+    for number in (MAX_SIGNED, FRAGMENT_SIZE):
+        assert f"{number:,} bytes" in text
 
 
 def test_a_passphrase_is_the_same_however_its_letters_are_composed() -> None:
@@ -151,6 +163,15 @@ def test_with_no_library_one_line_says_so() -> None:
     said = without("libnacl", "nacl")
     assert "no library to seal" in said
     assert "\n" not in said
+
+
+def test_a_node_in_no_group_does_not_load_any_of_it() -> None:
+    code = ("import sys, tribler_multicast.standalone.node, tribler_multicast.community.multicast\n"
+            "from tribler_multicast.community.grouping import check_group\n"
+            "from tribler_multicast.settings import Settings\n"
+            "check_group(Settings())\n"
+            "assert not {'libnacl', 'nacl', 'tribler_multicast.protocol.sealing'} & set(sys.modules)\n")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
 def test_kind_is_the_one_of_the_document() -> None:
