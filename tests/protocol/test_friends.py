@@ -98,6 +98,24 @@ def test_a_refusal_is_gone_on_both_sides_and_both_may_ask_again() -> None:
     assert states(a, b) == ("mutual", "mutual")
 
 
+def test_a_refused_ask_does_not_come_back_while_the_refusal_is_on_its_way() -> None:
+    lan, (a, b) = meet()
+    ask(a, b)
+    lan.run(1)
+    lan.filter = lambda node, data: node is b or data[22] != Kind.FRIEND
+    withdraw(b, a)
+    for _ in range(3):
+        a.core.friends.verified(a.core.peers.get(b.identity.key), fresh=True, now=lan.now)  # type: ignore[arg-type]
+        a.flush()
+        lan.run(3)
+    assert len(lan.of_kind(Kind.FRIEND, a)) > 3
+    assert told(b) == ["received", "none"]
+    assert states(a, b) == ("sent", "none")
+    lan.filter = lambda node, data: True
+    lan.run(LONG)
+    assert states(a, b) == ("none", "none")
+
+
 @pytest.mark.parametrize("was_mutual", [False, True])
 def test_a_withdrawal_is_gone_on_both_sides(was_mutual: bool) -> None:
     lan, (a, b) = meet()

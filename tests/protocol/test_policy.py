@@ -168,6 +168,46 @@ def test_all_sizes_reach_several_friends_whole_at_loss(size: int) -> None:
     assert [heard(friend) for friend in friends] == [[values]] * 3 + [[]]
 
 
+def ask_for(node: Node, other: Node, head: Head) -> None:
+    """Let a node ask another for all fragments of an announcement, as its code would not."""
+    peer = node.core.peers.get(other.identity.key)
+    assert peer is not None
+    node.core.outbox.to_peer(Kind.ASK, peer, (2, 4), other.address(), pack_ask(head, range(head.count)), sealed=True)
+    node.flush()
+
+
+def test_who_is_no_friend_gets_no_fragment_again_even_when_the_policy_is_another_now() -> None:
+    lan, (only, friend, other) = trio()
+    announce(only, (SECRET * 200,))
+    lan.run(0.1)
+    only.core.policy.friends_only = False
+    ask_for(other, only, Head.of(1, pack_values((SECRET * 200,))))
+    lan.run(5)
+    assert only.dropped("not_friend") == 1
+    assert Kind.FRAGMENT not in sent_to(lan, only, other)
+    assert len(heard(friend)) == 1
+
+
+def test_what_was_not_sent_yet_is_not_sent_twice() -> None:
+    lan, nodes = meet(3)
+    only, first, second = nodes
+    befriend(only, first)
+    befriend(only, second)
+    only.core.policy.friends_only = True
+    values = (Random(1).randbytes(200_000),)
+    head = Head.of(1, pack_values(values))
+    announce(only, values)
+    lan.run(0.01)
+    keys = only.core.announcer.kept[1].friends
+    assert keys is not None
+    last = next(node for node in (first, second) if node.identity.key == keys[-1])
+    ask_for(last, only, head)
+    lan.run(PATIENCE)
+    assert heard(first) == heard(second) == [values]
+    assert len([1 for _, node, _, _, target, data in lan.wire
+                if node is only and target == last.address() and data[22] == Kind.FRAGMENT]) == head.count
+
+
 def test_with_no_friend_here_nothing_is_sent_and_the_next_one_is() -> None:
     lan, (only, friend, _) = trio()
     friend.leave()
