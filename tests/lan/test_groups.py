@@ -104,8 +104,8 @@ def test_an_outsider_gets_not_one_datagram_back_whatever_it_sends_from_its_own_a
     sniffer = attacker.sniff()
     forger, wrong = Forger(), Seal(group_key("wrong horse battery staple"))
     multicast, unicast = channel_of(IPV4, True), channel_of(IPV4, False)
-    said = [forger.introduction() for _ in range(5)]
-    said += [wrong.seal(here, multicast, forger.introduction()) for _ in range(5)]
+    said = [forger.introduction(source=here) for _ in range(5)]
+    said += [wrong.seal(here, multicast, forger.introduction(source=here)) for _ in range(5)]
     said += [SEALED + bytes(300), SEALED]
     before = [node.counters("dropped") for node in members]
     for data in (*recorded, *said):
