@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LEAST_INTERVAL = 0.05
 MOST_INTERVAL = 60.0
 MID_SIZE = 20
+MEET_PATIENCE = 1.0
+"""Seconds that a ping waits for a node to be verified: a challenge is repeated twice meanwhile."""
+MEET_LOOK = 0.02
 
 
 class Pinging:
@@ -72,6 +75,8 @@ class Pinging:
         if not (math.isfinite(interval) and LEAST_INTERVAL <= interval <= MOST_INTERVAL):
             msg = f"interval must be from {LEAST_INTERVAL:g} to {MOST_INTERVAL:g} seconds"
             raise ValueError(msg)
+        if mid is not None:
+            await self.meet(mid)
         run = self.core.pings.start(mid, count, interval, self.now())
         self.ping_ends[run] = ended = asyncio.get_running_loop().create_future()
         try:
@@ -81,6 +86,16 @@ class Pinging:
             del self.ping_ends[run]
             self.core.pings.end(run)
         return [self.ping_result(run, key, tally) for key, tally in run.tallies.items()]
+
+    async def meet(self, mid: bytes) -> None:
+        """
+        Verify a node that we only know from the pages of others, because it is asked for now.
+        """
+        if self.core.want_now(mid, self.now()):
+            self.pump()
+            until = self.now() + MEET_PATIENCE
+            while mid in self.core.candidates.by_mid and self.now() < until:
+                await asyncio.sleep(MEET_LOOK)
 
     def ping_ended(self, run: PingRun) -> None:
         """

@@ -129,7 +129,8 @@ class Pages:
             self.core.counters.drop("rate")
             return
         most = MAX_PAGES * MAX_PAGE_INTRODUCTIONS
-        keys = nsmallest(most + 1, (key for key in self.known(arrival.link) if after < key <= up_to and key != peer.key))
+        keys = nsmallest(most + 1, (key for key in self.known(arrival.link)
+                                    if after < key <= up_to and key != peer.key))
         self.jobs[peer.key] = Job(number, arrival.link, keys[:most], len(keys) <= most)
         if not self.sending:
             self.sending = True
