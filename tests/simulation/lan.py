@@ -129,7 +129,11 @@ class Node:
         core.peers = core.gate.peers = CrowdTable()
         core.peers.lan = lan
         share = lan.full_count / lan.count
-        core.exchange.wanted.pace = TokenBucket(VERIFIED_PER_SECOND * share, max(1.0, VERIFIED_BURST * share))
+        wanted = core.exchange.wanted
+        wanted.pace = TokenBucket(VERIFIED_PER_SECOND * share, max(1.0, VERIFIED_BURST * share))
+        if lan.random.random() > VERIFIED_BURST * share:
+            wanted.pace.tokens = lan.random.random()
+        wanted.crowd = lambda: round(lan.mean_crowd)  # type: ignore[method-assign]
         core.puller.start = lambda now: None  # type: ignore[method-assign]
         core.pages.__class__ = CrowdPages
 
@@ -163,6 +167,8 @@ class Node:
         buffer.append(self.busy_until)
 
     def run(self) -> None:
+        if self.lan.now < self.wake:
+            return  # A timer that was to be looked at was made earlier since.
         self.wake = float("inf")
         if self.alive:
             WORK.count = 0
@@ -205,7 +211,7 @@ class SimulatedLan:
         self.random = Random(seed)
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.made = 0
-        self.mean_addresses = 0.0
+        self.mean_addresses = self.mean_crowd = 0.0
         self.nodes: list[Node] = []
         self.full: list[Node] = []
         self.light: list[Node] = []
@@ -225,13 +231,22 @@ class SimulatedLan:
 
     def average(self) -> None:
         """Let light nodes count what full ones do."""
-        alive = [node.core.peers.address_count for node in self.full if node.alive]
-        self.mean_addresses = sum(alive) / len(alive) if alive else 0.0
-        self.at(self.now + 0.2, self.average)
+        alive = [node.core for node in self.full if node.alive]
+        if alive:
+            self.mean_addresses = sum(core.peers.address_count for core in alive) / len(alive)
+            self.mean_crowd = sum(core.exchange.wanted.crowd() for core in alive) / len(alive)
+        self.at(self.now + 0.05, self.average)
 
     def start_within(self, seconds: float) -> None:
-        for node in self.nodes:
-            self.at(self.now + self.random.uniform(0.0, seconds), node.start)
+        """Start all at random times; the full ones among the first as often as among the last."""
+        times = sorted(self.random.uniform(0.0, seconds) for _ in self.nodes)
+        every = max(1, self.count // self.full_count)
+        mine = times[::every][:self.full_count]
+        others = sorted(set(times) - set(mine))
+        self.random.shuffle(others)
+        for nodes, when in ((self.full, mine), (self.light, others)):
+            for node, delay in zip(nodes, when, strict=True):
+                self.at(self.now + delay, node.start)
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         self.made += 1

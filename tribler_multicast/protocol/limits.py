@@ -295,10 +295,16 @@ BURST_AT_LEAST: Final = 2
 when 5,000 start together they need not all say it six times (Trickle, RFC 6206, has the idea)."""
 
 VERIFIED_PER_SECOND: Final = 20.0
-VERIFIED_BURST: Final = 128.0
+VERIFIED_BURST: Final = 64.0
 """A node challenges nobody while it was verified with more than this, on either side: a crowd that starts together
 takes its time, 50,000 exchanges per second among 5,000. Only what succeeds counts, so who invents strangers delays
 nobody."""
+
+FEW_WANTED: Final = 32
+MOST_WANTED: Final = 400
+"""Addresses that wait to be challenged count like verified ones when it is drawn how long to wait, less the first and
+up to the second: so that even the first second of a crowd is spread. Who invents strangers, 400 addresses a second and
+more, delays others by 2 s at most."""
 
 MAX_WANTED: Final = 8192
 MAX_WANTED_PER_ADDRESS: Final = 64

@@ -9,15 +9,18 @@ challenge the same one at the same time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .budget import TokenBucket
-from .limits import MAX_WANTED, MAX_WANTED_PER_ADDRESS, VERIFIED_BURST, VERIFIED_PER_SECOND
+from .limits import FEW_WANTED, MAX_WANTED, MAX_WANTED_PER_ADDRESS, MOST_WANTED, VERIFIED_BURST, VERIFIED_PER_SECOND
 
 if TYPE_CHECKING:
     from random import Random
 
     from .peers import HostPort, LinkKey
+
+DRAW_GAP: Final = 0.05
+"""Least seconds between two draws of those that wait."""
 
 Place = tuple["LinkKey", str]
 
@@ -63,6 +66,12 @@ class Wants:
         Count them.
         """
         return len(self.by_path)
+
+    def crowd(self) -> int:
+        """
+        Get how many addresses count as others who will challenge whomever we hear now.
+        """
+        return max(0, min(len(self.counts) - FEW_WANTED, MOST_WANTED))
 
     def add(self, want: Want) -> bool:
         """
@@ -119,6 +128,12 @@ class Wants:
         """
         self.pace.take(now, 0.0)
         return int(self.pace.tokens)
+
+    def pause(self) -> float:
+        """
+        Get the time (seconds) until there is room for one more.
+        """
+        return max(DRAW_GAP, (1 - self.pace.tokens) / self.pace.rate)
 
     def clear(self) -> None:
         """
