@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 
 from tribler_multicast.protocol.events import PeerLocal
 from tribler_multicast.protocol.limits import (
-    MAX_DATAGRAM,
     PAGE_BURST,
     PAGE_GAP,
     PAGES_PER_ASKER,
     PENDING_LIFETIME,
-    SEAL_ROOM,
 )
 from tribler_multicast.protocol.pages import Page
-from tribler_multicast.protocol.wire import Kind, WireError
+from tribler_multicast.protocol.sealing import Seal
+from tribler_multicast.protocol.wire import MAX_SIGNED, Kind, WireError
 
 from .simulated import SimulatedLan
 
@@ -138,7 +137,7 @@ def test_pages_leave_room_for_a_seal_and_leave_in_small_bursts() -> None:
     lan.run(2)
     pages = [(when, sender, data) for when, sender, _, _, _, data in lan.wire if data[22] == Kind.PAGE]
     assert len(pages) >= 10
-    assert all(len(data) <= MAX_DATAGRAM - SEAL_ROOM for *_, data in pages)
+    assert all(len(data) <= MAX_SIGNED for *_, data in pages)
     assert max(len(data) for *_, data in pages) > 1200
     for sender in {sender for _, sender, _ in pages}:
         times = [when for when, by, _ in pages if by is sender]
@@ -192,3 +191,26 @@ def test_keys_come_in_order() -> None:
     for data in lan.of_kind(Kind.PAGE):
         keys = [each[19:83] for each in Page.unpack(data[121:-64]).introductions]
         assert all(one < other for one, other in pairwise(keys))
+
+
+def test_in_a_group_pages_hold_what_was_signed_for_the_group() -> None:
+    seal = Seal(b"r" * 32)
+    lan = SimulatedLan()
+    nodes = [lan.node() for _ in range(6)]
+    for node in nodes:
+        node.core.set_seal(seal, lan.now)
+        node.flush()
+    lan.run(20)
+    assert all(len(node.core.peers) == 5 for node in nodes)
+    for node in nodes[2:]:
+        node.alive = False  # They hear nothing of the newcomer.
+    new = lan.node()
+    new.core.set_seal(seal, lan.now)
+    new.flush()
+    lan.run(0.5)
+    for node in nodes[2:]:
+        node.alive = True
+    pull(new)
+    lan.run(0.5)
+    assert {key for key, _ in new.core.candidates.table} == {node.identity.key for node in nodes[2:]}
+    assert new.dropped("page_bad_signature") == 0

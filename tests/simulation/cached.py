@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from tribler_multicast.protocol import stamp, wire
-from tribler_multicast.protocol.identity import Identity, mid_of, verify
+from tribler_multicast.protocol.identity import SIGNATURE_DOMAIN, Identity, mid_of, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +44,12 @@ class CachedIdentity(Identity):
     A real key whose signatures are known to all.
     """
 
-    def sign(self, data: bytes) -> bytes:
+    def sign(self, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bytes:
         WORK.count += 1
-        signature = super().sign(data)
+        signature = super().sign(data, domain)
         if len(WORK.right) >= REMEMBERED:
             WORK.right.clear()
-        WORK.right[signature] = self.key, data
+        WORK.right[signature] = self.key, domain + data
         return signature
 
     def pair_key(self, key: bytes) -> bytes | None:
@@ -57,14 +57,14 @@ class CachedIdentity(Identity):
         return blake2b(b"".join(sorted((self.key, key))), digest_size=32).digest()
 
 
-def check(key: bytes, signature: bytes, data: bytes) -> bool:
+def check(key: bytes, signature: bytes, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     WORK.count += 1
     known = WORK.right.get(signature)
     if known is not None:
-        return known == (key, data)
-    if not verify(key, signature, data):
+        return known == (key, domain + data)
+    if not verify(key, signature, data, domain):
         return False
-    WORK.right[signature] = key, data
+    WORK.right[signature] = key, domain + data
     return True
 
 
