@@ -196,20 +196,13 @@ def test_keys_come_in_order() -> None:
 def test_in_a_group_pages_hold_what_was_signed_for_the_group() -> None:
     seal = Seal(b"r" * 32)
     lan = SimulatedLan()
-    nodes = [lan.node() for _ in range(6)]
-    for node in nodes:
-        node.core.set_seal(seal, lan.now)
-        node.flush()
+    nodes = [lan.node(seal=seal) for _ in range(6)]
     lan.run(20)
     assert all(len(node.core.peers) == 5 for node in nodes)
     for node in nodes[2:]:
         node.alive = False  # They hear nothing of the newcomer.
-    new = lan.node()
-    new.core.set_seal(seal, lan.now)
-    new.flush()
+    new = lan.node(seal=seal)
     lan.run(0.5)
-    for node in nodes[2:]:
-        node.alive = True
     pull(new)
     lan.run(0.5)
     assert {key for key, _ in new.core.candidates.table} == {node.identity.key for node in nodes[2:]}
