@@ -92,7 +92,7 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("ipv4", bool, "", True, None, None, None, "Use IPv4 multicast.", False),
     Setting("ipv6", bool, "", True, None, None, None, "Use IPv6 multicast.", False),
     Setting("visibility", str, "", "visible", None, None, VISIBILITIES,
-            "On networks not in visibility_networks: visible, listen (hears, says nothing, lists nobody) or off.", False),
+            "Where visibility_networks says nothing: visible, listen (hears, says nothing, no peers) or off.", False),
     Setting("visibility_networks", list, "", (), 0, 64, None,
             "Visibility by network, as GATEWAY=visibility: the IP or hardware address of its gateway, see status.",
             False),

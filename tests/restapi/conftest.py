@@ -88,6 +88,7 @@ class HandMovedCommunity:
         self.handlers: list[Callable[[str, dict[str, Any]], None]] = []
         self.applied: list[set[str]] = []
         self.pinged: list[tuple[bytes | None, int]] = []
+        self.throughput: dict[bytes, float] = {}
         self.announced: list[tuple[Any, ...]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
@@ -115,20 +116,20 @@ class HandMovedCommunity:
         self.asked.append((timeout, tuple(capabilities)))
         return [Found(peer) for peer in self.peers if peer.capabilities >= set(capabilities)]
 
-    async def ping(self, mid: bytes, count: int) -> PingResult:
+    async def ping(self, mid: bytes, count: int, throughput: bool) -> PingResult:
         """
         Ping one.
         """
-        [result] = self.ping_results(mid, count)
+        [result] = self.ping_results(mid, count, throughput)
         return result
 
-    async def ping_all(self, count: int) -> list[PingResult]:
+    async def ping_all(self, count: int, throughput: bool) -> list[PingResult]:
         """
         Ping all.
         """
-        return self.ping_results(None, count)
+        return self.ping_results(None, count, throughput)
 
-    def ping_results(self, mid: bytes | None, count: int) -> list[PingResult]:
+    def ping_results(self, mid: bytes | None, count: int, throughput: bool) -> list[PingResult]:
         """
         Remember the question; one of the answers got lost, the unicast time is unknown.
         """
@@ -136,7 +137,8 @@ class HandMovedCommunity:
         asked = [peer for peer in self.peers if mid in (None, peer.mid)]
         if mid is not None and not asked:
             raise KeyError(mid)
-        return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt) for peer in asked]
+        return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt,
+                           self.throughput.get(peer.mid) if throughput else None) for peer in asked]
 
     def announce(self, values: tuple[Any, ...]) -> int:
         """
