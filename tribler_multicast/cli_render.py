@@ -70,7 +70,10 @@ def status_lines(status: dict[str, Any]) -> list[str]:
              f"nickname   {clean(status['nickname']) or MISSING}",
              f"version    {status['version']} ({status['client']})",
              f"uptime     {status['uptime']:.0f} s", ""]
-    rows = [[clean(item["name"]), ", ".join(item["joined"]) or "not joined",
+    states = {"listen": " (only listens)", "off": "off"}
+    rows = [[clean(item["name"]),
+             (", ".join(item["joined"]) or ("" if item.get("visibility") == "off" else "not joined"))
+             + states.get(item.get("visibility", ""), ""),
              clean(item["error"] or item.get("note") or MISSING), ", ".join(map(clean, item["addresses"]))]
             for item in status["interfaces"]]
     lines += table(("INTERFACE", "JOINED", "NOTE", "ADDRESSES"), rows) if rows else ["no interface is in use"]

@@ -388,6 +388,18 @@ def test_lies_are_unknown_or_a_figure_within_the_cap(numbers: tuple[int, int, in
     assert sum(train.count for train in trains(a)) <= 64 + 768 + (1 + limits.TRAINS_AGAIN) * 3072
 
 
+def test_nobody_received_more_than_was_sent() -> None:
+    lan, (a, b) = lan_of(2)
+    lan.filter = lambda node, data: not (node is b and data[22] == Kind.TRAIN)
+    start(a, b)
+    lan.run(0.2)
+    [train] = trains(a)
+    a.core.trains.sent(train, lan.now)
+    report(b, a, train.number, (10**6, 0, 10**6), 10**7)
+    lan.run(0.01)
+    assert list(train.reports.values()) == [pytest.approx(8 * 64 * 1400 / 0.01)]
+
+
 def test_a_rate_of_nothing_is_unknown() -> None:
     assert bits_per_second(7, 10**6, 1358, 4) is None
     assert bits_per_second(100, 0, 1358, 4) is None

@@ -70,3 +70,17 @@ def test_on_other_links_it_goes_on() -> None:
     assert [family for _, sender, family, _, _, _ in lan.wire if sender is b and family == 4] == []
     b.leave()
     assert {family for _, sender, family, _, _, data in lan.wire if data[22] == Kind.GOODBYE and sender is b} == {6}
+
+
+def test_on_a_network_that_turns_out_to_be_a_silent_one_nobody_is_local_and_nothing_is_said() -> None:
+    lan = SimulatedLan()
+    a, b = (lan.node() for _ in range(2))
+    lan.run(20)
+    lan.wire.clear()
+    b.links = [dataclasses.replace(link, silent=True) for link in b.links]
+    b.core.set_links(b.links, lan.now)
+    b.flush()
+    assert [reason for _, reason in b.gone(a)] == ["interface"]
+    lan.run(60)
+    assert [sender for _, sender, *_ in lan.wire if sender is b] == []
+    assert not a.knows(b)
