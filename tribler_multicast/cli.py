@@ -194,7 +194,8 @@ def make_parser() -> argparse.ArgumentParser:
     peers.add_argument("--local", action="store_true", help="only those that are local now")
 
     settings = command("settings", do_settings, "Show all settings or one, or change one.")
-    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?")
+    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?",
+                          help="group_passphrase=- asks for it, or reads stdin")
 
     discover = command("discover", do_discover, "Ask the local network who is there.")
     discover.add_argument("--timeout", metavar="S", type=_seconds, default=DISCOVER_TIMEOUT,
@@ -214,6 +215,11 @@ def make_parser() -> argparse.ArgumentParser:
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
     ping.add_argument("--throughput", action="store_true",
                       help="measure Mbit/s by multicast too, with up to 14 MB of packets to all")
+
+    friends = command("friends", do_friends, "Friends: list them, add one (ask, or accept its ask), remove one.")
+    friends.add_argument("action", metavar="list|add|remove", nargs="?", choices=("list", "add", "remove"),
+                         default="list")
+    friends.add_argument("mid", metavar="MID", nargs="?", help="of a node that is known (see peers), 40 hex digits")
 
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     return parser
@@ -337,6 +343,15 @@ def do_ping(options: argparse.Namespace) -> None:
     show(options, call(options, "POST", "/ping", body, 30 + PING_PATIENCE * options.count), ping_lines)
 
 
+def do_friends(options: argparse.Namespace) -> None:
+    """
+    List, add or remove friends.
+    """
+    from .cli_friends import friends  # noqa: PLC0415
+
+    friends(options)
+
+
 def do_settings(options: argparse.Namespace) -> None:
     """
     Show or change settings.
@@ -347,6 +362,8 @@ def do_settings(options: argparse.Namespace) -> None:
     if options.setting is not None and name not in SETTINGS:
         raise Failed(f"there is no setting {name!r}, the settings are: {', '.join(SETTINGS)}", 2)
     if equals:
+        if text == "-" and SETTINGS[name].secret:
+            text = _read_secret(name)
         try:
             value = _checked(name, text)
         except argparse.ArgumentTypeError as error:
@@ -357,6 +374,17 @@ def do_settings(options: argparse.Namespace) -> None:
     if name:
         document["settings"] = [setting for setting in document["settings"] if setting["name"] == name]
     show(options, document, setting_lines)
+
+
+def _read_secret(name: str) -> str:
+    """
+    Read a secret that is to be on no command line, where others see it: typed unseen, or the first line of stdin.
+    """
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415
+
+        return getpass(f"{name}: ")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def do_doctor(options: argparse.Namespace) -> None:

@@ -69,7 +69,10 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     lines = [f"mid        {status['mid']}",
              f"nickname   {clean(status['nickname']) or MISSING}",
              f"version    {status['version']} ({status['client']})",
+             f"policy     {clean(status['policy'])}",
              f"uptime     {status['uptime']:.0f} s", ""]
+    if status["group"] is not None and status["group"]["warning"] is not None:
+        lines[-1:] = [paint(clean(status["group"]["warning"]), YELLOW), ""]
     states = {"listen": " (only listens)", "off": "off"}
     rows = [[clean(item["name"]),
              (", ".join(item["joined"]) or ("" if item.get("visibility") == "off" else "not joined"))

@@ -92,7 +92,8 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("ipv4", bool, "", True, None, None, None, "Use IPv4 multicast.", False),
     Setting("ipv6", bool, "", True, None, None, None, "Use IPv6 multicast.", False),
     Setting("visibility", str, "", "visible", None, None, VISIBILITIES,
-            "Where visibility_networks says nothing: visible, listen (hears, says nothing, no peers) or off.", False),
+            "On networks not in visibility_networks: visible, listen (hears, says nothing, lists nobody) or off.",
+            False),
     Setting("visibility_networks", list, "", (), 0, 64, None,
             "Visibility by network, as GATEWAY=visibility: the IP or hardware address of its gateway, see status.",
             False),
@@ -104,6 +105,12 @@ SETTINGS: dict[str, Setting] = _table(
             "First of the 16 UDP ports of which this node takes a free one for its own messages.", True),
     Setting("log_level", str, "", "warning", None, None, ("debug", "info", "warning", "error"),
             "How much this node writes to its log.", False),
+    Setting("policy", str, "", "everyone", None, None, ("everyone", "friends", "group"),
+            "Who may talk with this node: everyone; friends (others get introductions and may ask); or group, the "
+            "holders of group_passphrase, unreadable to all others. Not set: group if there is a passphrase.", False),
+    Setting("group_passphrase", str, "", "", 0, 1024, None,
+            "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
+            "Never shown again; empty: none.", False, secret=True),
 )
 
 

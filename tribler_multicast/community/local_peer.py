@@ -12,7 +12,7 @@ class LocalPeer:
 
     `public_key` is IPv8's (74 bytes), `mid` 20 bytes; addresses are (`ipv4` or `ipv6`, IP, port) of its unicast
     sockets, services (`ipv8` or `libtorrent`, IP, port) of its client; `rtt` in seconds, `first_seen` (of this stay)
-    and `last_seen` in Unix seconds.
+    and `last_seen` in Unix seconds, `friend` `none`, `sent`, `received` or `mutual`.
     """
 
     public_key: bytes
@@ -26,6 +26,7 @@ class LocalPeer:
     first_seen: float
     last_seen: float
     epoch: int
+    friend: str = "none"
 
 
 class Discovered(NamedTuple):

@@ -17,13 +17,23 @@ from ipv8.peerdiscovery.network import Network
 
 from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
-from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal, PingEnded
+from ..protocol.events import (
+    Announced,
+    ForeignSeal,
+    FriendChanged,
+    PeerAnswered,
+    PeerGone,
+    PeerLocal,
+    PingEnded,
+)
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
 from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
+from .befriending import Befriending, DatabaseBook
+from .grouping import Grouping, foreign_seal_line
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
@@ -55,7 +65,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
+class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -90,7 +100,9 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
-                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)))
+                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)),
+                                      book=None if self.database is None else DatabaseBook(self.database))
+        self.apply_policy()
         self.lan.on_links = self.links_changed
         self.lan.on_leaving = self.leave_links
         self.logger = logging.getLogger(__name__)
@@ -176,7 +188,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
 
     def add_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
         """
-        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone` and `multicast_announcement`.
+        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone`, `multicast_announcement` and
+        `multicast_friend`.
         """
         self.happened.add(handler)
 
@@ -212,6 +225,9 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         Open the LAN and begin to introduce this node.
         """
         if self.running:
+            return
+        await self.take_seal()
+        if self._shutdown or self.core.started is not None:  # Something else happened while the key was worked out.
             return
         self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         await self.lan.open()
@@ -257,7 +273,10 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         if "enabled" in changed:
             await (self.start() if self.options["enabled"] else self.stop())
+        self.apply_policy()
         if not self.running:
+            return
+        if changed & {"policy", "group_passphrase"} and not await self.change_group():
             return
         if changed & LAN_SETTINGS:
             self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
@@ -339,6 +358,10 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
                 self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
             elif isinstance(event, PingEnded):
                 self.ping_ended(event.run)
+            elif isinstance(event, ForeignSeal):
+                self.logger.warning("%s", foreign_seal_line(event.source[0]))
+            elif isinstance(event, FriendChanged):
+                self.friend_changed(event)
             else:
                 self.on_train_event(event)
         self.set_timer()
@@ -398,7 +421,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         Get a peer as others see it.
         """
         return local_peer(state, time.time() - self.now(), {key[0]: link.interface.name
-                                                            for key, link in self.lan.links.items()})
+                                                            for key, link in self.lan.links.items()},
+                          self.core.friends.state(state.key))
 
     async def touch(self) -> None:
         """

@@ -23,11 +23,12 @@ LAN_SETTINGS: Final = frozenset({"interfaces", "interfaces_deny", "ipv4", "ipv6"
 FAMILY_NAMES: Final = {4: "ipv4", 6: "ipv6"}
 
 
-def local_peer(state: PeerState, to_unix: float, names: Mapping[int, str]) -> LocalPeer:
+def local_peer(state: PeerState, to_unix: float, names: Mapping[int, str], friend: str) -> LocalPeer:
     """
     Get a peer as others see it.
 
-    `to_unix` added to the protocol's clock gives Unix seconds; `names` are those of the interfaces, by index.
+    `to_unix` added to the protocol's clock gives Unix seconds; `names` are those of the interfaces, by index;
+    `friend` is what is between it and us.
     """
     told = state.introduction
     paths = sorted(state.paths.values(), key=lambda path: path.link)
@@ -35,7 +36,8 @@ def local_peer(state: PeerState, to_unix: float, names: Mapping[int, str]) -> Lo
     services = [(service.name.lower(), address.ip, address.port) for service, address in told.services]
     interface = names.get(paths[0].link[0]) if paths else None
     return LocalPeer(ipv8_key(state.key), state.mid, told.nickname, told.capabilities, addresses, services, interface,
-                     state.rtt, state.since + to_unix, state.heard + to_unix, state.epoch)
+                     state.rtt, state.since + to_unix, state.heard + to_unix, state.epoch,
+                     friend)
 
 
 def interface_statuses(links: Iterable[LanLink],

@@ -61,6 +61,27 @@ class PingEnded:
 
 
 @dataclass(frozen=True)
+class ForeignSeal:
+    """
+    Something sealed came from this address that does not open in our group: another passphrase is in use here. Told
+    seldom.
+    """
+
+    source: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class FriendChanged:
+    """
+    What is between this node and a key (64 bytes; local or not) changed: `none`, `sent`, `received` or `mutual`.
+    """
+
+    key: bytes
+    mid: bytes
+    friend: str
+
+
+@dataclass(frozen=True)
 class TrainDue:
     """
     The packets of a train are to be sent now; tell `Trains.sent` when they were.
@@ -96,5 +117,5 @@ class TrainRunEnded:
     run: TrainRun
 
 
-Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded
+Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
          | TrainDue | TrainHeard | TrainOver | TrainRunEnded)

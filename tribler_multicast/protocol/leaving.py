@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .limits import LINK_BURST_TIMES
 from .wire import Kind
 
 if TYPE_CHECKING:
@@ -51,6 +50,4 @@ class Leaving:
         for peer in self.core.peers:
             for link in leaving & set(peer.paths):
                 self.core.drop_path(peer, link, "interface")
-        others = set(self.core.links) - leaving
-        for delay in LINK_BURST_TIMES:
-            self.core.timers.at(now + delay, lambda _now: self.core.solicit_on(others, ()))
+        self.core.introducer.begin_on([key for key in self.core.links if key not in leaving], now)

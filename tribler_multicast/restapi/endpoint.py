@@ -10,6 +10,7 @@ from aiohttp import web
 from .announcements_endpoint import AnnouncementsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
+from .friends_endpoint import FriendsRoom
 from .peers_endpoint import PeersRoom
 from .ping_endpoint import PingRoom
 from .security import HostPolicy, origin_middleware
@@ -37,7 +38,7 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

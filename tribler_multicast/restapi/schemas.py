@@ -81,6 +81,17 @@ class InterfaceSchema(Schema):
     visibility = _text("in force there: visible, listen or off")
 
 
+class GroupSchema(Schema):
+    """
+    How the group is that this node is in.
+    """
+
+    foreign_at = Float(allow_none=True, metadata={
+        "description": "Unix seconds: when something sealed came last that does not open in this group"})
+    foreign_from = _text("the IP address it came from", allow_none=True)
+    warning = _text("one line about that, while it is recent", allow_none=True)
+
+
 class CountersSchema(Schema):
     """
     Messages since the start.
@@ -171,6 +182,8 @@ StatusSchema = schema(MulticastStatus={
     "mid": (String, "of this node, hex"),
     "public_key": (String, "IPv8 public key of this node, hex"),
     "nickname": String,
+    "policy": (String, "who may talk with this node, the rule in force: everyone, friends or group"),
+    "group": Nested(GroupSchema, allow_none=True),
     "uptime": (Float, "seconds"),
     "interfaces": [InterfaceSchema],
     "counters": CountersSchema,
