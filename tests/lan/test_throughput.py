@@ -60,6 +60,18 @@ def test_each_of_all_gets_the_figure_of_its_own_link(lan: Lan) -> None:
         assert figures[node.mid] == pytest.approx(rate, rel=TOLERANCE)
 
 
+def test_members_of_a_group_measure_and_outsiders_take_no_part(lan: Lan) -> None:
+    machines = lan.machines(3)
+    passphrase = "four random words here"
+    asker, other = (machine.node(group_passphrase=passphrase) for machine in machines[:2])
+    outsider = machines[2].node()
+    wait_all_local([asker, other])
+    machines[1].shape(50)
+    assert measured(asker) == {other.mid: pytest.approx(50, rel=TOLERANCE)}
+    assert "train" not in outsider.counters("received")
+    assert outsider.counters("dropped")["train_packet"] > 64
+
+
 def test_who_does_not_report_has_no_throughput(lan: Lan) -> None:
     machines = lan.machines(2)
     asker, other = nodes = [machine.node() for machine in machines]

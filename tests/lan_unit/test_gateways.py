@@ -10,7 +10,7 @@ import pytest
 
 from tribler_multicast.lan import gateways as module
 from tribler_multicast.lan import visibility as visibility_module
-from tribler_multicast.lan.endpoint import LanConfig, LanEndpoint, same_network
+from tribler_multicast.lan.endpoint import LanConfig, LanEndpoint
 from tribler_multicast.lan.gateways import (
     Gateway,
     hardware_address,
@@ -24,6 +24,7 @@ from tribler_multicast.lan.gateways import (
     windows,
 )
 from tribler_multicast.lan.interfaces import Interface, snapshot
+from tribler_multicast.lan.link import same_network
 from tribler_multicast.lan.visibility import LISTEN, OFF, VISIBLE, Visibility, decide
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
