@@ -441,6 +441,13 @@ TRAIN_EXCESS: Final = 1.5
 """The second and third train last TRAIN_TIME seconds at TRAIN_EXCESS times the rate measured before, within the bounds
 above: enough to fill the narrowest link, not to drown it."""
 
+LEAST_TRAIN_RATE: Final = 250e3
+"""Bits per second at which a train is sent at least: a peer that reports next to nothing must not make it last."""
+
+TRAIN_SLOWER: Final = 20.0
+"""When nobody got enough of a train to tell, the next one is so many times slower: in front of a link of 1 Mbit/s may
+be room for four packets."""
+
 TRAIN_OFFERED: Final = 1.15
 TRAIN_SAME: Final = 0.1
 TRAINS_AGAIN: Final = 2
