@@ -73,7 +73,7 @@ def test_ten_thousand_keys_at_one_address_change_nobodys_pace_and_take_little_me
     head, tail = template[:41], template[105:]
     import tribler_multicast.protocol.core as core_module  # noqa: PLC0415
 
-    checked, core_module.is_signed = core_module.is_signed, lambda _data: True
+    checked, core_module.is_signed = core_module.is_signed, lambda _data, _domain: True
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
