@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .sealing import Library
+
 NONCE_SIZE: Final = 24
 SEAL_SIZE: Final = NONCE_SIZE + 16
 SEAL_DOMAIN: Final = b"tm-pair-seal-1"
