@@ -300,11 +300,12 @@ VERIFIED_BURST: Final = 64.0
 takes its time, 50,000 exchanges per second among 5,000. Only what succeeds counts, so who invents strangers delays
 nobody."""
 
-FEW_WANTED: Final = 32
+FEW_WANTED: Final = 16
 MOST_WANTED: Final = 400
-"""Addresses that wait to be challenged count like verified ones when it is drawn how long to wait, less the first and
-up to the second: so that even the first second of a crowd is spread. Who invents strangers, 400 addresses a second and
-more, delays others by 2 s at most."""
+WANTED_MEMORY: Final = 0.5
+"""Strangers' addresses heard in the last so many seconds count like verified ones when it is drawn how long to wait
+with a challenge, less the first and up to the second: so the first second of a crowd is spread, too, and eight nodes
+that start at once wait for nothing. Who invents strangers delays others by 2 s at most."""
 
 MAX_WANTED: Final = 8192
 MAX_WANTED_PER_ADDRESS: Final = 64
