@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .cli_common import Failed, call, show
+from .cli_tribler import add_commands as add_tribler_commands
 from .settings import SETTINGS, SettingError, Settings, parse
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def make_parser() -> argparse.ArgumentParser:
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
 
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
+    add_tribler_commands(command)
     return parser
 
 

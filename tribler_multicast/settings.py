@@ -95,6 +95,8 @@ SETTINGS: dict[str, Setting] = _table(
             "First of the 16 UDP ports of which this node takes a free one for its own messages.", True),
     Setting("log_level", str, "", "warning", None, None, ("debug", "info", "warning", "error"),
             "How much this node writes to its log.", False),
+    Setting("search_local_peers", int, "", 10, 0, 20, None,
+            "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
 )
 
 

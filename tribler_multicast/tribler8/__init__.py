@@ -1,0 +1,1 @@
+"""Tribler 8.4 as the client. The only room that imports Tribler, and only inside functions: see docs/tribler.md."""

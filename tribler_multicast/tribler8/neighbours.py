@@ -1,0 +1,88 @@
+"""
+Local peers as Tribler's own communities and libtorrent can reach them.
+"""
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+
+from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address, UDPv6Address
+from ipv8.peer import Peer
+
+if TYPE_CHECKING:
+    from ..community.local_peer import LocalPeer
+    from ..community.multicast import MulticastCommunity
+
+
+class Neighbours:
+    """
+    Answers who is local, and where.
+
+    A peer chooses the addresses it announces, so they count only where they are on our own networks: nobody can send us to
+    a stranger on the internet.
+    """
+
+    def __init__(self, community: MulticastCommunity) -> None:
+        """
+        Answer for this community.
+        """
+        self.community = community
+
+    def peers(self) -> list[LocalPeer]:
+        """
+        List the peers that are local now.
+        """
+        return self.community.local_peers() if self.community.running else []
+
+    def is_local(self, public_key: bytes) -> bool:
+        """
+        Is the node with this key local now?
+        """
+        return any(peer.public_key == public_key for peer in self.peers())
+
+    def addresses(self, peer: LocalPeer, service: str) -> list[tuple[str, int]]:
+        """
+        List where a service of a peer (`ipv8` or `libtorrent`) can be reached: IPv4 first, then IPv6; at most one each, the
+        one that the peer was verified at where there is one.
+        """
+        verified = {ip for _, ip, _ in peer.addresses}
+        announced = [(ip, port) for kind, ip, port in peer.services if kind == service and port and self.on_link(ip)]
+        announced.sort(key=lambda address: address[0] not in verified)
+        fourth = [address for address in announced if ":" not in address[0]][:1]
+        sixth = [address for address in announced if ":" in address[0]][:1]
+        return fourth + sixth
+
+    def on_link(self, ip: str) -> bool:
+        """
+        Is this a unicast address on a network of ours, and none that needs its interface named?
+        """
+        try:
+            address = ip_address(ip)
+        except ValueError:
+            return False
+        if address.is_link_local or address.is_multicast or address.is_unspecified:
+            return False
+        return any(address in ip_network(text, strict=False)
+                   for link in self.community.lan.links.values() if link.address is not None
+                   for text in link.interface.networks(link.family) if (":" in text) == (":" in ip))
+
+    def introduce(self, peer: LocalPeer, overlay: Any) -> Peer | None:  # noqa: ANN401
+        """
+        Put a local peer into the network of one of Tribler's own communities, also when that one is full and would take in
+        nobody. None: it announces no address there, or is ourselves.
+        """
+        where = self.addresses(peer, "ipv8")
+        if not where or peer.public_key == self.community.my_peer.public_key.key_to_bin():
+            return None
+        ip, port = where[0]
+        address = UDPv6Address(ip, port) if ":" in ip else UDPv4Address(ip, port)
+        known = overlay.network.get_verified_by_public_key_bin(peer.public_key)
+        if known is None:
+            overlay.network.add_verified_peer(Peer(peer.public_key, address))
+            known = overlay.network.get_verified_by_public_key_bin(peer.public_key)
+            if known is None:
+                return None
+        known.add_address(address)
+        if known not in overlay.get_peers():
+            overlay.network.discover_services(known, [overlay.community_id])
+        return known  # type: ignore[no-any-return]
