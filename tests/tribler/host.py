@@ -3,6 +3,7 @@ A real Tribler in a machine of the testbed, seen as its user sees it: through RE
 """
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -46,6 +47,30 @@ def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
             merge(into[name], value)
         else:
             into[name] = value
+
+
+def bencode(value: object) -> bytes:
+    """
+    Write a value as BEP 3 says.
+    """
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, str):
+        value = value.encode()
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    assert isinstance(value, dict)
+    return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
+
+
+def torrent(name: str, content: bytes, private: bool = False) -> bytes:
+    """
+    Make a `.torrent` of one file.
+    """
+    size = 256 * 1024
+    pieces = b"".join(hashlib.sha1(content[at:at + size]).digest() for at in range(0, len(content), size))
+    return bencode({"info": {"name": name, "length": len(content), "piece length": size, "pieces": pieces,
+                             **({"private": 1} if private else {})}})
 
 
 class HostEvents:
@@ -216,18 +241,14 @@ class Tribler(Node):
 
     # Torrents
 
-    def share(self, name: str, content: bytes, hops: int = 0) -> str:
+    def share(self, name: str, content: bytes, hops: int = 0, private: bool = False) -> str:
         """
         Make a torrent of some content and seed it; return its infohash, hex.
         """
-        file = self.saved / name
-        file.write_bytes(content)
-        torrent = self.state / f"{name}.torrent"
-        self.api("POST", "/api/createtorrent", {"files": [str(file)], "name": name, "description": "",
-                                                "trackers": [], "export_dir": str(self.state)})
-        made = next(self.state.glob("*.torrent"), torrent)
-        made = made.rename(self.state / f"{name}-made.torr")
-        return self.add(f"file:{made}", hops)
+        (self.saved / name).write_bytes(content)
+        file = self.state / f"{name}.torrent"
+        file.write_bytes(torrent(name, content, private))
+        return self.add(file.as_uri(), hops)
 
     def add(self, uri: str, hops: int = 0) -> str:
         """
