@@ -208,6 +208,12 @@ class Tribler(Node):
         """
         return "\n".join([line for _, line in self.process.lines] + [super().log()])
 
+    def complaints(self) -> list[str]:
+        """
+        The tracebacks in its log that have to do with the plugin.
+        """
+        return [part for part in self.log().split("Traceback ")[1:] if "tribler_multicast" in part[:4000]]
+
     def api(self, method: str, path: str, body: object = None, timeout: float = 20.0) -> Any:  # noqa: ANN401
         """
         Make a call to Tribler's REST and return its answer.
@@ -254,7 +260,7 @@ class Tribler(Node):
         """
         Start a download; return its infohash, hex.
         """
-        infohash: str = self.api("PUT", "/api/downloads", {"uri": uri, "anon_hops": hops, "safe_seeding": True,
+        infohash: str = self.api("PUT", "/api/downloads", {"uri": uri, "anon_hops": hops, "safe_seeding": hops > 0,
                                                            "destination": str(self.saved)})["infohash"]
         return infohash
 

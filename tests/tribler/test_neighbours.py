@@ -37,7 +37,7 @@ def flat(house: Lan, start: Callable[..., Tribler]) -> Iterator[Flat]:
     node = machines[2].node("tv", nickname="tv")
     yield Flat(a.ready(), b.ready(), node)
     for tribler in (a, b):
-        assert "Traceback" not in tribler.log()
+        assert not tribler.complaints()
 
 
 def wait_for(condition: Callable[[], object], timeout: float, what: str) -> float:

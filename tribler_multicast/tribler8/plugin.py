@@ -40,8 +40,9 @@ logger = logging.getLogger(__name__)
 
 ROOT_LOGGER = __name__.rpartition(".tribler8.")[0]
 
-STEP = 1.0
-"""Seconds between two looks at what changed in Tribler: ports, downloads, whose turn it is to gossip."""
+STEP = 0.5
+"""Seconds between two looks at what changed in Tribler: ports, downloads, whose turn it is to gossip. Tribler itself
+looks at its downloads every second, and none may begin and change unseen."""
 
 OPEN_TIMEOUT = 30.0
 """Seconds to wait for IPv8's sockets; without them the LAN part starts all the same."""
@@ -70,6 +71,7 @@ class Plugin:
         self.community = self._make_community()
         self.client.community = self.assembly.community = self.community
         self.neighbours = Neighbours(self.community)
+        self.privacy: Privacy | None = None
         self.gossip: Gossip | None = None
         self.downloads: LanDownloads | None = None
         self.announced: object = None
@@ -155,15 +157,17 @@ class Plugin:
             logger.info("Content discovery is switched off: local peers are neither gossiped with nor searched")
             return
         _optional("IPv8 over IPv4", self._open_prefixes)
-        if _optional("leaving anonymous downloads out", lambda: self._guard(overlay)):
+        if _optional("leaving anonymous downloads out", lambda: self._guard(overlay)) is not None:
             # Gossip only with that guard: it is what makes the neighbours' questions harmless.
             _optional("gossip", lambda: setattr(self, "gossip", Gossip(self.neighbours, overlay)))
         _optional("search on the local network",
                   lambda: Search(self.neighbours, self.options, self.is_friend).inject(overlay))
 
-    def _guard(self, overlay: Any) -> bool:  # noqa: ANN401
-        Privacy(self.session.download_manager).guard(overlay)
-        return True
+    def _guard(self, overlay: Any) -> Privacy:  # noqa: ANN401
+        privacy = Privacy(self.session.download_manager)
+        privacy.guard(overlay)
+        self.privacy = privacy
+        return privacy
 
     def _open_prefixes(self) -> None:
         """
@@ -198,6 +202,8 @@ class Plugin:
         if announced != self.announced:
             self.announced = announced
             self.community.refresh_introduction()
+        if self.privacy is not None:
+            self.privacy.look()
         if self.gossip is not None:
             self.gossip.step(now)
         if self.downloads is not None:

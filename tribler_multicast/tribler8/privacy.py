@@ -5,6 +5,9 @@ Tribler puts every torrent that is downloaded into its database of torrents and 
 and whatever the download's hops. With peers on the LAN that ask at once this would tell the neighbours what is downloaded
 anonymously. So what has such a download is left out of every answer and of the health gossip; and while Tribler has not
 loaded its downloads, so that nobody can know, nothing is answered.
+
+A download that was begun in the open and is finished may be told, although "safe seeding" then gives it hops: its name was
+never a secret here.
 """
 from __future__ import annotations
 
@@ -33,6 +36,9 @@ class Privacy:
         find(download_manager, "all_checkpoints_are_loaded")
         self.download_manager = download_manager
         self.hidden: set[bytes] = set()
+        """Infohashes of downloads that are anonymous, or were so when they were removed."""
+        self.open: set[bytes] = set()
+        """Infohashes of downloads that were seen without anonymity since the start."""
 
     @property
     def ready(self) -> bool:
@@ -41,13 +47,18 @@ class Privacy:
         """
         return bool(self.download_manager.all_checkpoints_are_loaded)
 
-    def anonymous(self) -> set[bytes]:
+    def look(self) -> None:
         """
-        The infohashes of all downloads that are anonymous, or were so since the start.
+        Look at all downloads; call it often, so that none is missed that begins in the open.
         """
-        self.hidden |= {infohash for infohash, download in list(self.download_manager.downloads.items())
-                        if download.config.get_hops() != 0}
-        return self.hidden
+        for infohash, download in list(self.download_manager.downloads.items()):
+            if download.config.get_hops() == 0:
+                self.open.add(infohash)
+                self.hidden.discard(infohash)
+            elif infohash in self.open and download.get_state().get_progress() == 1:
+                self.hidden.discard(infohash)
+            else:
+                self.hidden.add(infohash)
 
     def filtered(self, entries: Iterable[Any]) -> list[Any]:
         """
@@ -55,8 +66,8 @@ class Privacy:
         """
         if not self.ready:
             return []
-        hidden = self.anonymous()
-        return [entry for entry in entries if bytes(entry.infohash) not in hidden]
+        self.look()
+        return [entry for entry in entries if bytes(entry.infohash) not in self.hidden]
 
     def guard(self, overlay: Any) -> None:  # noqa: ANN401
         """
