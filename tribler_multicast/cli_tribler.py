@@ -19,7 +19,8 @@ def run(options: argparse.Namespace) -> None:
     """
     Run an unmodified Tribler with the plugin.
     """
-    from .tribler8.runner import RunError, run as run_tribler  # noqa: PLC0415
+    from .tribler8.runner import RunError  # noqa: PLC0415
+    from .tribler8.runner import run as run_tribler
 
     arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
     try:
@@ -33,7 +34,8 @@ def install(options: argparse.Namespace) -> None:
     """
     Put the plugin into a tree.
     """
-    from .tribler8.install import InstallError, install as put  # noqa: PLC0415
+    from .tribler8.install import InstallError  # noqa: PLC0415
+    from .tribler8.install import install as put
 
     try:
         done = put(options.folder)
@@ -46,7 +48,8 @@ def uninstall(options: argparse.Namespace) -> None:
     """
     Take the plugin out of a tree.
     """
-    from .tribler8.install import InstallError, uninstall as take_out  # noqa: PLC0415
+    from .tribler8.install import InstallError  # noqa: PLC0415
+    from .tribler8.install import uninstall as take_out
 
     try:
         done = take_out(options.folder)

@@ -1,6 +1,6 @@
 """
-Fixtures: real Triblers in network namespaces, driven through REST only. Tribler never gets near the real network: it would
-call its bootstrap servers.
+Fixtures: real Triblers in network namespaces, driven through REST only. Tribler never gets near the real network: it
+would call its bootstrap servers.
 
 They need Tribler's sources (``TRIBLER_SRC``, or ``~/tribler-src``) and a Python that has what Tribler needs
 (``TRIBLER_PYTHON``, a virtual environment in the tree, or the one the tests run in).

@@ -28,7 +28,8 @@ PORT = 20100
 
 QUIET = {"libtorrent": {"dht": False, "lsd": False, "upnp": False, "natpmp": False, "dht_readiness_timeout": 0},
          "versioning": {"enabled": False}, "rss": {"enabled": False}}
-"""Changes to Tribler's own configuration: with these nothing but the plugin can bring two Triblers on a LAN together."""
+"""Changes to Tribler's own configuration: with these nothing but the plugin can bring two Triblers on a LAN
+together."""
 
 DUMP = """
 import json, sys
@@ -118,7 +119,7 @@ class Tribler(Node):
     One Tribler, started by ``tribler-multicast run`` unless said otherwise. What a `Node` has, it has too.
     """
 
-    def __init__(self, machine: Machine, name: str, state: Path, *, python: str, tree: Path,  # noqa: PLR0917
+    def __init__(self, machine: Machine, name: str, state: Path, *, python: str, tree: Path,
                  plain: bool = False, config: Mapping[str, Any] | None = None, wait: bool = True,
                  environment: Mapping[str, str] | None = None, **settings: object) -> None:
         """

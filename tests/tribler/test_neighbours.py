@@ -1,5 +1,6 @@
 """
-Two real Triblers and a standalone node on one LAN, with no internet: found, shown, gossiped with, searched, downloaded from.
+Two real Triblers and a standalone node on one LAN, with no internet: found, shown, gossiped with, searched, downloaded
+from.
 """
 from __future__ import annotations
 

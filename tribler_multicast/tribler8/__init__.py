@@ -1,1 +1,8 @@
-"""Tribler 8.4 as the client. The only room that imports Tribler, and only inside functions: see docs/tribler.md."""
+"""Tribler 8.4 as the client. The only room that loads Tribler, and only when it runs there: see docs/tribler.md."""
+import sys
+from pathlib import Path
+
+# What `install` brought along because this Tribler lacks it. Last on the path: what Tribler has itself is what counts.
+BROUGHT = Path(__file__).resolve().parents[1] / "brought"
+if BROUGHT.is_dir() and str(BROUGHT) not in sys.path:
+    sys.path.append(str(BROUGHT))

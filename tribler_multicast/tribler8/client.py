@@ -88,7 +88,8 @@ class TriblerClient:
 
     def _libtorrent_ports(self) -> dict[str, int]:
         """
-        The addresses and ports of the libtorrent session without anonymity, which exists from the first such download on.
+        The addresses and ports of the libtorrent session without anonymity, which exists from the first such download
+        on.
         """
         ports: dict[int, dict[str, int]] = self.session.download_manager.listen_ports
         return dict(ports.get(0, {}))

@@ -3,8 +3,8 @@ The settings inside Tribler's configuration: section ``multicast``, changed thro
 
 One door is Tribler's own, ``POST /api/settings`` or anybody who calls ``config.set`` and ``config.write``; the other is
 ``PATCH /api/multicast/settings``. Both check, save and take effect at once. All settings stand in the section, because
-``GET /api/settings`` shows what stands in the file and nothing else. Secrets never do: they have a file of their own, readable
-by its owner only.
+``GET /api/settings`` shows what stands in the file and nothing else. Secrets never do: they have a file of their own,
+readable by its owner only.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 Our events on Tribler's own stream, ``/api/events``.
 
-Tribler's notifier takes any member of an Enum whose value describes name and arguments, and its stream sends the ones in
-a list. A topic here is such a member made when it is first used, so that new events need no second list.
+Tribler's notifier takes any member of an Enum whose value describes name and arguments, and its stream sends the ones
+in a list. A topic here is such a member made when it is first used, so that new events need no second list.
 """
 from __future__ import annotations
 

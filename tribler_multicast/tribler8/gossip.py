@@ -1,8 +1,8 @@
 """
 Gossip with each newly local peer at once, and again at a gentle interval.
 
-Tribler's own walker would meet it by chance, if ever: it is introduced to ContentDiscovery at the address it announced, told
-the health of torrents and asked for the health it knows and for the torrents it learned of last.
+Tribler's own walker would meet it by chance, if ever: it is introduced to ContentDiscovery at the address it announced,
+told the health of torrents and asked for the health it knows and for the torrents it learned of last.
 """
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MOST_ROUNDS: Final = 2.0
 ``PAGES`` queries at the other side."""
 
 FIRST_ROUNDS: Final = 8
-"""Newly local peers that are gossiped with at once; more wait for their turn, ``MOST_ROUNDS`` a second. Stops a LAN that
-appears all at once, as after sleep, from being answered by all at once."""
+"""Newly local peers that are gossiped with at once; more wait for their turn, ``MOST_ROUNDS`` a second. Stops a LAN
+that appears all at once, as after sleep, from being answered by all at once."""
 
 PAGE: Final = 40
 """Torrents asked for in one query: what fits into the 10 packets that Tribler accepts as answer to one."""

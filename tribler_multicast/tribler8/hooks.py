@@ -1,9 +1,9 @@
 """
 Where Tribler takes the plugin in: two changes to objects in memory, the same for ``run`` and for the drop-in.
 
-Tribler's list of launchers is written into ``Session.register_launchers``, so that method is wrapped; and a section that
-``DEFAULT_CONFIG`` does not have cannot be read, so it gets one. Whatever fails here, Tribler starts without the plugin and
-its log says why.
+Tribler's list of launchers is written into ``Session.register_launchers``, so that method is wrapped; and a section
+that ``DEFAULT_CONFIG`` does not have cannot be read, so it gets one. Whatever fails here, Tribler starts without the
+plugin and its log says why.
 """
 from __future__ import annotations
 

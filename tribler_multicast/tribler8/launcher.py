@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 class _Made:
     """
-    What the loader takes for the class of the community: it exists already, because the REST server, which starts before
-    the loader does, has its calls. A community that cannot be made is thus no error of the loader, which would end Tribler.
+    What the loader takes for the class of the community: it exists already, because the REST server, which starts
+    before the loader does, has its calls. A community that cannot be made is thus no error of the loader, which would
+    end Tribler.
     """
 
     def __init__(self, community: MulticastCommunity) -> None:

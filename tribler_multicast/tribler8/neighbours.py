@@ -18,8 +18,8 @@ class Neighbours:
     """
     Answers who is local, and where.
 
-    A peer chooses the addresses it announces, so they count only where they are on our own networks: nobody can send us to
-    a stranger on the internet.
+    A peer chooses the addresses it announces, so they count only where they are on our own networks: nobody can send us
+    to a stranger on the internet.
     """
 
     def __init__(self, community: MulticastCommunity) -> None:
@@ -42,8 +42,8 @@ class Neighbours:
 
     def addresses(self, peer: LocalPeer, service: str) -> list[tuple[str, int]]:
         """
-        List where a service of a peer (`ipv8` or `libtorrent`) can be reached: IPv4 first, then IPv6; at most one each, the
-        one that the peer was verified at where there is one.
+        List where a service of a peer (`ipv8` or `libtorrent`) can be reached: IPv4 first, then IPv6; at most one each,
+        the one that the peer was verified at where there is one.
         """
         verified = {ip for _, ip, _ in peer.addresses}
         announced = [(ip, port) for kind, ip, port in peer.services if kind == service and port and self.on_link(ip)]
@@ -68,8 +68,8 @@ class Neighbours:
 
     def introduce(self, peer: LocalPeer, overlay: Any) -> Peer | None:  # noqa: ANN401
         """
-        Put a local peer into the network of one of Tribler's own communities, also when that one is full and would take in
-        nobody. None: it announces no address there, or is ourselves.
+        Put a local peer into the network of one of Tribler's own communities, also when that one is full and would take
+        in nobody. None: it announces no address there, or is ourselves.
         """
         where = self.addresses(peer, "ipv8")
         if not where or peer.public_key == self.community.my_peer.public_key.key_to_bin():

@@ -171,8 +171,8 @@ class Plugin:
 
     def _open_prefixes(self) -> None:
         """
-        Have Tribler's IPv4 socket deliver to its communities. It does so only once one of them was added or removed after it
-        was opened, which without the tunnel community never happens: then ContentDiscovery hears nothing.
+        Have Tribler's IPv4 socket deliver to its communities. It does so only once one of them was added or removed
+        after it was opened, which without the tunnel community never happens: then ContentDiscovery hears nothing.
         """
         endpoint = getattr(self.session, "rust_endpoint", None)
         if endpoint is not None and endpoint.is_open():

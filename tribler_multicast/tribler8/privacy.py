@@ -2,12 +2,12 @@
 Anonymous downloads (hops above 0) are in no answer.
 
 Tribler puts every torrent that is downloaded into its database of torrents and answers queries from there, whoever asks
-and whatever the download's hops. With peers on the LAN that ask at once this would tell the neighbours what is downloaded
-anonymously. So what has such a download is left out of every answer and of the health gossip; and while Tribler has not
-loaded its downloads, so that nobody can know, nothing is answered.
+and whatever the download's hops. With peers on the LAN that ask at once this would tell the neighbours what is
+downloaded anonymously. So what has such a download is left out of every answer and of the health gossip; and while
+Tribler has not loaded its downloads, so that nobody can know, nothing is answered.
 
-A download that was begun in the open and is finished may be told, although "safe seeding" then gives it hops: its name was
-never a secret here.
+A download that was begun in the open and is finished may be told, although "safe seeding" then gives it hops: its name
+was never a secret here.
 """
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """
-What the REST calls need inside Tribler: a gate while the plugin is off, and a check at Tribler's own door to the settings.
+What the REST calls need inside Tribler: a gate while the plugin is off, and a check at Tribler's own door to the
+settings.
 """
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def gate(options: Settings, community: MulticastCommunity) -> Middleware:
 
 def settings_door(config: ConfigSettings, applied: Callable[[], Awaitable[None]]) -> Middleware:
     """
-    Refuse wrong values of ours in ``POST /api/settings`` with 422 before anything is changed, and answer when all is in effect.
+    Refuse wrong values of ours in ``POST /api/settings`` with 422 before anything is changed, and answer when all is in
+    effect.
     """
     @web.middleware
     async def check_updates(request: web.Request, handler: Handler) -> web.StreamResponse:

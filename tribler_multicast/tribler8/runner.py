@@ -1,5 +1,6 @@
 """
-``tribler-multicast run``: finds a Python that can run Tribler, and has it run the unmodified source tree with the plugin.
+``tribler-multicast run``: finds a Python that can run Tribler, and has it run the unmodified source tree with the
+plugin.
 """
 from __future__ import annotations
 
@@ -62,14 +63,15 @@ def source_tree(folder: Path) -> Path:
 
 def find_python(tree: Path, asked: str | None) -> str:
     """
-    Find the Python to run a tree with: the one asked for, ``TRIBLER_PYTHON``, the tree's own virtual environment, this one.
+    Find the Python to run a tree with: the one asked for, ``TRIBLER_PYTHON``, the tree's own virtual environment, this
+    one.
 
     :raises RunError: when none will do, with what is missing.
     """
     chosen = asked or os.environ.get(PYTHON_VARIABLE)
-    candidates = [chosen] if chosen else [str(path) for folder in ("venv", ".venv", "src/venv") for path in
-                                          (tree / folder / "bin/python", tree / folder / "Scripts/python.exe")
-                                          if path.is_file()] + [sys.executable]
+    programs = [tree / folder / program for folder in ("venv", ".venv", "src/venv")
+                for program in ("bin/python", "Scripts/python.exe")]
+    candidates = [chosen] if chosen else [*(str(path) for path in programs if path.is_file()), sys.executable]
     reason = ""
     for candidate in candidates:
         reason = why_not(candidate, tree)
@@ -84,8 +86,8 @@ def why_not(python: str, tree: Path) -> str:
     """
     own = [str(tree / "pyipv8")] if (tree / "pyipv8" / "ipv8").is_dir() else []
     try:
-        said = subprocess.run([python, "-I", "-c", PROBE, json.dumps(list(NEEDED)), *own], capture_output=True,  # noqa: S603
-                              text=True, timeout=PROBE_TIMEOUT, check=True).stdout
+        said = subprocess.run([python, "-I", "-c", PROBE, json.dumps(list(NEEDED)), *own],  # noqa: S603
+                              capture_output=True, text=True, timeout=PROBE_TIMEOUT, check=True).stdout
         found = json.loads(said)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return f"{python} is no Python that works: {str(error).splitlines()[0]}"
@@ -108,18 +110,9 @@ def run(folder: Path, python: str | None, arguments: Sequence[str]) -> int:
     tree = source_tree(folder)
     command = [find_python(tree, python), str(Path(__file__).with_name("start.py")), str(tree), *arguments]
     sys.stdout.flush()
-    if sys.platform != "win32":
-        try:
-            os.execv(command[0] if os.sep in command[0] else _which(command[0]), command)  # noqa: S606
-        except OSError as error:
-            raise RunError(f"cannot start {command[0]}: {error.strerror}") from error
-    return subprocess.run(command, check=False).returncode  # noqa: S603
-
-
-def _which(name: str) -> str:
-    """
-    The path of a program that was named without one.
-    """
-    import shutil  # noqa: PLC0415
-
-    return shutil.which(name) or name
+    try:
+        if os.name == "posix":
+            os.execvp(command[0], command)  # noqa: S606
+        return subprocess.run(command, check=False).returncode  # noqa: S603
+    except OSError as error:
+        raise RunError(f"cannot start {command[0]}: {error.strerror}") from error

@@ -2,8 +2,8 @@
 Remote searches: the peers on the LAN are always among those asked.
 
 Tribler asks 20 peers at random. Here up to ``search_local_peers`` of them are local ones, friends first, the others in
-turn, and the rest is random as before. A local peer that does not answer is kept: Tribler forgets such a peer, but this one is
-known to be there.
+turn, and the rest is random as before. A local peer that does not answer is kept: Tribler forgets such a peer, but this
+one is known to be there.
 """
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from .errors import find, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ipv8.peer import Peer
 
     from ..community.local_peer import LocalPeer
+    from ..settings import Settings
     from .neighbours import Neighbours
 
 
@@ -26,7 +27,7 @@ class Search:
     Chooses whom a search of this Tribler asks.
     """
 
-    def __init__(self, neighbours: Neighbours, options: Mapping[str, Any],
+    def __init__(self, neighbours: Neighbours, options: Settings,
                  is_friend: Callable[[LocalPeer], bool]) -> None:
         """
         Choose with this setting `search_local_peers`.

@@ -1,8 +1,8 @@
 """
 Runs Tribler with the plugin, in the Python that can run Tribler: ``python start.py TRIBLER [ARGUMENT]...``.
 
-A program of its own and not a module of the package: that Python need not have the package installed, and must not get the
-other packages that lie beside it, which may be of another Python. So the package is loaded from where this file is.
+A program of its own and not a module of the package: that Python need not have the package installed, and must not get
+the other packages that lie beside it, which may be of another Python. So the package is loaded from where this file is.
 """
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def load_package() -> None:
     """
     if NAME in sys.modules:
         return
-    spec = importlib.util.spec_from_file_location(NAME, PACKAGE / "__init__.py", submodule_search_locations=[str(PACKAGE)])
+    spec = importlib.util.spec_from_file_location(NAME, PACKAGE / "__init__.py",
+                                                  submodule_search_locations=[str(PACKAGE)])
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -26,8 +26,8 @@ def next_epoch(state_dir: Path) -> int:
     """
     The number of this start, higher than any before it, and on the disk before it is returned.
 
-    The higher of a counter and the clock: the clock may be set back, the file lost. A disk that takes no file costs no more
-    than that.
+    The higher of a counter and the clock: the clock may be set back, the file lost. A disk that takes no file costs no
+    more than that.
     """
     path = state_dir / EPOCH_FILE
     stored = 0

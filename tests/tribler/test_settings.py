@@ -1,0 +1,138 @@
+"""
+The settings of the plugin in Tribler's configuration, changed through both doors, and what being off means.
+"""
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lan.node import Node, RestError
+from tribler_multicast.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.lan.testbed import Lan
+
+    from .host import Tribler
+
+
+@pytest.fixture(scope="module")
+def machine(house: Lan) -> Any:  # noqa: ANN401
+    return house.machine()
+
+
+@pytest.fixture(scope="module")
+def tribler(machine: object, start: Callable[..., Tribler]) -> Tribler:
+    return start(machine, "host")
+
+
+@pytest.fixture(scope="module")
+def node(machine: object, house: Lan) -> Node:
+    return house.machine().node("looker")
+
+
+def value(tribler: Tribler, name: str) -> object:
+    return next(setting["value"] for setting in tribler.rest("GET", "/settings")["settings"] if setting["name"] == name)
+
+
+def test_every_setting_is_in_triblers_own_settings(tribler: Tribler) -> None:
+    section = tribler.api("GET", "/api/settings")["settings"]["multicast"]
+    assert set(section) == {name for name, setting in SETTINGS.items() if not setting.secret}
+    assert section["enabled"] is True
+
+
+@pytest.mark.parametrize(("method", "path", "wrap"), [
+    ("POST", "/api/settings", lambda changes: {"multicast": changes}),
+    ("PATCH", "/api/multicast/settings", lambda changes: changes)])
+def test_a_change_through_either_door_is_kept_and_counts_at_once(
+        tribler: Tribler, node: Node, method: str, path: str, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    node.wait_local(tribler)
+    tribler.api(method, path, wrap({"nickname": f"by {method}"}))
+    assert value(tribler, "nickname") == f"by {method}"
+    assert tribler.api("GET", "/api/settings")["settings"]["multicast"]["nickname"] == f"by {method}"
+    assert tribler.configuration["multicast"]["nickname"] == f"by {method}"
+    node.wait_for(lambda: node.peer(tribler)["nickname"] == f"by {method}", 5, "the new nickname at the neighbour")
+
+
+def test_a_wrong_value_is_refused_at_triblers_door_and_nothing_is_changed(tribler: Tribler) -> None:
+    before = tribler.configuration
+    for wrong in ({"port": "many"}, {"no_such_setting": 1}, {"nickname": "fine", "port": 1}, "all"):
+        with pytest.raises(RestError) as refused:
+            tribler.api("POST", "/api/settings", {"multicast": wrong, "headless": True})
+        assert refused.value.status == 422
+        assert refused.value.answer["error"]["handled"] is True  # type: ignore[index]
+    assert tribler.configuration == before
+
+
+def test_all_that_was_shown_can_be_posted_back(tribler: Tribler) -> None:
+    shown = tribler.api("GET", "/api/settings")["settings"]
+    assert tribler.api("POST", "/api/settings", shown) == {"modified": True}
+    assert tribler.api("GET", "/api/settings")["settings"] == shown
+
+
+def test_triblers_own_settings_are_none_of_our_business(tribler: Tribler) -> None:
+    tribler.api("POST", "/api/settings", {"libtorrent": {"max_upload_rate": 123_000}})
+    tribler.api("PATCH", "/api/multicast/settings", {"search_local_peers": 7})
+    assert tribler.configuration["libtorrent"]["max_upload_rate"] == 123_000
+    assert tribler.configuration["multicast"]["search_local_peers"] == 7
+
+
+def test_switched_off_it_says_goodbye_answers_404_and_can_be_switched_on_again(tribler: Tribler, node: Node) -> None:
+    node.wait_local(tribler)
+    tribler.api("POST", "/api/settings", {"multicast": {"enabled": False}})
+    node.wait_not_local(tribler, timeout=3)
+    for path in ("/status", "/peers", "/doctor", "/events"):
+        with pytest.raises(RestError) as refused:
+            tribler.rest("GET", path)
+        assert refused.value.status == 404
+    tribler.rest("PATCH", "/settings", {"enabled": True})
+    node.wait_local(tribler, timeout=10)
+    tribler.rest("GET", "/status")
+
+
+def test_off_at_the_start_it_stays_silent(start: Callable[..., Tribler], house: Lan) -> None:
+    quiet = start(house.machine(), "quiet", wait=False, enabled=False)
+    sniffer = quiet.machine.sniff()
+    quiet.ready()
+    with pytest.raises(RestError) as refused:
+        quiet.rest("GET", "/status")
+    assert refused.value.status == 404
+    time.sleep(2)
+    assert not sniffer.select(lambda packet: packet.sent and 32109 <= packet.destination_port <= 32125)
+    quiet.shutdown()
+
+
+def test_settings_and_identity_survive_a_restart(start: Callable[..., Tribler], house: Lan) -> None:
+    machine = house.machine()
+    first = start(machine, "again")
+    first.rest("PATCH", "/settings", {"nickname": "kept"})
+    mid = first.mid
+    epoch = int((first.state / "multicast_epoch").read_text())
+    first.shutdown()
+    assert "Traceback" not in first.log() or not first.complaints()
+    second = start(machine, "again")
+    assert second.mid == mid
+    assert value(second, "nickname") == "kept"
+    assert int((second.state / "multicast_epoch").read_text()) > epoch
+    second.shutdown()
+
+
+def test_a_damaged_section_does_not_keep_tribler_from_starting(start: Callable[..., Tribler], house: Lan) -> None:
+    broken = start(house.machine(), "broken", nickname=["no", "text"], port="x")
+    assert value(broken, "nickname") == ""
+    assert value(broken, "port") == 32109
+    assert "multicast/port wrong" in broken.log()
+    broken.shutdown()
+
+
+def test_run_changes_nothing_in_the_tree(copied_tree: Path, start: Callable[..., Tribler], house: Lan) -> None:
+    tribler = start(house.machine(), "untouched", tree=copied_tree)
+    tribler.shutdown()
+    said = subprocess.run(["git", "status", "--porcelain", "--ignored"], cwd=copied_tree, capture_output=True,
+                          text=True, check=True).stdout
+    assert said == ""
