@@ -19,13 +19,12 @@ def run(options: argparse.Namespace) -> None:
     """
     Run an unmodified Tribler with the plugin.
     """
-    from .tribler8.runner import RunError  # noqa: PLC0415
-    from .tribler8.runner import run as run_tribler
+    from .tribler8 import runner  # noqa: PLC0415
 
     arguments = options.arguments[1:] if options.arguments[:1] == ["--"] else options.arguments
     try:
-        status = run_tribler(options.tribler, options.python, arguments)
-    except RunError as error:
+        status = runner.run(options.tribler, options.python, arguments)
+    except runner.RunError as error:
         raise Failed(str(error)) from error
     sys.exit(status)
 
@@ -34,34 +33,26 @@ def install(options: argparse.Namespace) -> None:
     """
     Put the plugin into a tree.
     """
-    from .tribler8.install import InstallError  # noqa: PLC0415
-    from .tribler8.install import install as put
-
-    try:
-        done = put(options.folder)
-    except InstallError as error:
-        raise Failed(str(error)) from error
-    _say(options, done)
+    _change(options, "install")
 
 
 def uninstall(options: argparse.Namespace) -> None:
     """
     Take the plugin out of a tree.
     """
-    from .tribler8.install import InstallError  # noqa: PLC0415
-    from .tribler8.install import uninstall as take_out
+    _change(options, "uninstall")
+
+
+def _change(options: argparse.Namespace, what: str) -> None:
+    """
+    Do it, and print what was done, as JSON or as one line.
+    """
+    from .tribler8 import install  # noqa: PLC0415
 
     try:
-        done = take_out(options.folder)
-    except InstallError as error:
+        done = getattr(install, what)(options.folder)
+    except install.InstallError as error:
         raise Failed(str(error)) from error
-    _say(options, done)
-
-
-def _say(options: argparse.Namespace, done: dict[str, object]) -> None:
-    """
-    Print what was done, as JSON or as one line.
-    """
     print(json.dumps(done, indent=2) if options.json else done["message"])  # noqa: T201
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.lan.namespaces import TestbedError
@@ -20,6 +19,7 @@ from tests.lan.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.lan.testbed import Machine
 

@@ -19,7 +19,7 @@ import pytest
 
 from tribler_multicast import cli
 from tribler_multicast.tribler8 import install as installer
-from tribler_multicast.tribler8.trees import BEGIN, InstallError
+from tribler_multicast.tribler8.trees import BEGIN, InstallError, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,8 @@ def frozen_tree(tribler_source: Path, tmp_path: Path) -> Path:
 def tree(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     if request.param == "frozen":  # a made one has no standard library of its own: that is another test
         monkeypatch.setattr("tribler_multicast.tribler8.bring.missing_in", lambda _: ([], []))
-    return request.getfixturevalue(f"{'copied' if request.param == 'source' else 'frozen'}_tree")  # type: ignore[no-any-return]
+    tree: Path = request.getfixturevalue("copied_tree" if request.param == "source" else "frozen_tree")
+    return tree
 
 
 def test_uninstall_leaves_the_tree_as_it_was_byte_for_byte(tree: Path) -> None:
@@ -75,7 +76,8 @@ def test_uninstall_leaves_the_tree_as_it_was_byte_for_byte(tree: Path) -> None:
 
 def test_git_sees_one_changed_file_and_one_new_folder_and_afterwards_nothing(copied_tree: Path) -> None:
     installer.install(copied_tree)
-    assert changes(copied_tree).splitlines() == [" M src/tribler/core/session.py", "?? src/tribler/core/tribler_multicast/"]
+    assert changes(copied_tree).splitlines() == [" M src/tribler/core/session.py",
+                                                 "?? src/tribler/core/tribler_multicast/"]
     numbers = subprocess.run(["git", "diff", "--numstat"], cwd=copied_tree, capture_output=True, text=True, check=True)
     added, removed, _ = numbers.stdout.split()
     assert (int(added) <= 9, removed) == (True, "0")
@@ -168,9 +170,21 @@ class Killed(BaseException):
 def killed_at(step: int, action: Callable[[Path], object], tree: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Run until the n-th change of the disk; was it killed there?"""
     count = 0
+    make_ready = installer.make_ready
+
+    def begun(tree: Tree) -> list[str]:
+        nonlocal count
+        count += 1
+        if count == step:  # half of the folder is there
+            (tree.new / "protocol").mkdir(parents=True)
+            raise Killed
+        return make_ready(tree)
+
     with monkeypatch.context() as patched:
-        for module, name in ((os, "rename"), (os, "replace"), (shutil, "copytree"), (shutil, "rmtree"), (shutil, "copymode"),
-                             (Path, "unlink"), (Path, "write_text")):
+        patched.setattr(installer, "make_ready", begun)
+        for module, name in ((os, "rename"), (os, "replace"), (shutil, "rmtree"), (shutil, "copymode"),
+                             (Path, "unlink"), (Path, "write_text"), (installer, "compile_for"),
+                             (installer, "replace")):
             original = getattr(module, name)
 
             def stop(*args: Any, _original: Any = original, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -188,16 +202,16 @@ def killed_at(step: int, action: Callable[[Path], object], tree: Path, monkeypat
     return False
 
 
-@pytest.mark.parametrize("repair", ["install", "uninstall"])
 @pytest.mark.parametrize("action", ["install", "upgrade", "uninstall"])
-def test_killed_at_any_step_either_command_repairs_it(tree: Path, monkeypatch: pytest.MonkeyPatch, action: str,
-                                                      repair: str) -> None:
-    before = snapshot(tree)
-    installer.install(tree)
-    after = {name: content[2:] for name, content in snapshot(tree).items()}
+def test_killed_at_any_step_either_command_repairs_it(tree: Path, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    monkeypatch.setattr("tribler_multicast.tribler8.bring.OPTIONAL", ())
+    monkeypatch.setattr(installer.compileall, "compile_dir", lambda *_, **__: True)  # seconds, and no step of its own
     core = next(tree.rglob("core"))
-    step = 0
-    while True:
+    before = snapshot(core)
+    installer.install(tree)
+    after = {name: content[2:] for name, content in snapshot(core).items()}
+    step, killed = 0, True
+    while killed:
         step += 1
         if action == "install":
             installer.uninstall(tree)
@@ -209,13 +223,12 @@ def test_killed_at_any_step_either_command_repairs_it(tree: Path, monkeypatch: p
         # Whatever is there is Python that Tribler can start with.
         if (core / "session.py").exists():
             compile((core / "session.py").read_bytes(), "session.py", "exec")
-        getattr(installer, repair)(tree)
-        if repair == "uninstall":
-            assert snapshot(tree) == before, step
+        if step % 2:
+            installer.uninstall(tree)
+            assert snapshot(core) == before, step
         else:
-            assert {name: content[2:] for name, content in snapshot(tree).items()} == after, step
-        if not killed:
-            break
+            installer.install(tree)
+            assert {name: content[2:] for name, content in snapshot(core).items()} == after, step
     assert step > 3
 
 
@@ -229,7 +242,8 @@ def test_a_real_kill_at_a_random_moment_is_repaired(copied_tree: Path) -> None:
         time.sleep(generator.uniform(0.1, 0.6))
         process.send_signal(signal.SIGKILL)
         process.wait(10)
-        done = subprocess.run([*command, "uninstall", str(copied_tree)], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, "uninstall", str(copied_tree)], cwd=ROOT, capture_output=True, text=True,
+                              check=False)
         assert done.returncode == 0, done.stderr
         assert snapshot(copied_tree) == before
 

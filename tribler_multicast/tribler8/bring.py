@@ -1,8 +1,9 @@
 """
 What the plugin needs and a Tribler may lack: found here, and copied beside the plugin.
 
-A frozen Tribler has of Python's standard library only what Tribler itself imports; what else our modules import comes along,
-from a Python of the same version. ``psutil`` comes along everywhere; its compiled part fits any Python 3 of the platform.
+A frozen Tribler has of Python's standard library only what Tribler itself imports; what else our modules import comes
+along, from a Python of the same version. ``psutil`` comes along everywhere; its compiled part fits any Python 3 of the
+platform.
 """
 from __future__ import annotations
 
@@ -131,8 +132,8 @@ def bring(tree: Tree, folder: Path) -> list[str]:
     standard, others = missing_in(tree) if tree.frozen else ([], [])
     same_python = not tree.frozen or _magic(tree) == importlib.util.MAGIC_NUMBER
     if standard and not same_python:
-        raise InstallError(f"this Tribler lacks {', '.join(standard[:4])}, and it is built with another version of Python "
-                           f"than {sys.version_info[0]}.{sys.version_info[1]}, so they cannot be taken from there: "
+        raise InstallError(f"this Tribler lacks {', '.join(standard[:4])}, and it is built with another version of "
+                           f"Python than {sys.version_info[0]}.{sys.version_info[1]}, which thus cannot give them: "
                            "install tribler-multicast in a Python of that version, and use it from there")
     lacking = [name for name in others if name not in REQUIRED]
     if lacking:

@@ -1,8 +1,9 @@
 """
 ``tribler-multicast install`` and ``uninstall``: the plugin inside a Tribler tree, and the tree as it was before.
 
-Install puts the folder in first and the lines that load it second, uninstall goes the other way, each in steps that are done
-or not done. So whenever either is killed, Tribler starts, and running install or uninstall once more ends what was begun.
+Install puts the folder in first and the lines that load it second, uninstall goes the other way, each in steps that are
+done or not done. So whenever either is killed, Tribler starts, and running install or uninstall once more ends what was
+begun.
 """
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ import importlib.util
 import json
 import os
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from .bring import LEFT_OUT, PACKAGE, bring
 from .trees import MANIFEST, InstallError, Tree, check_writable, recognise
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["InstallError", "install", "uninstall"]
 
@@ -141,7 +144,8 @@ def same_plugin(tree: Tree, digest: str) -> bool:
 
 def compile_for(tree: Tree) -> None:
     """
-    Compile the modules for a frozen Tribler of our Python: its users may not write there, so each start would do it anew.
+    Compile the modules for a frozen Tribler of our Python: its users may not write there, so each start would do it
+    anew.
     """
     if tree.frozen and (tree.core / "session.pyc").read_bytes()[:4] == importlib.util.MAGIC_NUMBER:
         compileall.compile_dir(tree.new, quiet=2, stripdir=str(tree.new), prependdir=str(tree.plugin))
@@ -192,7 +196,8 @@ def unhook(tree: Tree) -> None:
     if not is_hooked(tree):
         return
     original, changed = tree.original()
-    compiled = [file for file in (tree.core / "__pycache__").glob("session.*.pyc") if is_compiled_from(file, tree.session)]
+    compiled = [file for file in (tree.core / "__pycache__").glob("session.*.pyc")
+                if is_compiled_from(file, tree.session)]
     if original is None:
         tree.session.unlink()
     else:

@@ -1,17 +1,19 @@
 """
 Tribler on the disk: which trees `install` knows, and the few lines that load the plugin there.
 
-Two kinds. Where Tribler's modules are sources (a checkout, or a package in ``site-packages``) the lines are added at the
-end of ``session.py``. In a build by cx_Freeze (the ``.deb``, Windows, macOS) there is only ``session.pyc``; Python prefers a
-``session.py`` beside it, so one is put there that runs the ``.pyc`` and has the lines.
+Two kinds. Where Tribler's modules are sources (a checkout, or a package in ``site-packages``) the lines are added at
+the end of ``session.py``. In a build by cx_Freeze (the ``.deb``, Windows, macOS) there is only ``session.pyc``; Python
+prefers a ``session.py`` beside it, so one is put there that runs the ``.pyc`` and has the lines.
 """
 from __future__ import annotations
 
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER: Final = "tribler_multicast"
 MANIFEST: Final = "installed.json"
@@ -19,7 +21,8 @@ MANIFEST: Final = "installed.json"
 BEGIN: Final = b"# >>> tribler-multicast >>> put here by `tribler-multicast install`, taken out by `... uninstall`"
 END: Final = b"# <<< tribler-multicast <<<\n"
 
-FROZEN: Final = b"""exec(__import__("importlib.machinery").machinery.SourcelessFileLoader(__name__, __file__ + "c").get_code(__name__))
+FROZEN: Final = b"""from importlib.machinery import SourcelessFileLoader as _SourcelessFileLoader
+exec(_SourcelessFileLoader(__name__, __file__ + "c").get_code(__name__))
 """
 
 LINES: Final = b"""try:
@@ -30,9 +33,10 @@ else:
     _attach_tribler_multicast()
 """
 
-PLACES: Final = ("src/tribler", "tribler", "lib/tribler", "Contents/Resources/lib/tribler", "Contents/MacOS/lib/tribler")
-"""Where Tribler's package is below the folder a user names: a checkout, its ``src`` or ``site-packages``, a frozen build on
-Linux and Windows, one on macOS."""
+PLACES: Final = ("src/tribler", "tribler", "lib/tribler", "Contents/Resources/lib/tribler",
+                 "Contents/MacOS/lib/tribler")
+"""Where Tribler's package is, below the folder a user names: a checkout, its ``src`` or ``site-packages``, a frozen
+build on Linux and Windows, one on macOS."""
 
 EXPECTED: Final = {
     "core/session": (b"Session", b"register_launchers", b"rest_manager", b"set_launcher", b"download_manager"),
@@ -103,7 +107,8 @@ class Tree:
 
     def original(self) -> tuple[bytes | None, int | None]:
         """
-        What ``session.py`` was before our lines came, None: there was none; and its time of change (ns) when that is known.
+        What ``session.py`` was before our lines came, None: there was none; and its time of change (ns) when that is
+        known.
 
         :raises InstallError: when our lines were changed by hand.
         """
@@ -121,7 +126,7 @@ class Tree:
         rest = content[:max(0, start - 1)] + content[end + len(END):]
         if self.frozen:
             if rest.strip():
-                raise InstallError(f"{self.session} was changed by hand: there is more in it than tribler-multicast's lines")
+                raise InstallError(f"{self.session} was changed by hand: it has more than tribler-multicast's lines")
             return None, None
         return rest, int(changed[1]) if changed else None
 
@@ -129,7 +134,8 @@ class Tree:
         """
         What ``session.py`` is with our lines; `changed` is the time of change (ns) of the original.
         """
-        return b"".join((original or b"", b"\n", BEGIN, b" (%d)\n" % changed, FROZEN if self.frozen else b"", LINES, END))
+        return b"".join((original or b"", b"\n", BEGIN, b" (%d)\n" % changed, FROZEN if self.frozen else b"", LINES,
+                         END))
 
 
 def recognise(folder: Path) -> Tree:
@@ -143,8 +149,8 @@ def recognise(folder: Path) -> Tree:
         raise InstallError(f"there is no folder {folder}")
     package = next((root / place for place in PLACES if (root / place / "core").is_dir()), None)
     if package is None:
-        raise InstallError(f"{folder} is no Tribler 8: it has neither src/tribler/core nor lib/tribler/core. Name the folder "
-                           "of the sources, or the one that Tribler was installed to (/usr/share/tribler)")
+        raise InstallError(f"{folder} is no Tribler 8: it has neither src/tribler/core nor lib/tribler/core. Name the "
+                           "folder of the sources, or the one that Tribler was installed to (/usr/share/tribler)")
     package = package.resolve()
     frozen = (package / "core" / "session.pyc").is_file()
     tree = Tree(package, frozen)
