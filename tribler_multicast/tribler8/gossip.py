@@ -94,7 +94,9 @@ class Gossip:
         if known is None:
             return False
         logger.debug("Gossip with %s at %s", peer.mid.hex(), known.address)
-        if new:
+        if new and ":" not in known.address[0]:
+            # Both sides know each other by now; this is for what else IPv8 does with it. Over IPv6 version 3.2 fails at
+            # it where there is no IPv4.
             self.overlay.walk_to(known.address)
         self.overlay.ez_send(known, self.health(self.random_kind, self.overlay.get_random_torrents()))
         self.overlay.ez_send(known, self.ask_health(self.random_kind))
