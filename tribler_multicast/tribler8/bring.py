@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 
-NOT_RUN: Final = ("standalone", "cli", "__main__", "brought")
-"""Parts (by the start of their name) that never run inside Tribler."""
+NOT_RUN: Final = ("standalone/", "cli", "__main__", "brought/", "tribler8/install", "tribler8/bring", "tribler8/trees",
+                  "tribler8/runner", "tribler8/start")
+"""Modules (by the start of their path) that never run inside Tribler."""
 
 REQUIRED: Final = ("psutil",)
 OPTIONAL: Final = ("libnacl", "nacl", "_cffi_backend")
@@ -91,8 +92,12 @@ def missing_in(tree: Tree) -> tuple[list[str], list[str]]:
     List the modules of the standard library, and those of others, that the plugin needs and a frozen tree lacks.
     """
     library = Library(tree.library)
-    pending = [name for file in PACKAGE.rglob("*.py") for name in imports_of(file)
-               if not file.relative_to(PACKAGE).parts[0].startswith(NOT_RUN)]
+    files = [file for file in PACKAGE.rglob("*.py") if not file.relative_to(PACKAGE).as_posix().startswith(NOT_RUN)]
+    for name in (*REQUIRED, *OPTIONAL):
+        found = _source(name)
+        if found is not None and found.name == "__init__.py":
+            files += [file for file in found.parent.rglob("*.py") if "tests" not in file.relative_to(found.parent).parts]
+    pending = [name for file in files for name in imports_of(file)]
     seen: set[str] = set()
     standard, others = [], []
     while pending:
@@ -107,7 +112,7 @@ def missing_in(tree: Tree) -> tuple[list[str], list[str]]:
                 standard.append(name)
                 if found.suffix == ".py":
                     pending.extend(imports_of(found))
-        elif not library.has(top):
+        elif top not in (*REQUIRED, *OPTIONAL) and not library.has(top) and _source(top) is not None:
             others.append(top)
     return sorted(set(standard)), sorted(set(others))
 
@@ -135,9 +140,8 @@ def bring(tree: Tree, folder: Path) -> list[str]:
         raise InstallError(f"this Tribler lacks {', '.join(standard[:4])}, and it is built with another version of "
                            f"Python than {sys.version_info[0]}.{sys.version_info[1]}, which thus cannot give them: "
                            "install tribler-multicast in a Python of that version, and use it from there")
-    lacking = [name for name in others if name not in REQUIRED]
-    if lacking:
-        raise InstallError(f"this Tribler lacks {', '.join(lacking)}, without which the plugin does not work")
+    if others:
+        raise InstallError(f"this Tribler lacks {', '.join(others)}, without which the plugin does not work")
     brought = []
     for name in (*REQUIRED, *OPTIONAL, *standard):
         file = _source(name)

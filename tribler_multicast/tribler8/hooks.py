@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOT_LOADED = "tribler-multicast is not loaded"
+"""Critical, because a Tribler that was installed writes nothing less to its log."""
+
 MARK = "tribler_multicast_plugin"
 """Attribute of the patched method: set by whoever came first, the drop-in or ``run``."""
 
@@ -30,9 +33,9 @@ def attach() -> bool:
     try:
         _attach()
     except MissingSymbolError as error:
-        logger.error("tribler-multicast is not loaded: %s", error)  # noqa: TRY400 (one line for the user)
+        logger.critical("tribler-multicast is not loaded: %s", error)
     except Exception:
-        logger.exception("tribler-multicast is not loaded")
+        logger.critical(NOT_LOADED, exc_info=True)
     else:
         return True
     return False
@@ -63,9 +66,9 @@ def _wrapped(register_launchers: Callable[[Any], None]) -> Callable[[Any], None]
 
             Plugin(session).register()
         except MissingSymbolError as error:
-            logger.error("tribler-multicast is not loaded: %s", error)  # noqa: TRY400
+            logger.critical("tribler-multicast is not loaded: %s", error)
         except Exception:
-            logger.exception("tribler-multicast is not loaded")
+            logger.critical(NOT_LOADED, exc_info=True)
 
     setattr(register, MARK, True)
     return register

@@ -217,7 +217,7 @@ def _optional(what: str, action: Callable[[], T]) -> T | None:
     try:
         return action()
     except MissingSymbolError as error:
-        logger.error("tribler-multicast works without %s: %s", what, error)  # noqa: TRY400 (one line for the user)
+        logger.critical("tribler-multicast works without %s: %s", what, error)
     except Exception:
-        logger.exception("tribler-multicast works without %s", what)
+        logger.critical("tribler-multicast works without %s", what, exc_info=True)
     return None

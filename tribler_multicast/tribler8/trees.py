@@ -28,7 +28,7 @@ exec(_SourcelessFileLoader(__name__, __file__ + "c").get_code(__name__))
 LINES: Final = b"""try:
     from tribler.core.tribler_multicast.tribler8.hooks import attach as _attach_tribler_multicast
 except Exception:
-    __import__("logging").getLogger(__name__).exception("tribler-multicast is not loaded")
+    __import__("logging").getLogger(__name__).critical("tribler-multicast is not loaded", exc_info=True)
 else:
     _attach_tribler_multicast()
 """
