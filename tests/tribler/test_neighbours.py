@@ -4,13 +4,15 @@ from.
 """
 from __future__ import annotations
 
+import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.lan.node import Node, RestError
+from tests.lan.node import ROOT, Node, RestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,6 +144,38 @@ def test_a_magnet_is_downloaded_from_the_neighbour_directly(flat: Flat) -> None:
     print(f"downloaded in {time.monotonic() - begin:.1f} s from {sources}")
     assert (flat.a.saved / "direct.bin").read_bytes() == content
     assert sources == {flat.b.machine.interfaces["eth0"].ipv4}
+
+
+def test_one_call_downloads_from_the_neighbour_that_is_named(flat: Flat) -> None:
+    content = os.urandom(1_000_000)
+    infohash = flat.b.share("onecall.bin", content)
+    wait_for(lambda: flat.b.download(infohash).get("progress") == 1, 20, "b seeds")
+    wait_for(lambda: "torrents" in flat.a.peer(flat.b)["capabilities"], 5, "b takes BitTorrent connections")
+    assert flat.a.rest("POST", "/downloads", {"infohash": infohash, "peer": flat.b.mid}) == {
+        "infohash": infohash, "peers": [flat.b.mid]}
+    wait_for(lambda: flat.a.download(infohash).get("progress") == 1, 30, "downloaded")
+    assert (flat.a.saved / "onecall.bin").read_bytes() == content
+    assert flat.a.download(infohash)["hops"] == 0
+
+
+def test_a_download_that_cannot_be_is_refused_with_one_line(flat: Flat) -> None:
+    anonymous = flat.a.share("already.bin", os.urandom(1000), hops=1)
+    for body, status in (({"infohash": "no"}, 422), ({}, 422), ({"infohash": anonymous, "peer": "0" * 40}, 404),
+                         ({"infohash": "1" * 40, "peer": flat.node.mid}, 409), ({"infohash": anonymous}, 409)):
+        with pytest.raises(RestError) as refused:
+            flat.a.rest("POST", "/downloads", body)
+        assert refused.value.status == status
+    with pytest.raises(RestError) as refused:
+        flat.node.rest("POST", "/downloads", {"infohash": "1" * 40})
+    assert refused.value.status == 503
+
+
+def test_the_command_line_finds_a_running_tribler(flat: Flat) -> None:
+    flat.a.wait_local(flat.b)
+    said = flat.a.machine.run(["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "tribler_multicast", "peers",
+                               "--local", "--json", "--state-dir", str(flat.a.state)])
+    assert flat.b.mid in {peer["mid"] for peer in json.loads(said)["peers"]}
+    assert (flat.a.state / "api.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_private_torrent_is_not_tried_at_the_neighbours(flat: Flat) -> None:

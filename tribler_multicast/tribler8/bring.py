@@ -96,7 +96,8 @@ def missing_in(tree: Tree) -> tuple[list[str], list[str]]:
     for name in (*REQUIRED, *OPTIONAL):
         found = _source(name)
         if found is not None and found.name == "__init__.py":
-            files += [file for file in found.parent.rglob("*.py") if "tests" not in file.relative_to(found.parent).parts]
+            files += [file for file in found.parent.rglob("*.py")
+                      if "tests" not in file.relative_to(found.parent).parts]
     pending = [name for file in files for name in imports_of(file)]
     seen: set[str] = set()
     standard, others = [], []

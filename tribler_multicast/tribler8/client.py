@@ -3,10 +3,11 @@ Tribler as the hosting client: what it offers on the LAN and where it listens.
 """
 from __future__ import annotations
 
+import importlib
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from .errors import guarded
+from .errors import find, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,27 @@ class TriblerClient:
         """
         if self.events is not None:
             self.events.notify(topic, kwargs)
+
+
+    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+        """
+        Download a torrent without anonymity, from these peers first. One that is there already gets the peers.
+
+        :raises ValueError: when it is there as an anonymous one: that is not tried on the LAN, ever.
+        """
+        manager = self.session.download_manager
+        download = manager.get_download(infohash)
+        if download is None or infohash in manager.metainfo_requests:
+            module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
+            config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
+            config.set_hops(0)
+            config.set_safe_seeding(False)
+            download = await manager.start_download_from_uri(f"magnet:?xt=urn:btih:{infohash.hex()}", config=config)
+        if download.config.get_hops() != 0:
+            message = "This torrent is there already as an anonymous download, which never uses the local network"
+            raise ValueError(message)
+        for address in addresses:
+            download.add_peer(address)
 
 
 def _is_link_local(text: str) -> bool:

@@ -18,8 +18,8 @@ class Neighbours:
     """
     Answers who is local, and where.
 
-    A peer chooses the addresses it announces, so they count only where they are on our own networks: nobody can send us
-    to a stranger on the internet.
+    A peer chooses the addresses it announces, so they count only where it was verified, or at least on our own
+    networks: nobody can send us to a stranger on the internet.
     """
 
     def __init__(self, community: MulticastCommunity) -> None:
@@ -42,12 +42,14 @@ class Neighbours:
 
     def addresses(self, peer: LocalPeer, service: str) -> list[tuple[str, int]]:
         """
-        List where a service of a peer (`ipv8` or `libtorrent`) can be reached: IPv4 first, then IPv6; at most one each,
-        the one that the peer was verified at where there is one.
+        List where a service of a peer (`ipv8` or `libtorrent`) can be reached: IPv4 first, then IPv6; at most one each.
+
+        IPv4 only where the peer was verified; over IPv6 that is at its link-local address, which is of no use here, so
+        there any address on our networks will do.
         """
         verified = {ip for _, ip, _ in peer.addresses}
-        announced = [(ip, port) for kind, ip, port in peer.services if kind == service and port and self.on_link(ip)]
-        announced.sort(key=lambda address: address[0] not in verified)
+        announced = [(ip, port) for kind, ip, port in peer.services
+                     if kind == service and port and (ip in verified or (":" in ip and self.on_link(ip)))]
         fourth = [address for address in announced if ":" not in address[0]][:1]
         sixth = [address for address in announced if ":" in address[0]][:1]
         return fourth + sixth

@@ -27,7 +27,7 @@ from .neighbours import Neighbours
 from .privacy import Privacy
 from .rest import gate, settings_door
 from .search import Search
-from .state import next_epoch, open_database
+from .state import next_epoch, open_database, remove_api, write_api
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +66,9 @@ class Plugin:
         self.config = ConfigSettings(find(session, "config"), os.environ)
         self.options = self.config.options
         self.client = TriblerClient(session, _optional("events on /api/events", lambda: HostEvents(session)))
-        self.assembly = Assembly(self.client, self.options, open_database(session.config),
-                                 next_epoch(Path(session.config.get("state_dir"))), self.config.save)
+        self.state_dir = Path(session.config.get("state_dir"))
+        self.assembly = Assembly(self.client, self.options, open_database(session.config), next_epoch(self.state_dir),
+                                 self.config.save)
         self.community = self._make_community()
         self.client.community = self.assembly.community = self.community
         self.neighbours = Neighbours(self.community)
@@ -124,6 +125,7 @@ class Plugin:
 
         async def unload_and_close() -> None:
             await unload()
+            remove_api(self.state_dir)
             self.assembly.stop_events()
             self.assembly.close()
 
@@ -137,6 +139,7 @@ class Plugin:
         deadline = time.monotonic() + OPEN_TIMEOUT
         while not self.session.ipv8.endpoint.is_open() and time.monotonic() < deadline:
             await asyncio.sleep(OPEN_POLL)
+        _optional("the command line", self._write_api)
         try:
             await self.assembly.start(self.community)
         except Exception:
@@ -145,6 +148,15 @@ class Plugin:
         self._hook_in()
         self.community.add_introduction_handler(self._introduced)
         self.community.register_task("look at Tribler", self._step, interval=STEP)
+
+    def _write_api(self) -> None:
+        """
+        Tell the command line where this Tribler answers.
+        """
+        port = self.session.rest_manager.get_api_port()
+        if port:
+            write_api(self.state_dir, f"http://{self.session.config.get('api/http_host')}:{port}",
+                      str(self.session.config.get("api/key") or ""))
 
     def _hook_in(self) -> None:
         """

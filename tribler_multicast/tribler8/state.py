@@ -4,6 +4,7 @@ What the plugin keeps beside Tribler's own files.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import time
@@ -17,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 EPOCH_FILE = "multicast_epoch"
 """Beside the identity, which it belongs to. No folder of our own there: Tribler lists each as a version to remove."""
+
+API_FILE = "api.json"
+"""The name under which the commands look for a running node."""
 
 MAX_EPOCH = 2**63
 """Epochs have 64 bits on the wire; what is above is a damaged file."""
@@ -62,3 +66,25 @@ def open_database(config: Any) -> PeerDatabase | None:  # noqa: ANN401
     except DatabaseTooNewError as error:
         logger.warning("Peers are not remembered: %s", error)
         return None
+
+
+def write_api(state_dir: Path, url: str, key: str) -> None:
+    """
+    Leave word where the API is, readable by the owner only, so that ``tribler-multicast --state-dir`` finds it.
+    """
+    path = state_dir / API_FILE
+    try:
+        path.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            json.dump({"url": url, "key": key, "page": f"{url}/ui/#/downloads/all?key={key}"}, file)
+    except OSError as error:
+        logger.warning("Cannot write %s: %s", path, error)
+
+
+def remove_api(state_dir: Path) -> None:
+    """
+    Take the word back.
+    """
+    with contextlib.suppress(OSError):
+        (state_dir / API_FILE).unlink()
