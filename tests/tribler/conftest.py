@@ -7,8 +7,6 @@ They need Tribler's sources (``TRIBLER_SRC``, or ``~/tribler-src``) and a Python
 """
 from __future__ import annotations
 
-import functools
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,9 +16,8 @@ import pytest
 
 from tests.lan.namespaces import why_not
 from tests.lan.testbed import Lan
-from tribler_multicast.tribler8.runner import RunError, find_python, source_tree
 
-from .host import Tribler
+from .host import Tribler, python_for, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,35 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.tribler)
 
 
-@functools.cache
-def _sources() -> tuple[Path | None, str]:
-    named = os.environ.get("TRIBLER_SRC")
-    folder = Path(named) if named else Path.home() / "tribler-src"
-    if not named and not folder.is_dir():
-        return None, "no Tribler sources: set TRIBLER_SRC to a checkout of Tribler 8.4.3, or put one into ~/tribler-src"
-    try:
-        return source_tree(folder), ""
-    except RunError as error:
-        return None, f"TRIBLER_SRC: {error}"
-
-
-@functools.cache
-def _python(tree: Path) -> tuple[str, str]:
-    try:
-        return find_python(tree, None), ""
-    except RunError as error:
-        return "", str(error)
-
-
 @pytest.fixture(scope="session")
 def tribler_source() -> Path:
     """
     Return the Tribler source tree, which tests do not write to.
     """
-    tree, reason = _sources()
-    if tree is None:
-        pytest.skip(reason)
-    return tree
+    try:
+        return sources()
+    except LookupError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +48,10 @@ def tribler_python(tribler_source: Path) -> str:
     """
     Return the Python that can run it.
     """
-    python, reason = _python(tribler_source)
-    if reason:
-        pytest.skip(reason)
-    return python
+    try:
+        return python_for(tribler_source)
+    except LookupError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

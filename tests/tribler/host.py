@@ -3,6 +3,7 @@ A real Tribler in a machine of the testbed, seen as its user sees it: through RE
 """
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.client
 import json
@@ -11,15 +12,16 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.lan.namespaces import TestbedError
 from tests.lan.node import ROOT, Node, RestError
 from tests.lan.processes import Process
+from tribler_multicast.tribler8.runner import RunError, find_python, source_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from tests.lan.testbed import Machine
 
@@ -37,6 +39,37 @@ sys.path[:0] = [sys.argv[1]]
 from tribler.tribler_config import DEFAULT_CONFIG
 print(json.dumps(DEFAULT_CONFIG))
 """
+
+
+@functools.cache
+def sources() -> Path:
+    """
+    Find Tribler's sources: ``TRIBLER_SRC``, or ``~/tribler-src``.
+
+    :raises LookupError: with what is missing.
+    """
+    named = os.environ.get("TRIBLER_SRC")
+    folder = Path(named) if named else Path.home() / "tribler-src"
+    if not named and not folder.is_dir():
+        raise LookupError("no Tribler sources: set TRIBLER_SRC to a checkout of Tribler 8.4.3, or have it in "
+                          "~/tribler-src")
+    try:
+        return source_tree(folder)
+    except RunError as error:
+        raise LookupError(f"TRIBLER_SRC: {error}") from error
+
+
+@functools.cache
+def python_for(tree: Path) -> str:
+    """
+    Find a Python that can run a tree: ``TRIBLER_PYTHON``, its own virtual environment, or this one.
+
+    :raises LookupError: with what is missing.
+    """
+    try:
+        return find_python(tree, None)
+    except RunError as error:
+        raise LookupError(str(error)) from error
 
 
 def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -136,6 +169,8 @@ class Tribler(Node):
         self.port = PORT + sum(isinstance(node, Tribler) for node in machine.nodes)
         self.url = f"http://127.0.0.1:{self.port}"
         self.mid, self.ready_at = "", 0.0
+        self.answered_at = 0.0
+        """Unix seconds when its REST first answered."""
         self._connection = None
         self._lock = threading.Lock()
         self.saved = state / "saved"
@@ -189,6 +224,7 @@ class Tribler(Node):
                 raise TestbedError(f"{self.name} ended with {self.process.returncode}: {self.log()[-3000:]}")
             try:
                 self.api("GET", "/api/events/info")
+                self.answered_at = self.answered_at or time.time()
                 self.mid = self.status()["mid"]
             except RestError as error:
                 if "switched off" in str(error) or "Could not find" in str(error):
@@ -199,7 +235,7 @@ class Tribler(Node):
                 break
             if time.monotonic() > deadline:
                 raise TestbedError(f"{self.name} is not ready in {timeout} s: {self.log()[-3000:]}")
-            time.sleep(0.1)
+            time.sleep(0.02)
         self.ready_at = time.time()
         return self
 

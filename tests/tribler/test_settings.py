@@ -130,6 +130,39 @@ def test_a_damaged_section_does_not_keep_tribler_from_starting(start: Callable[.
     broken.shutdown()
 
 
+def test_the_users_limits_survive_whatever_the_plugin_does_and_a_kill(start: Callable[..., Tribler], house: Lan) -> None:
+    machine = house.machine()
+    host = start(machine, "limited")
+    mine = {"max_upload_rate": 1_000_000, "max_download_rate": 2_000_000}
+    host.api("POST", "/api/settings", {"libtorrent": mine})
+    neighbour = start(house.machine(), "limitless")
+    host.wait_local(neighbour)
+    infohash = neighbour.share("limits.bin", bytes(3_000_000))
+    host.add(f"magnet:?xt=urn:btih:{infohash}")
+    host.wait_for(lambda: host.download(infohash).get("progress") == 1, 40, "downloaded")
+    host.api("PATCH", f"/api/downloads/{infohash}", {"upload_limit": 12_345, "download_limit": 54_321})
+    for change in ({"nickname": "x"}, {"search_local_peers": 3}, {"enabled": False}, {"enabled": True}):
+        host.rest("PATCH", "/settings", change)
+
+    def limits(tribler: Tribler) -> dict[str, Any]:
+        stored = tribler.api("GET", "/api/settings")["settings"]["libtorrent"]
+        session = tribler.api("GET", "/api/libtorrent/settings?hop=0")["settings"]
+        download = tribler.download(infohash)
+        return {**{name: stored[name] for name in mine}, "up": download["upload_limit"],
+                "down": download["download_limit"], "session_up": session["upload_rate_limit"],
+                "session_down": session["download_rate_limit"]}
+
+    expected = {**mine, "up": 12_345, "down": 54_321, "session_up": 1_000_000, "session_down": 2_000_000}
+    assert limits(host) == expected
+    time.sleep(2)  # Tribler writes what it keeps of a download by and by
+    host.kill()
+    again = start(machine, "limited")
+    again.wait_for(lambda: again.download(infohash).get("progress") == 1, 20, "the download is back")
+    assert limits(again) == expected
+    again.shutdown()
+    neighbour.shutdown()
+
+
 def test_run_changes_nothing_in_the_tree(copied_tree: Path, start: Callable[..., Tribler], house: Lan) -> None:
     tribler = start(house.machine(), "untouched", tree=copied_tree)
     tribler.shutdown()
