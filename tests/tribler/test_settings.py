@@ -130,7 +130,8 @@ def test_a_damaged_section_does_not_keep_tribler_from_starting(start: Callable[.
     broken.shutdown()
 
 
-def test_the_users_limits_survive_whatever_the_plugin_does_and_a_kill(start: Callable[..., Tribler], house: Lan) -> None:
+def test_the_users_limits_survive_whatever_the_plugin_does_and_a_kill(start: Callable[..., Tribler],
+                                                                      house: Lan) -> None:
     machine = house.machine()
     host = start(machine, "limited")
     mine = {"max_upload_rate": 1_000_000, "max_download_rate": 2_000_000}
