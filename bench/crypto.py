@@ -23,7 +23,20 @@ from tribler_multicast.protocol.handshake import Challenge
 from tribler_multicast.protocol.identity import Identity, pair_guard
 from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.links import Link
-from tribler_multicast.protocol.wire import IPV4, NO_GUARD, Address, Kind, Writer, channel_of, is_signed, without_guard
+from tribler_multicast.protocol.sealing import Seal
+from tribler_multicast.protocol.wire import (
+    IPV4,
+    MAX_SIGNED,
+    NO_GUARD,
+    PREFIX,
+    SEALED,
+    Address,
+    Kind,
+    Writer,
+    channel_of,
+    is_signed,
+    without_guard,
+)
 
 from .common import Report, main, on_core, say
 
@@ -31,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LINK = (2, IPV4)
+HERE = ("10.0.0.9", 32110)
 ATTEMPTS = 3
 """The best of so many counts: what disturbs only ever makes it slower."""
 
@@ -68,7 +82,8 @@ def rates(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, f
     return best
 
 
-def drops(made: Sequence[tuple[bytes, Seen]], seconds: float) -> tuple[float, dict[str, int]]:
+def drops(made: Sequence[tuple[bytes, Seen]], seconds: float,
+          seal: Seal | None = None) -> tuple[float, dict[str, int]]:
     """
     Return how many of these datagrams a node takes in per second, over and over, and the reasons it dropped them for.
 
@@ -76,6 +91,7 @@ def drops(made: Sequence[tuple[bytes, Seen]], seconds: float) -> tuple[float, di
     """
     core = MulticastProtocol(Identity(default_eccrypto.generate_key("curve25519")), 1)
     core.set_links([Link(*LINK, "10.0.0.1", 32110, ("10.0.0.1/16",))], 0.0)
+    core.set_seal(seal, 0.0)
     core.start(0.0)
     ticks, datagrams = itertools.count(), itertools.cycle(made)
 
@@ -95,7 +111,8 @@ def floods(random: Random) -> dict[str, list[tuple[bytes, Seen]]]:
     Make the datagrams of some floods: enough different ones that none is remembered for long.
     """
     writer = Writer(Identity(default_eccrypto.generate_key("curve25519")), 1)
-    known = writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), Introduction(5.0).pack())
+    mine = Address(IPV4, "10.0.0.9", 32110).pack() + Introduction(5.0).pack()
+    known = writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), mine)
     asked = Challenge(bytes(64), bytes(16), Address(IPV4, "10.0.0.9", 32110), Address(IPV4, "10.0.0.1", 32110)).pack()
     challenge = writer.datagram(Kind.CHALLENGE, channel_of(IPV4, False), asked, NO_GUARD)
 
@@ -107,12 +124,17 @@ def floods(random: Random) -> dict[str, list[tuple[bytes, Seen]]]:
         return [(data[:41] + random.randbytes(64) + data[105:-64] + random.randbytes(64), sources(multicast))
                 for _ in range(count)]
 
-    stamped = [(writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), Introduction(5.0).pack())[:-64]
+    def garbage(size: int) -> list[tuple[bytes, Seen]]:
+        return [(SEALED + random.randbytes(size - len(SEALED)), sources(True)) for _ in range(20_000)]
+
+    stamped = [(writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), mine)[:-64]
                 + random.randbytes(64), sources(True)) for _ in range(4000)]
     return {"random bytes": [(random.randbytes(random.randint(1, 1400)), sources(True)) for _ in range(4000)],
             "introductions, stamped, bad signatures, 4,000 looped": stamped,
             "introductions, bad signatures, 100,000": forged(known, True, 100_000),
-            "challenges, bad signatures": forged(challenge, False, 20_000)}
+            "challenges, bad signatures": forged(challenge, False, 20_000),
+            "sealed garbage of 330 bytes, in a group": garbage(330),
+            "sealed garbage of 1,400 bytes, in a group": garbage(1400)}
 
 
 def bench(options: argparse.Namespace) -> Report:
@@ -122,12 +144,15 @@ def bench(options: argparse.Namespace) -> Report:
     report = Report("crypto")
     key = default_eccrypto.generate_key("curve25519")
     other = Identity(default_eccrypto.generate_key("curve25519"))
-    writer, payload = Writer(Identity(key), 1), Introduction(5.0, nickname="node").pack()
+    writer = Writer(Identity(key), 1)
+    payload = Address(IPV4, "10.0.0.9", 32110).pack() + Introduction(5.0, nickname="node").pack()
     data = writer.datagram(Kind.INTRODUCTION, channel_of(IPV4, True), payload)
     public, signature = key.pub(), key.signature(data)
     pair_key = writer.identity.pair_key(other.key) or bytes(32)
     assert public.verify(signature, data)
     assert is_signed(data)
+    seal, largest, ports = Seal(bytes(32)), PREFIX + bytes(MAX_SIGNED - len(PREFIX)), itertools.count(1)
+    sealed, garbage = seal.seal(HERE, channel_of(IPV4, True), largest), SEALED + bytes(MAX_SIGNED)
     with on_core(0):
         found = rates({
             "IPv8 sign": lambda: key.signature(data),
@@ -136,6 +161,10 @@ def bench(options: argparse.Namespace) -> Report:
             "datagrams checked, key read from them": lambda: is_signed(data),
             "secrets agreed on": lambda: writer.identity.pair_key(other.key),
             "pair guards": lambda: pair_guard(pair_key, without_guard(data)),
+            "largest datagrams sealed": lambda: seal.seal(HERE, channel_of(IPV4, True), largest),
+            "largest datagrams opened": lambda: seal.open(HERE, channel_of(IPV4, True), sealed),
+            "sealed garbage, from ever new addresses": lambda: seal.open((HERE[0], next(ports) & 0xFFFF),
+                                                                         channel_of(IPV4, True), garbage),
         }, options.seconds)
         raw_check = {"other": "IPv8 verify", "theirs": found["IPv8 verify"], "more_is_better": True}
         report.row("datagrams made and signed", found["datagrams made and signed"], "/s", other="IPv8 sign",
@@ -144,7 +173,7 @@ def bench(options: argparse.Namespace) -> Report:
             report.row(name, found[name], "/s", **raw_check)
         for name, made in floods(Random(1)).items():
             say(f"crypto: {name}")
-            figure, reasons = drops(made, options.seconds)
+            figure, reasons = drops(made, options.seconds, seal if "group" in name else None)
             report.row(f"taken in under a flood: {name}", figure, "/s", **raw_check)
             report.details[name] = reasons
     report.details["rates"] = found

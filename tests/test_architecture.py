@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "tribler_multicast"
 FLOORS = (
     {"client", "settings"},
+    {"policy"},
     {"protocol", "lan", "coding"},
     {"transfer", "weather", "database"},
     {"community"},
@@ -21,7 +22,7 @@ FLOORS = (
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
     {"cli_common"},
-    {"cli_announce", "cli_tribler"},
+    {"cli_announce", "cli_friends", "cli_tribler"},
     {"cli"},
     {"__main__"},
 )

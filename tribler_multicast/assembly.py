@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .community.grouping import check_group
 from .restapi.announcements import Announcements
 
 if TYPE_CHECKING:
@@ -70,7 +71,11 @@ class Assembly:
     async def change_settings(self, changes: Mapping[str, Any]) -> None:
         """
         Save settings, then put them into effect. The changes are checked; when they cannot be saved nothing is changed.
+
+        :raises SettingError: one line, when they do not go together; nothing is changed.
         """
+        if changes.keys() & {"policy", "group_passphrase"}:
+            check_group(self.options, changes)
         self.save_settings({**self.options.file_values(), **changes})
         self.options.update(changes)
         await self.applied()

@@ -195,7 +195,8 @@ def make_parser() -> argparse.ArgumentParser:
     peers.add_argument("--local", action="store_true", help="only those that are local now")
 
     settings = command("settings", do_settings, "Show all settings or one, or change one.")
-    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?")
+    settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?",
+                          help="group_passphrase=- asks for it, or reads stdin")
 
     discover = command("discover", do_discover, "Ask the local network who is there.")
     discover.add_argument("--timeout", metavar="S", type=_seconds, default=DISCOVER_TIMEOUT,
@@ -213,6 +214,13 @@ def make_parser() -> argparse.ArgumentParser:
     ping.add_argument("mid", metavar="MID", type=_mid, nargs="?", help="of a node that is local now (default: all)")
     ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
+    ping.add_argument("--throughput", action="store_true",
+                      help="measure Mbit/s by multicast too, with up to 14 MB of packets to all")
+
+    friends = command("friends", do_friends, "Friends: list them, add one (ask, or accept its ask), remove one.")
+    friends.add_argument("action", metavar="list|add|remove", nargs="?", choices=("list", "add", "remove"),
+                         default="list")
+    friends.add_argument("mid", metavar="MID", nargs="?", help="of a node that is known (see peers), 40 hex digits")
 
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     add_tribler_commands(command)
@@ -332,8 +340,18 @@ def do_ping(options: argparse.Namespace) -> None:
     """
     from .cli_render import ping_lines  # noqa: PLC0415
 
-    body = {"count": options.count, **({"mid": options.mid} if options.mid else {})}
-    show(options, call(options, "POST", "/ping", body, 20 + PING_PATIENCE * options.count), ping_lines)
+    body = {"count": options.count, **({"mid": options.mid} if options.mid else {}),
+            **({"throughput": True} if options.throughput else {})}
+    show(options, call(options, "POST", "/ping", body, 30 + PING_PATIENCE * options.count), ping_lines)
+
+
+def do_friends(options: argparse.Namespace) -> None:
+    """
+    List, add or remove friends.
+    """
+    from .cli_friends import friends  # noqa: PLC0415
+
+    friends(options)
 
 
 def do_settings(options: argparse.Namespace) -> None:
@@ -346,6 +364,8 @@ def do_settings(options: argparse.Namespace) -> None:
     if options.setting is not None and name not in SETTINGS:
         raise Failed(f"there is no setting {name!r}, the settings are: {', '.join(SETTINGS)}", 2)
     if equals:
+        if text == "-" and SETTINGS[name].secret:
+            text = _read_secret(name)
         try:
             value = _checked(name, text)
         except argparse.ArgumentTypeError as error:
@@ -356,6 +376,17 @@ def do_settings(options: argparse.Namespace) -> None:
     if name:
         document["settings"] = [setting for setting in document["settings"] if setting["name"] == name]
     show(options, document, setting_lines)
+
+
+def _read_secret(name: str) -> str:
+    """
+    Read a secret that is to be on no command line, where others see it: typed unseen, or the first line of stdin.
+    """
+    if sys.stdin.isatty():
+        from getpass import getpass  # noqa: PLC0415
+
+        return getpass(f"{name}: ")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def do_doctor(options: argparse.Namespace) -> None:

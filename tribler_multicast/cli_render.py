@@ -69,7 +69,10 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     lines = [f"mid        {status['mid']}",
              f"nickname   {clean(status['nickname']) or MISSING}",
              f"version    {status['version']} ({status['client']})",
+             f"policy     {clean(status['policy'])}",
              f"uptime     {status['uptime']:.0f} s", ""]
+    if status["group"] is not None and status["group"]["warning"] is not None:
+        lines[-1:] = [paint(clean(status["group"]["warning"]), YELLOW), ""]
     rows = [[clean(item["name"]), ", ".join(item["joined"]) or "not joined",
              clean(item["error"] or item.get("note") or MISSING), ", ".join(map(clean, item["addresses"]))]
             for item in status["interfaces"]]
@@ -114,7 +117,13 @@ def ping_lines(document: dict[str, Any]) -> list[str]:
     times = ("min_ms", "avg_ms", "max_ms", "unicast_rtt_ms")
     rows = [[result["mid"], str(result["sent"]), str(result["received"]), f"{100 * result['loss']:.0f} %",
              *(MISSING if result[name] is None else f"{result[name]:.2f} ms" for name in times)] for result in results]
-    return table(("MID", "SENT", "RECEIVED", "LOSS", "MIN", "AVG", "MAX", "UNICAST"), rows)
+    headings = ["MID", "SENT", "RECEIVED", "LOSS", "MIN", "AVG", "MAX", "UNICAST"]
+    rates = [result.get("throughput_mbps") for result in results]
+    if any(rate is not None for rate in rates):
+        headings.append("THROUGHPUT")
+        for row, rate in zip(rows, rates, strict=True):
+            row.append(MISSING if rate is None else f"{rate:.1f} Mbit/s")
+    return table(headings, rows)
 
 
 def _value(value: object) -> str:

@@ -17,6 +17,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ CONTROL_PORTS = 16
 
 # Direction overrides and isolates: they can make one name look like another on a page or terminal.
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+VISIBILITIES = ("visible", "listen", "off")
+HARDWARE_ADDRESS = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}", re.ASCII)
 
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -87,6 +91,12 @@ SETTINGS: dict[str, Setting] = _table(
             "Network interfaces never to use, by name; stronger than interfaces.", False),
     Setting("ipv4", bool, "", True, None, None, None, "Use IPv4 multicast.", False),
     Setting("ipv6", bool, "", True, None, None, None, "Use IPv6 multicast.", False),
+    Setting("visibility", str, "", "visible", None, None, VISIBILITIES,
+            "On networks not in visibility_networks: visible, listen (hears, says nothing, lists nobody) or off.",
+            False),
+    Setting("visibility_networks", list, "", (), 0, 64, None,
+            "Visibility by network, as GATEWAY=visibility: the IP or hardware address of its gateway, see status.",
+            False),
     Setting("introduction_interval", float, "seconds", 5.0, 1, 60, None,
             "Shortest time between two introductions of this node; on a large network it grows by itself.", False),
     Setting("port", int, "", 32109, 1024, 65535, None,
@@ -95,6 +105,12 @@ SETTINGS: dict[str, Setting] = _table(
             "First of the 16 UDP ports of which this node takes a free one for its own messages.", True),
     Setting("log_level", str, "", "warning", None, None, ("debug", "info", "warning", "error"),
             "How much this node writes to its log.", False),
+    Setting("policy", str, "", "everyone", None, None, ("everyone", "friends", "group"),
+            "Who may talk with this node: everyone; friends (others get introductions and may ask); or group, the "
+            "holders of group_passphrase, unreadable to all others. Not set: group if there is a passphrase.", False),
+    Setting("group_passphrase", str, "", "", 0, 1024, None,
+            "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
+            "Never shown again; empty: none.", False, secret=True),
     Setting("search_local_peers", int, "", 10, 0, 20, None,
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
 )
@@ -195,6 +211,33 @@ def _has_controls(text: str) -> bool:
                for character in text)
 
 
+def network_rule(text: str) -> tuple[str, str]:
+    """
+    The gateway, written the one way, and the visibility in an entry of ``visibility_networks``. Raises ValueError.
+    """
+    gateway, _, visibility = text.rpartition("=")
+    gateway, visibility = gateway.strip(), visibility.strip()
+    if visibility not in VISIBILITIES:
+        raise ValueError(text)
+    if HARDWARE_ADDRESS.fullmatch(gateway):
+        return gateway.lower().replace("-", ":"), visibility
+    return str(ip_address(gateway.partition("%")[0])), visibility
+
+
+def _check_networks(setting: Setting, entries: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for entry in entries:
+        try:
+            gateway, visibility = network_rule(entry)
+        except ValueError:
+            message = (f"{setting.name} must have entries such as 192.168.1.1=listen or 02:00:5e:10:00:01=off, "
+                       f"not {shown(entry)}")
+            raise SettingError(message) from None
+        if seen.setdefault(gateway, visibility) != visibility:
+            message = f"{setting.name} must not name {gateway} twice"
+            raise SettingError(message)
+
+
 def _checked_names(setting: Setting, names: list[object]) -> list[str]:
     if setting.maximum is not None and len(names) > setting.maximum:
         message = f"{setting.name} must have at most {setting.maximum} names, not {len(names)}"
@@ -210,6 +253,8 @@ def _checked_names(setting: Setting, names: list[object]) -> list[str]:
             message = f"{setting.name} must have names of at most {MAX_INTERFACE_NAME} bytes"
             raise SettingError(message)
         checked[name] = None
+    if setting.name == "visibility_networks":
+        _check_networks(setting, list(checked))
     return list(checked)
 
 

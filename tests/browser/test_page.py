@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -131,6 +131,31 @@ def test_the_empty_page_checks_the_network_on_request(context: BrowserContext, s
     page.locator(".findings li").first.wait_for()
     assert page.locator(".findings").get_by_text("multicast works inside this machine with IPv4 on lo").is_visible()
     page.screenshot(path=pictures / "doctor.png", full_page=True)
+    assert complaints == []
+
+
+def test_announcements_do_not_make_the_page_fetch_its_list_again(context: BrowserContext,
+                                                                 start_node: StartNode) -> None:
+    first, second = start_node("a"), start_node("b")
+    page, complaints = open_page(context, first.ready["page"])
+    page.locator(f'tr[data-mid="{second.mid}"] .local-online').wait_for()
+    page.evaluate("""key => {
+        window.heard = 0;
+        new EventSource(`/api/multicast/events?key=${key}`).onmessage = ({ data }) => {
+            if (data.includes("multicast_announcement")) window.heard += 1;
+        };
+    }""", parse_qs(urlsplit(first.ready["page"]).query)["key"][0])
+    page.wait_for_timeout(1000)  # what is fetched at the start is fetched by then
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url))
+    for number in range(5):
+        second.call("POST", "/announcements", b'{"values": [%d]}' % number)
+    page.wait_for_function("window.heard === 5")
+    page.wait_for_timeout(500)
+    assert [url for url in fetched if "/peers" in url] == []
+    second.stop()
+    page.locator(f'tr[data-mid="{second.mid}"] .local-offline').wait_for()
+    assert [url for url in fetched if "/peers" in url] != []
     assert complaints == []
 
 

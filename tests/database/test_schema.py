@@ -30,6 +30,10 @@ CREATE TABLE "Peer" (
 KEY = b"LibNaCLPK:" + bytes(64)
 
 
+VERSION_2 = VERSION_1.replace("'1'", "'2'").replace(
+    '"total_down" INTEGER NOT NULL)', """"total_down" INTEGER NOT NULL, "capabilities" TEXT NOT NULL DEFAULT '[]')""")
+
+
 def old_file(path: Path, script: str = VERSION_1) -> None:
     from hashlib import sha1  # noqa: PLC0415
 
@@ -72,6 +76,27 @@ def test_file_of_version_1_is_migrated_with_its_data(path: Path) -> None:
     database.close()
     database = PeerDatabase.open(path, NOW)
     assert [record.capabilities for record in database.peers()] == [["search"]]
+    database.close()
+
+
+@pytest.mark.parametrize(("friend", "serial"), [("none", 0), ("received", 0), ("sent", 1), ("mutual", 1)])
+def test_file_of_version_2_keeps_its_friends_and_tells_them_anew(path: Path, friend: str, serial: int) -> None:
+    old_file(path, VERSION_2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute('UPDATE "Peer" SET "friend" = ?', (friend,))
+        connection.commit()
+    database = PeerDatabase.open(path, NOW)
+    [record] = database.peers()
+    assert (record.nickname, record.friend, record.total_down) == ("old friend", friend, 5_000_000_000)
+    assert (record.friend_refused, record.friend_serial, record.friend_their_serial, record.friend_acked) == (
+        False, serial, 0, 0)
+    database.set_friend(KEY, friend="sent", refused=False, serial=8, their_serial=2**63 - 1, acked=7, now=NOW)
+    assert database.write_errors == 0
+    database.close()
+    database = PeerDatabase.open(path, NOW)
+    [record] = database.peers()
+    assert (record.friend, record.friend_serial, record.friend_their_serial, record.friend_acked) == (
+        "sent", 8, 2**63 - 1, 7)
     database.close()
 
 

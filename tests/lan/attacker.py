@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GROUPS = {IPV4: "239.255.84.77", IPV6: "ff12::5472:6962"}
 PORT = 32109
 CONTROL_PORT = 32110
+ANYWHERE = {IPV4: ("192.168.1.200", CONTROL_PORT), IPV6: ("fe80::200", CONTROL_PORT)}
 
 SIGNATURE = 64
 """Bytes at the end of a signed datagram."""
@@ -57,11 +58,12 @@ class Forger:
         """
         return self.identity.mid.hex()
 
-    def introduction(self, family: int = IPV4) -> bytes:
+    def introduction(self, family: int = IPV4, source: tuple[str, int] | None = None) -> bytes:
         """
-        Return the next introduction.
+        Return the next introduction, which says it comes from `source`.
         """
-        return self.writer.datagram(Kind.INTRODUCTION, channel_of(family, True), self.body)
+        place = Address(family, *(source or ANYWHERE[family]))
+        return self.writer.datagram(Kind.INTRODUCTION, channel_of(family, True), place.pack() + self.body)
 
     def challenge(self, target: bytes, mine: tuple[str, int], theirs: tuple[str, int]) -> bytes:
         """

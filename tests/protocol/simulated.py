@@ -18,9 +18,12 @@ from tribler_multicast.protocol.events import Event, PeerAnswered, PeerGone, Pee
 from tribler_multicast.protocol.identity import Identity
 from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.links import Link
+from tribler_multicast.protocol.wire import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tribler_multicast.protocol.sealing import Seal
 
 LATENCY = 0.0002
 
@@ -43,6 +46,11 @@ def identity_from(seed: str) -> Identity:
     return Identity(default_eccrypto.key_from_private_bin(b"LibNaCLSK:" + secret + sha256(secret).digest()))
 
 
+def introduction_of(ip: str, port: int = 32110) -> bytes:
+    """Write the payload of an INTRODUCTION that says it comes from there."""
+    return Address(4 if "." in ip else 6, ip, port).pack() + Introduction(5.0).pack()
+
+
 class Node:
     """
     One machine with one interface on one simulated LAN.
@@ -53,6 +61,7 @@ class Node:
         self.number = number
         self.identity = identity_from(f"{lan.seed} {number}")
         self.links = [Link(2, 4, f"10.0.{number >> 8}.{number & 255}", 32110, ("10.0.0.1/16",))]
+        self.seal = kwargs.pop("seal", None)
         self.kwargs = kwargs
         self.epoch = 0
         self.history: list[tuple[float, Event]] = []
@@ -68,6 +77,7 @@ class Node:
         self.alive = True
         self.wake = None
         self.core.set_links(self.links, self.lan.now)
+        self.core.set_seal(self.seal, self.lan.now)
         self.core.start(self.lan.now)
         self.flush()
 
@@ -80,6 +90,12 @@ class Node:
         self.core.stop()
         self.flush()
         self.alive = False
+
+    def rekey(self, seal: Seal | None) -> None:
+        """Go into another group, or out of it."""
+        self.seal = seal
+        self.core.set_seal(seal, self.lan.now)
+        self.flush()
 
     def address(self, family: int = 4) -> tuple[str, int]:
         return next((link.ip, link.port) for link in self.links if link.family == family)

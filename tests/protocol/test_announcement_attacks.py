@@ -193,9 +193,9 @@ def test_forged_fragments_cost_no_more_than_their_budget_and_silence_nobody(monk
     lan, [sender, receiver] = neighbours(2)
     checked = []
 
-    def counting(data: bytes) -> bool:
+    def counting(data: bytes, domain: bytes) -> bool:
         checked.append(data[22])
-        return is_signed(data)
+        return is_signed(data, domain)
 
     monkeypatch.setattr("tribler_multicast.protocol.core.is_signed", counting)
     forged = Writer(sender.identity, 1)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.protocol.core import MulticastProtocol
-from tribler_multicast.protocol.introduction import Introduction
 from tribler_multicast.protocol.limits import (
     MAX_PENDING_CHALLENGES,
     PEER_BURST,
@@ -21,7 +20,7 @@ from tribler_multicast.protocol.limits import (
 from tribler_multicast.protocol.links import Link
 from tribler_multicast.protocol.wire import PREFIX, Kind, Writer
 
-from .simulated import Seen, SimulatedLan, identity_from
+from .simulated import Seen, SimulatedLan, identity_from, introduction_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +33,8 @@ RATE = 20_000
 @cache
 def stamped(number: int) -> tuple[str, bytes]:
     """Make a stamped introduction of a node of its own, at an address of its own; to forge one takes a millisecond."""
-    data = Writer(identity_from(f"forger {number}"), 1).datagram(Kind.INTRODUCTION, 4, Introduction(5.0).pack())
-    return f"10.0.{number & 3}.{1 + number % 251}", data
+    ip = f"10.0.{number & 3}.{1 + number % 251}"
+    return ip, Writer(identity_from(f"forger {number}"), 1).datagram(Kind.INTRODUCTION, 4, introduction_of(ip))
 
 
 def forged_introductions(seed: int, distinct: int | None) -> Iterator[tuple[str, int, bytes]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from tribler_multicast.community.grouping import GroupStatus
+
 KEY = "the key of the tests"
 
 
@@ -48,6 +50,7 @@ class Neighbour:
     first_seen: float = 1000.0
     last_seen: float = 2000.0
     epoch: int = 1
+    friend: str = "none"
 
 
 @dataclass
@@ -87,8 +90,10 @@ class HandMovedCommunity:
         self.asked: list[tuple[float, tuple[str, ...]]] = []
         self.handlers: list[Callable[[str, dict[str, Any]], None]] = []
         self.applied: list[set[str]] = []
+        self.in_group: GroupStatus | None = None
         self.pinged: list[tuple[bytes | None, int]] = []
         self.announced: list[tuple[Any, ...]] = []
+        self.decided: list[tuple[str, bytes]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
     async def start(self) -> None:
@@ -138,6 +143,32 @@ class HandMovedCommunity:
             raise KeyError(mid)
         return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt) for peer in asked]
 
+    def ask_friend(self, mid: bytes) -> str:
+        """
+        Remember who is asked.
+        """
+        return self.decide("ask", mid, "sent")
+
+    def withdraw_friend(self, mid: bytes) -> str:
+        """
+        Remember who is no friend.
+        """
+        return self.decide("withdraw", mid, "none")
+
+    def decide(self, what: str, mid: bytes, friend: str) -> str:
+        """
+        Decide about one who is here.
+        """
+        if mid == self.my_peer.mid:
+            msg = "that is this node itself"
+            raise ValueError(msg)
+        peer = next((peer for peer in self.peers if peer.mid == mid), None)
+        if peer is None:
+            raise KeyError(mid)
+        self.decided.append((what, mid))
+        peer.friend = friend
+        return friend
+
     def announce(self, values: tuple[Any, ...]) -> int:
         """
         Remember what can be sent.
@@ -171,6 +202,12 @@ class HandMovedCommunity:
         One interface.
         """
         return [Interface()]
+
+    def group(self) -> GroupStatus | None:
+        """
+        In the group that the test says.
+        """
+        return self.in_group
 
     def counters(self) -> dict[str, dict[str, int]]:
         """

@@ -31,12 +31,15 @@ def environment(**extra: str) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **extra}
 
 
-def run(*arguments: str, timeout: float = 30.0, **extra: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, timeout: float = 30.0, stdin: str | None = None, first_on_path: str = "",
+        **extra: str) -> subprocess.CompletedProcess[str]:
     """
-    Run a command to its end.
+    Run a command to its end; `first_on_path` is a folder whose modules hide those that are installed.
     """
+    env = environment(**extra)
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, (first_on_path, env["PYTHONPATH"])))
     return subprocess.run([sys.executable, "-m", "tribler_multicast", *arguments], capture_output=True, text=True,
-                          timeout=timeout, env=environment(**extra), check=False)
+                          input=stdin, timeout=timeout, env=env, check=False)
 
 
 def free_ports() -> tuple[int, int]:

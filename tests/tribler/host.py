@@ -245,6 +245,16 @@ class Tribler(Node):
         """
         return "\n".join([line for _, line in self.process.lines] + [super().log()])
 
+    def wait_for_line(self, text: str, timeout: float = 30.0) -> None:
+        """
+        Wait until this is in its log, and its REST answers.
+        """
+        deadline = time.monotonic() + timeout
+        while text not in self.log():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not in {timeout} s in the log of {self.name}: {text}\n{self.log()[-2000:]}")
+            time.sleep(0.1)
+
     def complaints(self) -> list[str]:
         """
         The tracebacks in its log that have to do with the plugin.

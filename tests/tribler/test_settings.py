@@ -3,6 +3,7 @@ The settings of the plugin in Tribler's configuration, changed through both door
 """
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,65 @@ def test_all_that_was_shown_can_be_posted_back(tribler: Tribler) -> None:
     shown = tribler.api("GET", "/api/settings")["settings"]
     assert tribler.api("POST", "/api/settings", shown) == {"modified": True}
     assert tribler.api("GET", "/api/settings")["settings"] == shown
+
+
+@pytest.mark.parametrize("door", ["PATCH", "POST"])
+def test_a_passphrase_counts_and_is_nowhere_to_be_read(start: Callable[..., Tribler], house: Lan, door: str) -> None:
+    secret = f"correct horse by {door}"
+    outsider = house.machine().node(f"outsider-{door}")
+    member = house.machine().node(f"member-{door}", group_passphrase=secret)
+    host = start(house.machine(), f"sealed-{door}")
+    host.wait_local(outsider)
+    if door == "PATCH":
+        host.rest("PATCH", "/settings", {"group_passphrase": secret})
+    else:
+        host.api("POST", "/api/settings", {"multicast": {"group_passphrase": secret, "nickname": "both at once"}})
+    host.wait_local(member)
+    host.wait_not_local(outsider)
+    shown = json.dumps([host.api("GET", "/api/settings"), host.rest("GET", "/settings")])
+    assert secret not in shown + json.dumps(host.configuration) + host.log()
+    kept = host.state / "multicast_secrets.json"
+    assert secret in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    host.shutdown()
+    again = start(host.machine, f"sealed-{door}")
+    again.wait_local(member)
+    assert again.status()["policy"] == "group"
+    again.shutdown()
+    assert not again.complaints()
+
+
+def test_a_group_without_a_passphrase_is_refused_and_at_the_start_said_in_one_line(
+        tribler: Tribler, start: Callable[..., Tribler], house: Lan) -> None:
+    with pytest.raises(RestError) as refused:
+        tribler.api("POST", "/api/settings", {"multicast": {"policy": "group"}})
+    assert refused.value.status == 422
+    host = start(house.machine(), "nopass", wait=False, policy="group")
+    node = house.machine().node("somebody", group_passphrase="a passphrase that is fine")
+    host.wait_for_line("tribler-multicast does not start: policy is group, but there is no passphrase")
+    host.rest("PATCH", "/settings", {"group_passphrase": "a passphrase that is fine"})
+    host.ready()
+    host.wait_local(node)
+    host.shutdown()
+    assert not host.complaints()
+
+
+def test_with_the_policy_friends_only_friends_are_searched(start: Callable[..., Tribler], house: Lan) -> None:
+    a, b = (start(house.machine(), f"friendly-{name}", wait=False) for name in "ab")
+    a.ready()
+    b.ready()
+    a.rest("PATCH", "/settings", {"policy": "friends"})
+    a.wait_local(b)
+    infohash = b.share("amongfriends.bin", bytes(1000))
+    time.sleep(1)
+    assert infohash not in a.known_torrents()
+    b.rest("PUT", f"/friends/{a.mid}")
+    a.wait_for(lambda: a.peer(b)["friend"] == "received", 5, "asked")
+    a.rest("PUT", f"/friends/{b.mid}")
+    a.wait_for(lambda: a.peer(b)["friend"] == "mutual", 5, "friends")
+    a.wait_for(lambda: infohash in a.known_torrents(), 10, "gossip among friends")
+    a.shutdown()
+    b.shutdown()
 
 
 def test_triblers_own_settings_are_none_of_our_business(tribler: Tribler) -> None:

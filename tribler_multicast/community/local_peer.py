@@ -12,7 +12,7 @@ class LocalPeer:
 
     `public_key` is IPv8's (74 bytes), `mid` 20 bytes; addresses are (`ipv4` or `ipv6`, IP, port) of its unicast
     sockets, services (`ipv8` or `libtorrent`, IP, port) of its client; `rtt` in seconds, `first_seen` (of this stay)
-    and `last_seen` in Unix seconds.
+    and `last_seen` in Unix seconds, `friend` `none`, `sent`, `received` or `mutual`.
     """
 
     public_key: bytes
@@ -26,6 +26,7 @@ class LocalPeer:
     first_seen: float
     last_seen: float
     epoch: int
+    friend: str = "none"
 
 
 class Discovered(NamedTuple):
@@ -42,7 +43,8 @@ class Discovered(NamedTuple):
 class PingResult:
     """
     What pinging one peer gave. `loss` is between 0 and 1; times are round trips in seconds, None when unknown: `min`,
-    `avg` and `max` of multicast there and unicast back, `unicast_rtt` of unicast both ways.
+    `avg` and `max` of multicast there and unicast back, `unicast_rtt` of unicast both ways. `throughput_mbps` is what
+    the link there carries by multicast in Mbit/s, counted in whole Ethernet frames; None when not measured.
     """
 
     mid: bytes
@@ -53,13 +55,15 @@ class PingResult:
     avg: float | None
     max: float | None
     unicast_rtt: float | None
+    throughput_mbps: float | None = None
 
 
 @dataclass(frozen=True)
 class InterfaceStatus:
     """
     One interface in use, or one that can't be used and why. `joined` lists the families, `note` is "", `vpn` or
-    `container`.
+    `container`, `gateway` has `ip` and `hardware_address` of the network's default gateway where they are known, and
+    `visibility` is what holds there: `visible`, `listen` or `off`.
     """
 
     name: str
@@ -69,3 +73,5 @@ class InterfaceStatus:
     error: str | None = None
     note: str = ""
     port: int | None = None
+    gateway: dict[str, str | None] | None = None
+    visibility: str = "visible"

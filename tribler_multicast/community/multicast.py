@@ -17,18 +17,28 @@ from ipv8.peerdiscovery.network import Network
 
 from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
-from ..protocol.events import Announced, PeerAnswered, PeerGone, PeerLocal, PingEnded
+from ..protocol.events import (
+    Announced,
+    ForeignSeal,
+    FriendChanged,
+    PeerAnswered,
+    PeerGone,
+    PeerLocal,
+    PingEnded,
+)
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
 from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
+from .befriending import Befriending, DatabaseBook
+from .grouping import Grouping, foreign_seal_line
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
 from .pinging import Pinging
-from .views import interface_statuses, lan_config, local_peer
+from .views import LAN_SETTINGS, interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,7 +65,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
+class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -86,11 +96,15 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.answered = Handlers("answers")
         self.announced = Handlers("announcements")
         self.ping_ends = {}
+        self.train_ends, self.train_tasks = {}, set()
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
-                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)))
+                                      shortest_interval=float(self.options.get("introduction_interval", 5.0)),
+                                      book=None if self.database is None else DatabaseBook(self.database))
+        self.apply_policy()
         self.lan.on_links = self.links_changed
+        self.lan.on_leaving = self.leave_links
         self.logger = logging.getLogger(__name__)
 
     # --- The 2009 module's calls in today's form.
@@ -174,7 +188,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
 
     def add_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
         """
-        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone` and `multicast_announcement`.
+        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone`, `multicast_announcement` and
+        `multicast_friend`.
         """
         self.happened.add(handler)
 
@@ -190,7 +205,7 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         List the interfaces in use, and those that should be but can't.
         """
-        return interface_statuses(self.lan.links.values())
+        return interface_statuses(self.lan.links.values(), self.lan.switched_off)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """
@@ -211,6 +226,9 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         if self.running:
             return
+        await self.take_seal()
+        if self._shutdown or self.core.started is not None:  # Something else happened while the key was worked out.
+            return
         self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         await self.lan.open()
         self.running = True
@@ -230,6 +248,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         self.running = False
         self.core.stop()
         self.pump()
+        for task in list(self.train_tasks):
+            task.cancel()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -253,9 +273,12 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         if "enabled" in changed:
             await (self.start() if self.options["enabled"] else self.stop())
+        self.apply_policy()
         if not self.running:
             return
-        if changed & {"interfaces", "interfaces_deny", "ipv4", "ipv6"}:
+        if changed & {"policy", "group_passphrase"} and not await self.change_group():
+            return
+        if changed & LAN_SETTINGS:
             self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         if "introduction_interval" in changed:
             self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
@@ -287,9 +310,16 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         """
         Tell the protocol which links there are.
         """
-        links = [Link(*link.key, *link.address, link.interface.networks(link.family))
+        links = [Link(*link.key, *link.address, link.interface.networks(link.family), link.silent)
                  for link in self.lan.links.values() if link.address is not None]
         self.core.set_links(links, self.now())
+        self.pump()
+
+    def leave_links(self, keys: list[tuple[int, int]]) -> None:
+        """
+        Say goodbye on links that are to fall silent.
+        """
+        self.core.leaving.leave(keys, self.now())
         self.pump()
 
     def on_datagram(self, datagram: Datagram) -> None:
@@ -328,6 +358,12 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
                 self.tell("multicast_announcement", mid=event.peer.mid.hex(), values=to_json(event.values))
             elif isinstance(event, PingEnded):
                 self.ping_ended(event.run)
+            elif isinstance(event, ForeignSeal):
+                self.logger.warning("%s", foreign_seal_line(event.source[0]))
+            elif isinstance(event, FriendChanged):
+                self.friend_changed(event)
+            else:
+                self.on_train_event(event)
         self.set_timer()
 
     def set_timer(self) -> None:
@@ -385,7 +421,8 @@ class MulticastCommunity(Pinging, IsolatedCommunity, LanListener):
         Get a peer as others see it.
         """
         return local_peer(state, time.time() - self.now(), {key[0]: link.interface.name
-                                                            for key, link in self.lan.links.items()})
+                                                            for key, link in self.lan.links.items()},
+                          self.core.friends.state(state.key))
 
     async def touch(self) -> None:
         """

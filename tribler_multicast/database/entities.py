@@ -42,5 +42,9 @@ def define_entities(db: Any) -> tuple[Any, Any]:  # noqa: ANN401
         friend = orm.Required(str)
         total_up = orm.Required(int, size=64)
         total_down = orm.Required(int, size=64)
+        friend_refused = orm.Required(bool)
+        friend_serial = orm.Required(int, size=64)
+        friend_their_serial = orm.Required(int, size=64)
+        friend_acked = orm.Required(int, size=64)
 
     return Peer, Meta

@@ -8,7 +8,8 @@ from typing import Final
 
 MAX_KNOWN_PEERS: Final = 10_000
 """Peers remembered. Keys cost nothing: someone on the LAN who verifies under a new one again and again must fill
-neither memory (about 1 KiB each, 10 MiB) nor disk. Twice the nodes of the largest LAN that is simulated."""
+neither memory (about 1 KiB each, 10 MiB) nor disk. Twice the nodes of the largest LAN that is simulated.
+Friends stay beyond it: the user chose each of them."""
 
 BUSY_TIMEOUT: Final = 0.1
 """Seconds to wait for another program's lock on the file. The event loop stands still meanwhile: at most this long,

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import limits
-from .record import PeerRecord, clean_addresses, clean_number, clean_text, mid_of
+from .record import FRIEND_STATES, PeerRecord, clean_addresses, clean_number, clean_text, mid_of
 from .schema import DatabaseTooNewError
 from .store import PeerStore
 
@@ -47,6 +47,8 @@ class PeerDatabase:
         self._seen: set[bytes] = set()
         self._removed: set[bytes] = set()
         self._in_file: set[bytes] = set()
+        # What was decided about friends in this run: the file, should it come late, knows no better.
+        self._befriended: set[bytes] = set()
         self._failing = False
         self._logged_at = -limits.LOG_INTERVAL
 
@@ -76,7 +78,11 @@ class PeerDatabase:
             known = self._peers.get(record.public_key)
             if known is not None:
                 # Met while there was no file: what is older than this run comes from the file.
-                record = replace(known, first_seen=record.first_seen, friend=record.friend,  # noqa: PLW2901
+                if known.public_key not in self._befriended:
+                    known = replace(known, friend=record.friend, friend_refused=record.friend_refused,
+                                    friend_serial=record.friend_serial, friend_acked=record.friend_acked,
+                                    friend_their_serial=record.friend_their_serial)
+                record = replace(known, first_seen=record.first_seen,  # noqa: PLW2901
                                  total_up=record.total_up, total_down=record.total_down)
             self._peers[record.public_key] = record
         self._forget()
@@ -97,6 +103,26 @@ class PeerDatabase:
             interface=None if interface is None else clean_text(interface),
             rtt_ms=None if rtt_ms is None else clean_number(rtt_ms),
             capabilities=sorted({clean_text(name) for name in capabilities}), is_local=True, was_local=True)
+        self._changed.add(public_key)
+        self._removed.discard(public_key)
+        self._forget(keep=public_key)
+        self._flush()
+
+    def set_friend(self, public_key: bytes, *, friend: str, refused: bool,  # noqa: PLR0913 (see PeerRecord)
+                   serial: int, their_serial: int, acked: int, now: float) -> None:
+        """
+        Remember what is between this user and a peer, known or not. ``now``: Unix seconds.
+
+        Raises ValueError for what is no key, state or time.
+        """
+        mid, now = mid_of(public_key), clean_number(now)
+        if friend not in FRIEND_STATES:
+            message = f"{friend!r} is no state of a friendship"
+            raise ValueError(message)
+        known = self._peers.get(public_key) or PeerRecord(public_key, mid, "", now, now)
+        self._peers[public_key] = replace(known, friend=friend, friend_refused=refused, friend_serial=serial,
+                                          friend_their_serial=their_serial, friend_acked=acked)
+        self._befriended.add(public_key)
         self._changed.add(public_key)
         self._removed.discard(public_key)
         self._forget(keep=public_key)
@@ -142,6 +168,12 @@ class PeerDatabase:
         """
         return self._peers.get(public_key)
 
+    def peer_with_mid(self, mid: bytes) -> PeerRecord | None:
+        """
+        The peer with this mid (20 bytes), None where it is not known.
+        """
+        return next((record for record in self._peers.values() if record.mid == mid), None)
+
     def close(self) -> None:
         """
         Write what is left to write and close the file. Later changes stay in memory; a second call does nothing.
@@ -155,15 +187,16 @@ class PeerDatabase:
 
     def _forget(self, keep: bytes | None = None) -> None:
         """
-        Drop peers beyond the limit: the longest unseen first, local ones later, friends last, ``keep`` never.
+        Drop peers beyond the limit: the longest unseen first, local ones later, ``keep`` never. Friends never either:
+        whom the user chose no crowd pushes out.
         """
         excess = len(self._peers) - limits.MAX_KNOWN_PEERS
         if excess <= 0:
             return
-        candidates = (record for record in self._peers.values() if record.public_key != keep)
-        for record in heapq.nsmallest(excess, candidates, key=lambda peer: (peer.is_friend, peer.is_local,
-                                                                            peer.last_seen)):
+        candidates = (peer for peer in self._peers.values() if peer.public_key != keep and not peer.is_friend)
+        for record in heapq.nsmallest(excess, candidates, key=lambda peer: (peer.is_local, peer.last_seen)):
             del self._peers[record.public_key]
+            self._befriended.discard(record.public_key)
             self._changed.discard(record.public_key)
             self._seen.discard(record.public_key)
             # Only what the file has must be removed from it: peers that come and go on a full disk leave no trace here.

@@ -26,6 +26,10 @@ class PeerRecord:
 
     ``public_key`` is IPv8's binary form, ``mid`` its SHA-1. Times are Unix seconds, ``rtt_ms`` milliseconds, totals
     bytes. An address is (family ``ipv4`` or ``ipv6``, ip, port). ``was_local`` stays true once ``is_local`` has been.
+
+    ``friend`` is what this user chose and what the peer did, together; ``friend_refused``: this user said no, and the
+    peer may not know yet. The serials are those of ``protocol.friends``: of our decision, of theirs, and of ours as far
+    as they know it.
     """
 
     public_key: bytes
@@ -42,6 +46,10 @@ class PeerRecord:
     friend: str = "none"
     total_up: int = 0
     total_down: int = 0
+    friend_refused: bool = False
+    friend_serial: int = 0
+    friend_their_serial: int = 0
+    friend_acked: int = 0
 
     @property
     def is_friend(self) -> bool:

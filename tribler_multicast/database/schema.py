@@ -19,7 +19,7 @@ from .record import PeerRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 CREATE: Final = (
     """CREATE TABLE "Meta" ("name" TEXT NOT NULL PRIMARY KEY, "value" TEXT NOT NULL)""",
@@ -37,12 +37,23 @@ CREATE: Final = (
         "friend" TEXT NOT NULL,
         "total_up" INTEGER NOT NULL,
         "total_down" INTEGER NOT NULL,
-        "capabilities" TEXT NOT NULL DEFAULT '[]')""",
+        "capabilities" TEXT NOT NULL DEFAULT '[]',
+        "friend_refused" BOOLEAN NOT NULL DEFAULT 0,
+        "friend_serial" INTEGER NOT NULL DEFAULT 0,
+        "friend_their_serial" INTEGER NOT NULL DEFAULT 0,
+        "friend_acked" INTEGER NOT NULL DEFAULT 0)""",
 )
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     # Version 1 did not remember what a peer can do.
     1: ("""ALTER TABLE "Peer" ADD COLUMN "capabilities" TEXT NOT NULL DEFAULT '[]'""",),
+    # Version 2 did not remember which decision about a friend is the newest, and who knows of it. An ask of ours gets
+    # the serial 1, which the other does not know yet: it is told.
+    2: ("""ALTER TABLE "Peer" ADD COLUMN "friend_refused" BOOLEAN NOT NULL DEFAULT 0""",
+        """ALTER TABLE "Peer" ADD COLUMN "friend_serial" INTEGER NOT NULL DEFAULT 0""",
+        """ALTER TABLE "Peer" ADD COLUMN "friend_their_serial" INTEGER NOT NULL DEFAULT 0""",
+        """ALTER TABLE "Peer" ADD COLUMN "friend_acked" INTEGER NOT NULL DEFAULT 0""",
+        """UPDATE "Peer" SET "friend_serial" = 1 WHERE "friend" IN ('sent', 'mutual')"""),
 }
 """What brings a file of version N to version N + 1. Only ever add to this table."""
 

@@ -13,6 +13,7 @@ from .finding import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ..community.grouping import GroupStatus
     from ..community.local_peer import InterfaceStatus
     from ..settings import Settings
 
@@ -21,18 +22,20 @@ __all__ = ["Finding", "examine"]
 logger = logging.getLogger(__name__)
 
 
-def examine(options: Settings, statuses: Sequence[InterfaceStatus] | None = None) -> list[Finding]:
+def examine(options: Settings, statuses: Sequence[InterfaceStatus] | None = None,
+            group: GroupStatus | None = None) -> list[Finding]:
     """
     Examine this machine, under these settings.
 
     :param statuses: the interfaces of the running node, None when no node runs in this process.
+    :param group: how its group is.
     """
-    from . import network, system  # noqa: PLC0415 (needs psutil, which callers of nothing else do not)
+    from . import groups, network, system  # noqa: PLC0415 (needs psutil, which callers of nothing else do not)
 
     findings: list[Finding] = []
     for part in (lambda: network.interfaces(options, statuses), lambda: network.ports(options, statuses),
                  lambda: network.loops(options), system.firewall, system.container,
-                 system.sealing, system.native_code):
+                 lambda: groups.group(options, group), lambda: groups.sealing(options), system.native_code):
         findings += _guarded(part)
     return findings
 

@@ -96,6 +96,14 @@ def _interface(interface: Interface, options: Settings,
         yield Finding(f"interface {name} is this machine itself: only nodes on this machine see each other", "info",
                       "For the network: tribler-multicast settings interfaces=")
     status = next((item for item in statuses or () if item.index == interface.index), None)
+    visibility = status.visibility if status is not None else "visible"
+    if visibility != "visible":
+        what = ("only listened to: nobody there sees this node, and it lists nobody" if visibility == "listen"
+                else "switched off")
+        yield Finding(f"interface {name} ({shown or 'no address yet'}) is {what}", "info",
+                      "So say the settings visibility and visibility_networks.")
+    if visibility == "off":
+        return
     if statuses is None:
         yield Finding(f"interface {name} can be used ({shown or 'no address yet'})", "ok")
     elif status is None or not status.joined:

@@ -170,21 +170,6 @@ def judge_container(in_container: bool, interfaces: list[str]) -> Iterator[Findi
                       "If others do not show up, start the container with --network host.")
 
 
-def sealing() -> Iterator[Finding]:
-    """
-    Which library can seal messages for a group?
-    """
-    for name in ("libnacl", "nacl.secret"):
-        try:
-            __import__(name)
-        except (ImportError, OSError):  # libnacl: OSError where the system has no libsodium
-            continue
-        yield Finding(f"messages can be sealed with {'libnacl' if name == 'libnacl' else 'PyNaCl'}", "ok")
-        return
-    yield Finding("there is no library to seal messages with (libnacl with libsodium, or PyNaCl)", "info",
-                  "Only needed for groups: pip install PyNaCl")
-
-
 def native_code() -> Iterator[Finding]:
     """
     Is there native code? This version has none, and needs none.

@@ -20,13 +20,21 @@ from . import interfaces as lan_interfaces
 from .interfaces import IPV4, IPV6, Interface
 from .options import current, read_ancillary
 from .sockets import explain, open_multicast, open_spare, open_unicast, rejoin
+from .train import arrival_of, note_arrivals, open_train
+from .visibility import LISTEN, OFF, VISIBLE, Visibility
 from .watcher import InterfaceWatcher
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
+    from .gateways import Gateway, Gateways
+    from .train import Sink
+
 LinkKey = tuple[int, int]
+
+ANCILLARY_SIZE: Final = 192
+"""Bytes for what the kernel tells of a datagram: interface, hop limit, time, drops."""
 
 RECEIVE_SIZE: Final = 2048
 """Bytes read of a datagram: more than any of ours, so that an oversize one shows as such."""
@@ -47,7 +55,7 @@ LOG_INTERVAL: Final = 60.0
 class LanConfig:
     """
     Where to listen. `allow` and `deny` are names of interfaces; the unicast port is the first free of `ports` from
-    `first_port` on, else any.
+    `first_port` on, else any. `networks` are (gateway, visibility), for those where it is not `visibility`.
     """
 
     group4: str = "239.255.84.77"
@@ -59,6 +67,8 @@ class LanConfig:
     deny: tuple[str, ...] = ()
     ipv4: bool = True
     ipv6: bool = True
+    visibility: str = VISIBLE
+    networks: tuple[tuple[str, str], ...] = ()
 
     def group(self, family: int) -> str:
         """
@@ -82,7 +92,7 @@ class Datagram(NamedTuple):
 @dataclass
 class LanLink:
     """
-    The sockets on one interface in one family, or why there are none.
+    The sockets on one interface in one family, or why there are none. A `silent` one is listened to, never spoken by.
     """
 
     interface: Interface
@@ -96,6 +106,15 @@ class LanLink:
     retry_at: float = 0.0
     rejoin_at: float = 0.0
     logged_at: float = field(default=-LOG_INTERVAL)
+    visibility: str = VISIBLE
+    gateways: tuple[Gateway, ...] = ()
+
+    @property
+    def silent(self) -> bool:
+        """
+        Whether nothing may be sent by it.
+        """
+        return self.visibility != VISIBLE
 
     @property
     def key(self) -> LinkKey:
@@ -113,6 +132,16 @@ class LanLink:
             return None
         ip, port = self.unicast.getsockname()[:2]
         return ip.partition("%")[0], port
+
+
+def same_network(before: tuple[Gateway, ...], now: tuple[Gateway, ...]) -> bool:
+    """
+    Tell whether gateways are those of before; a hardware address that was or is not known says nothing.
+    """
+    return len(before) == len(now) and all(
+        one.ip == other.ip and (one.hardware_address == other.hardware_address
+                                or None in (one.hardware_address, other.hardware_address))
+        for one, other in zip(before, now, strict=True))
 
 
 class LanListener:
@@ -134,7 +163,8 @@ class LanEndpoint(Endpoint):
     """
 
     def __init__(self, config: LanConfig | None = None,
-                 snapshot: Callable[[], list[Interface]] = lan_interfaces.snapshot) -> None:
+                 snapshot: Callable[[], list[Interface]] = lan_interfaces.snapshot,
+                 gateways: Callable[[Iterable[Interface]], Gateways] | None = None) -> None:
         """
         Create a closed endpoint.
         """
@@ -149,7 +179,11 @@ class LanEndpoint(Endpoint):
         self.bytes_up = self.bytes_down = 0
         self.packets_up = self.packets_down = 0
         self.on_links: Callable[[], None] | None = None
+        self.on_leaving: Callable[[list[LinkKey]], None] | None = None
+        self.sink: Sink | None = None
         self.watcher = InterfaceWatcher(self.reconcile)
+        self.visibility = Visibility(self.watcher.look_in, gateways)
+        self.switched_off: list[tuple[Interface, tuple[Gateway, ...]]] = []
         self.opened = False
         self.log = logging.getLogger(__name__)
 
@@ -242,10 +276,13 @@ class LanEndpoint(Endpoint):
         now = time.monotonic()
         self.loopbacks = {interface.index for interface in self.interfaces if interface.loopback}
         families = [family for family, wanted in ((IPV4, self.config.ipv4), (IPV6, self.config.ipv6)) if wanted]
+        usable = lan_interfaces.usable(self.interfaces, self.config.allow, self.config.deny)
+        seen = self.look_at_networks(usable)
         wanted = {(interface.index, family): interface
-                  for interface in lan_interfaces.usable(self.interfaces, self.config.allow, self.config.deny)
+                  for interface in usable if seen[interface.index][0] != OFF
                   for family in families if interface.address(family)
                   and not (family == IPV6 and interface.loopback and IPV4 in families and interface.ipv4)}
+        self.leave(wanted, seen)
         changed = False
         for key in [key for key, link in self.links.items() if not self.still_fits(link, wanted.get(key))]:
             self.close_link(self.links.pop(key))
@@ -254,14 +291,38 @@ class LanEndpoint(Endpoint):
             link = self.links.get(key)
             if link is None:
                 link = self.links[key] = LanLink(interface, key[1])
-            changed = changed or link.interface != interface
-            link.interface = interface
+            visibility, link.gateways = seen[interface.index]
+            changed = changed or link.interface != interface or link.visibility != visibility
+            link.interface, link.visibility = interface, visibility
             if link.unicast is None and now >= link.retry_at:
                 changed = self.open_link(link, now) or changed
             elif link.multicast is not None and now >= link.rejoin_at:
                 self.rejoin_link(link, now)
         if changed and self.on_links is not None:
             self.on_links()
+
+    def look_at_networks(self, usable: list[Interface]) -> dict[int, tuple[str, tuple[Gateway, ...]]]:
+        """
+        Get visibility and gateways of each interface, by index, as they are now.
+        """
+        self.visibility.refresh(usable)
+        rules = dict(self.config.networks)
+        seen = {interface.index: self.visibility.of(interface, self.config.visibility, rules) for interface in usable}
+        self.switched_off = [(interface, seen[interface.index][1]) for interface in usable
+                             if seen[interface.index][0] == OFF]
+        return seen
+
+    def leave(self, wanted: dict[LinkKey, Interface], seen: dict[int, tuple[str, tuple[Gateway, ...]]]) -> None:
+        """
+        Tell which links fall silent on a network where they spoke up to now, before they do. On another network nobody
+        knows us: there is nothing to say.
+        """
+        leaving = [key for key, link in self.links.items()
+                   if link.address is not None and not link.silent and key[0] in seen and seen[key[0]][0] != VISIBLE
+                   and same_network(link.gateways, seen[key[0]][1])
+                   and self.still_fits(link, wanted.get(key, link.interface))]
+        if leaving and self.on_leaving is not None:
+            self.on_leaving(leaving)
 
     @staticmethod
     def still_fits(link: LanLink, interface: Interface | None) -> bool:
@@ -344,7 +405,7 @@ class LanEndpoint(Endpoint):
         platform, key, own_index = self.platform, link.key, link.interface.index
         for _ in range(MOST_AT_ONCE):
             try:
-                data, ancillary, _flags, source = sock.recvmsg(RECEIVE_SIZE, 128)
+                data, ancillary, _flags, source = sock.recvmsg(RECEIVE_SIZE, ANCILLARY_SIZE)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as e:
@@ -352,6 +413,11 @@ class LanEndpoint(Endpoint):
                 return
             self.packets_down += 1
             self.bytes_down += len(data)
+            if self.sink is not None and data.startswith(self.sink.head):
+                index, when, lost = arrival_of(platform, ancillary)
+                if index in (None, own_index):
+                    self.sink.take(key, source[0].partition("%")[0], data, when, lost)
+                continue
             index, hops = read_ancillary(platform, ancillary)
             if index is not None and index != own_index and index not in self.loopbacks:
                 self.dropped["wrong_interface"] += 1
@@ -359,6 +425,15 @@ class LanEndpoint(Endpoint):
             self.deliver(Datagram(data, key, multicast, (source[0].partition("%")[0], source[1]), hops))
             if sock.fileno() < 0:
                 return  # Closed by what we just delivered.
+
+    def give_train_to(self, sink: Sink | None, key: LinkKey) -> None:
+        """
+        Give packets that begin as the sink says to it, with their times of arrival; None: to nobody any more.
+        """
+        self.sink = sink
+        link = self.links.get(key)
+        if link is not None and link.multicast is not None:
+            note_arrivals(self.platform, link.multicast, sink is not None)
 
     def deliver(self, datagram: Datagram) -> None:
         """
@@ -388,6 +463,9 @@ class LanEndpoint(Endpoint):
         if link is None or link.unicast is None:
             self.dropped["send_no_link"] += 1
             return
+        if link.silent:
+            self.dropped[LISTEN] += 1
+            return
         ip, port = address or (self.config.group(link.family), self.config.port)
         target = (ip, port) if link.family == IPV4 else (ip, port, 0, link.interface.index)
         spare = link.spare if doubtful else None
@@ -401,6 +479,19 @@ class LanEndpoint(Endpoint):
             link.send_error = None
             self.packets_up += 1
             self.bytes_up += len(data)
+
+    def open_train(self, key: LinkKey, loop: bool) -> socket.socket | None:
+        """
+        Open a socket to send a packet train by a link, None where nothing may be sent. `loop`: this machine hears it.
+
+        :raises OSError: when it can't be opened.
+        """
+        link = self.links.get(key)
+        if link is None or link.unicast is None or link.silent:
+            self.dropped[LISTEN if link is not None and link.silent else "send_no_link"] += 1
+            return None
+        group = self.config.group(link.family), self.config.port
+        return open_train(self.platform, link.interface, link.family, group, loop)
 
     def send_batch(self, datagrams: Iterable[tuple[LinkKey, tuple[str, int] | None, bytes, bool]]) -> None:
         """

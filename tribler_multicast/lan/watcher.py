@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NETLINK_GROUPS: Final = 0x1 | 0x10 | 0x100
-"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR of linux/rtnetlink.h."""
+NETLINK_GROUPS: Final = 0x1 | 0x10 | 0x100 | 0x40 | 0x400
+"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE of linux/rtnetlink.h."""
 
 POLL_TOLD: Final = 10.0
 POLL_UNTOLD: Final = 2.0

@@ -6,6 +6,7 @@
  */
 
 const REFRESH = 10000; // milliseconds between two looks without an event: round trips and "seen" go on changing
+const ANNOUNCEMENT = '{"topic": "multicast_announcement"';
 const COALESCE = 100; // milliseconds; a hundred nodes that arrive together are one redraw
 const RETRY_LONGEST = 10000; // milliseconds between two attempts to reach a node that is gone
 
@@ -103,7 +104,10 @@ class Page {
             this.setConnection("live", "Live");
             this.soon(); // what happened between the first look and this moment
         };
-        events.onmessage = () => this.soon();
+        events.onmessage = ({ data }) => {
+            // An announcement changes nothing on this page, and may be half a megabyte: not even parsed.
+            if (!data.startsWith(ANNOUNCEMENT)) this.soon();
+        };
         events.onerror = () => {
             events.close();
             if (this.events === events) this.explain(new TypeError("the event stream ended"));

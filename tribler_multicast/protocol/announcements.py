@@ -21,7 +21,7 @@ from .limits import (
     MAX_PEERS,
 )
 from .values import unpack_values
-from .wire import Header, Kind
+from .wire import PAIR_SEALED, Header, Kind
 
 if TYPE_CHECKING:
     from .core import MulticastProtocol
@@ -58,6 +58,7 @@ class Announcements:
         if assembly is None:
             self.core.counters.drop("duplicate")
             return
+        assembly.sealed = assembly.sealed or bool(header.channel & PAIR_SEALED)
         packed = self.core.reassembly.add(assembly, fragment, now)
         if packed is not None:
             self.core.events.append(Announced(peer, unpack_values(packed)))
@@ -76,6 +77,7 @@ class Announcements:
         if assembly is None:
             self.core.counters.drop("duplicate")
         else:
+            assembly.sealed = assembly.sealed or bool(header.channel & PAIR_SEALED)
             self.watch(assembly, now)
 
     def watch(self, assembly: Assembly, now: float) -> None:
@@ -123,7 +125,7 @@ class Announcements:
         if peer is not None and peer.epoch == assembly.epoch:
             path = peer.freshest_path()
             payload = pack_ask(assembly.head, assembly.missing())
-            self.core.outbox.to_peer(Kind.ASK, peer, path.link, path.address, payload)
+            self.core.outbox.to_peer(Kind.ASK, peer, path.link, path.address, payload, assembly.sealed)
 
     def give_up(self, assembly: Assembly) -> None:
         """

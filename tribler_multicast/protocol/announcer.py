@@ -1,5 +1,7 @@
 """
 The sender of announcements: fragments at a pace, what was announced afterwards, and again what somebody missed.
+
+Under the policy `friends` nothing of it goes to the group: each friend gets all of it by unicast, sealed for the pair.
 """
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Kept:
     """
     An announcement of ours: how much of it was sent, who asked for what again.
 
-    `asked` has the only peer that asked for a fragment, or None when several did; `shares` what each got again.
+    `asked` has the only peer that asked for a fragment, or None when several did; `shares` what each got again. One for
+    `friends` only goes to these keys (None: not chosen yet) one after the other, now to that whose `turn` it is; it
+    stays theirs when the policy changes.
     """
 
     head: Head
@@ -55,6 +59,10 @@ class Kept:
     sent: int = 0
     asked: dict[int, bytes | None] = field(default_factory=dict)
     shares: dict[bytes, int] = field(default_factory=dict)
+    private: bool = False
+    friends: list[bytes] | None = None
+    turn: int = 0
+    asked_alone: set[tuple[int, bytes]] = field(default_factory=set)
 
 
 class Announcer:
@@ -71,7 +79,7 @@ class Announcer:
         self.kept: dict[int, Kept] = {}
         self.kept_bytes = 0
         self.queue: deque[Kept] = deque()
-        self.again: deque[tuple[float, Kept, int]] = deque()
+        self.again: deque[tuple[float, Kept, int, bytes | None]] = deque()
         self.tokens = TokenBucket(ANNOUNCE_PER_SECOND, ANNOUNCE_TOKENS)
         self.repairs = TokenBucket(REPAIRS_PER_SECOND, REPAIRS_BURST)
         self.reminders = TokenBucket(UNICAST_TRAILERS_PER_SECOND, UNICAST_TRAILERS_BURST)
@@ -89,7 +97,7 @@ class Announcer:
             raise ValueError(msg)
         self.make_room(len(packed))
         self.number += 1
-        kept = Kept(Head.of(self.number, packed), packed)
+        kept = Kept(Head.of(self.number, packed), packed, private=self.core.policy.friends_only)
         self.kept[self.number] = kept
         self.kept_bytes += len(packed)
         self.queue.append(kept)
@@ -147,6 +155,8 @@ class Announcer:
         if not self.queue:
             return False
         kept = self.queue[0]
+        if self.is_private(kept):
+            return self.send_privately(kept, now)
         is_last = kept.sent + 1 == kept.head.count
         if not self.tokens.take(now, 1 + len(TRAILER_TIMES) if is_last else 1):
             return False
@@ -155,11 +165,67 @@ class Announcer:
         self.multicast(kept, kept.sent)
         kept.sent += 1
         if is_last:
-            self.queue.popleft()
-            for turn, delay in enumerate(TRAILER_TIMES):
-                self.core.timers.at(now + delay, partial(self.remind, kept, turn))
-            self.core.timers.at(now + KEPT_LIFETIME, lambda _now: self.drop(kept))
+            self.all_sent(now)
         return True
+
+    def all_sent(self, now: float) -> None:
+        """
+        Go on to the next announcement; say soon what this one was, and keep it for a while.
+        """
+        kept = self.queue.popleft()
+        for turn, delay in enumerate(TRAILER_TIMES):
+            self.core.timers.at(now + delay, partial(self.remind, kept, turn))
+        self.core.timers.at(now + KEPT_LIFETIME, lambda _now: self.drop(kept))
+
+    def is_private(self, kept: Kept) -> bool:
+        """
+        Tell whether an announcement is for friends only: it was when it was made, or the policy became so since.
+        """
+        kept.private = kept.private or self.core.policy.friends_only
+        return kept.private
+
+    def send_privately(self, kept: Kept, now: float) -> bool:
+        """
+        Send the next fragment to one friend, if the budget lets us; friends get it all one after the other, so that
+        each can put it together in time, however many there are.
+        """
+        if kept.friends is None:
+            kept.friends = [peer.key for peer in self.core.peers if self.core.policy.is_friend(peer)]
+            kept.sent = 0
+        if kept.friends:
+            if not self.tokens.take(now):
+                return False
+            self.to_friend(Kind.FRAGMENT, kept.friends[kept.turn],
+                           Fragment.cut(kept.head, kept.packed, kept.sent).pack())
+            kept.sent += 1
+            if kept.sent < kept.head.count:
+                return True
+            kept.turn += 1
+            if kept.turn < len(kept.friends):
+                kept.sent = 0
+                return True
+        kept.sent = kept.head.count
+        self.all_sent(now)
+        return True
+
+    @staticmethod
+    def was_sent(kept: Kept, key: bytes, index: int) -> bool:
+        """
+        Tell whether a peer was sent a fragment, so that it may miss it.
+        """
+        if kept.friends is None or key not in kept.friends:
+            return index < kept.sent
+        turn = kept.friends.index(key)
+        return turn < kept.turn or (turn == kept.turn and index < kept.sent)
+
+    def to_friend(self, kind: Kind, key: bytes, payload: bytes) -> None:
+        """
+        Send sealed to a friend, if it is still here and a friend.
+        """
+        peer = self.core.peers.get(key)
+        if peer is not None and self.core.policy.is_friend(peer):
+            path = peer.freshest_path()
+            self.core.outbox.to_peer(kind, peer, path.link, path.address, payload, sealed=True)
 
     def send_again(self, now: float) -> bool:
         """
@@ -167,15 +233,21 @@ class Announcer:
         """
         if not self.again or self.again[0][0] > now or not self.repairs.take(now):
             return False
-        _, kept, index = self.again.popleft()
+        _, kept, index, friend = self.again.popleft()
+        payload = Fragment.cut(kept.head, kept.packed, index).pack()
+        if friend is not None:
+            kept.asked_alone.discard((index, friend))
+            self.to_friend(Kind.FRAGMENT, friend, payload)
+            return True
         asker = kept.asked.pop(index)
+        if self.is_private(kept):  # Since it was asked for: who is a friend asks again.
+            return True
         if asker is None:
             self.multicast(kept, index)
             return True
         peer = self.core.peers.get(asker)
         if peer is not None:
             path = peer.freshest_path()
-            payload = Fragment.cut(kept.head, kept.packed, index).pack()
             self.core.outbox.to_peer(Kind.FRAGMENT, peer, path.link, path.address, payload)
         return True
 
@@ -210,6 +282,11 @@ class Announcer:
         if self.kept.get(kept.head.number) is not kept:
             return
         payload = kept.head.pack()
+        if self.is_private(kept):
+            for peer in self.core.peers:
+                if self.core.policy.is_friend(peer) and self.reminders.take(now):
+                    self.to_friend(Kind.TRAILER, peer.key, payload)
+            return
         for link in self.core.links:
             self.core.outbox.multicast(Kind.TRAILER, link, payload)
         if turn == UNICAST_TRAILER and len(self.core.peers) <= MAX_UNICAST_TRAILERS:
@@ -232,16 +309,24 @@ class Announcer:
         if kept is None or kept.head != head:
             self.core.counters.drop("unexpected")
             return
+        if self.is_private(kept) and not self.core.policy.is_friend(peer):
+            self.core.counters.drop("not_friend")
+            return
         for index in missing:
-            if index >= kept.sent or kept.asked.get(index, b"") == peer.key:
+            if (not self.was_sent(kept, peer.key, index) or kept.asked.get(index, b"") == peer.key
+                    or (index, peer.key) in kept.asked_alone):
                 continue
             share = kept.shares.get(peer.key, 0)
             if share >= REPAIR_SHARE * head.count + REPAIR_LEAST:
                 self.core.counters.drop("repair_share")
                 break
             kept.shares[peer.key] = share + 1
+            if kept.private:
+                kept.asked_alone.add((index, peer.key))
+                self.again.append((now + REPAIR_GATHER, kept, index, peer.key))
+                continue
             if index not in kept.asked:
-                self.again.append((now + REPAIR_GATHER, kept, index))
+                self.again.append((now + REPAIR_GATHER, kept, index, None))
             kept.asked[index] = None if index in kept.asked else peer.key
         if self.again and self.timer is None:
             self.timer = self.core.timers.at(self.again[0][0], self.send)

@@ -16,48 +16,38 @@ from typing import TYPE_CHECKING, Any
 
 from .announcements import Announcements
 from .announcer import Announcer
-from .budget import KeyedBuckets
+from .candidates import Candidates
 from .counters import Counters
-from .events import Event, PeerAnswered, PeerGone, PeerLocal
+from .events import Event, PeerGone
 from .exchange import Exchange
+from .friends import Friends
 from .gate import Gate
+from .group import Group
 from .handshake import PendingChallenges, Secrets
-from .introduction import Introduction, pack_capabilities, unpack_capabilities
-from .limits import (
-    ANSWER_SPREAD,
-    ANSWERS_PER_PEER_BURST,
-    ANSWERS_PER_PEER_PER_SECOND,
-    BURST_TIMES,
-    LINK_BURST_TIMES,
-    MAX_ANSWER_SPREAD,
-    MAX_PEERS,
-    MIN_INTERVAL,
-)
+from .introducer import Introducer
+from .introduction import Introduction
+from .leaving import Leaving
+from .limits import MIN_INTERVAL
 from .liveness import Liveness
 from .outbox import Outbox
-from .pace import introduction_interval, next_introduction
+from .pages import Pages
 from .peers import PeerState, PeerTable
 from .ping import Pings
+from .policy import Policy
+from .puller import Puller
 from .reassembly import Reassembly
-from .timers import Timer, Timers
-from .wire import (
-    KIND_NAMES,
-    Header,
-    Kind,
-    Reader,
-    WireError,
-    is_signed,
-)
+from .timers import Timers
+from .train import Trains
+from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .friends import FriendBook
     from .identity import Identity
     from .links import Arrival, Destination, Link
     from .peers import LinkKey
-
-GOODBYE_COPIES = 2
-MAX_UNICAST_GOODBYES = 256
+    from .sealing import Seal
 
 
 class MulticastProtocol:
@@ -66,9 +56,11 @@ class MulticastProtocol:
     """
 
     def __init__(self, identity: Identity, epoch: int, introduction: Introduction | None = None,
-                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL) -> None:
+                 random: Random | None = None, shortest_interval: float = MIN_INTERVAL,
+                 book: FriendBook | None = None) -> None:
         """
-        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity.
+        Create a node that has no links yet. `epoch` must be higher than at any earlier start with this identity; `book`
+        keeps its friends from one start to the next.
         """
         self.identity = identity
         self.epoch = epoch
@@ -83,25 +75,37 @@ class MulticastProtocol:
         self.pending = PendingChallenges()
         self.secrets = Secrets()
         self.reassembly = Reassembly()
-        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly)
+        self.friends = Friends(self, book)
+        self.policy = Policy(self.friends)
+        self.gate = Gate(identity.key, self.peers, self.pending, self.secrets, self.reassembly, self.policy)
         self.exchange = Exchange(self)
+        self.introducer = Introducer(self)
         self.liveness = Liveness(self)
         self.announcer = Announcer(self)
         self.announcements = Announcements(self)
         self.pings = Pings(self)
-        self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
+        self.candidates = Candidates(self)
+        self.pages = Pages(self)
+        self.puller = Puller(self)
+        self.group = Group(self)
+        self.outbox.wrap = self.group.wrap
+        self.trains = Trains(self)
+        self.leaving = Leaving(self)
         self.started: float | None = None
-        self.next_introduction: Timer | None = None
         self.events: list[Event] = []
         self.handlers: dict[int, Callable[[Header, Arrival, float], None]] = {
-            Kind.INTRODUCTION: self.on_introduction, Kind.SOLICITATION: self.on_solicitation,
+            Kind.INTRODUCTION: self.introducer.on_introduction,
+            Kind.SOLICITATION: self.introducer.on_solicitation,
             Kind.CHALLENGE: self.exchange.on_challenge, Kind.RESPONSE: self.exchange.on_response,
             Kind.CONFIRM: self.exchange.on_confirm}
         self.peer_handlers: dict[int, Callable[[PeerState, Header, Arrival, float], None]] = {
-            Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.on_answer,
+            Kind.GOODBYE: self.on_goodbye, Kind.ANSWER: self.introducer.on_answer,
             Kind.PROBE: self.liveness.on_probe, Kind.PROBE_REPLY: self.liveness.on_reply,
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
-            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong}
+            Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
+            Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page,
+            Kind.FRIEND: self.friends.on_friend}
+        self.peer_handlers.update(self.trains.handlers())
 
     # --- What the shell calls.
 
@@ -110,45 +114,51 @@ class MulticastProtocol:
         Tell the links there are now; peers on links or networks that are gone are dropped, new links get a burst.
         """
         before, self.links = self.links, {link.key: link for link in links}
+        self.outbox.silent = frozenset(key for key, link in self.links.items() if link.silent)
         for peer in self.peers:
             for path in list(peer.paths.values()):
                 link = self.links.get(path.link)
-                if link is None or not link.is_on_link(path.address[0]):
+                if link is None or link.silent or not link.is_on_link(path.address[0]):
                     self.drop_path(peer, path.link, "interface")
-        fresh = [key for key, link in self.links.items() if before.get(key) != link]
+        fresh = [key for key, link in self.links.items() if before.get(key) != link and not link.silent]
         if fresh and self.started is not None:
-            for delay in LINK_BURST_TIMES:
-                self.timers.at(now + delay, lambda _now: self.solicit_on(fresh, ()))
+            self.introducer.begin_on(fresh, now)
 
     def start(self, now: float) -> None:
         """
         Begin to introduce this node.
         """
         self.started = now
-        for delay in BURST_TIMES:
-            self.timers.at(now + delay, self.introduce)
-        self.schedule_introduction(now + BURST_TIMES[-1])
+        self.introducer.start(now)
+        self.puller.start(now)
 
-    def stop(self) -> None:
+    def stop(self, reason: str = "stopped") -> None:
         """
         Say goodbye to all, forget all peers and fall silent.
         """
         if self.started is None:
             return
-        for _ in range(GOODBYE_COPIES):
-            for key in self.links:
-                self.outbox.multicast(Kind.GOODBYE, key, b"")
-        for peer in list(self.peers)[:MAX_UNICAST_GOODBYES]:
-            for path in peer.paths.values():
-                self.outbox.to_peer(Kind.GOODBYE, peer, path.link, path.address, b"")
+        self.leaving.say_goodbye(self.links)
         self.started = None
         self.timers = Timers()
         self.exchange.forget()
         self.announcer.forget()
         self.pings.forget()
+        self.introducer.heard.clear()
+        self.candidates.clear()
+        self.pages.forget()
+        self.puller.forget()
+        self.friends.forget()
+        self.trains.forget()
         self.reassembly.clear()
         for peer in self.peers:
-            self.drop_peer(peer, "stopped")
+            self.drop_peer(peer, reason)
+
+    def set_seal(self, seal: Seal | None, now: float) -> None:
+        """
+        Go into a group, into another, or out of it (None): goodbye under the old seal, a new beginning under the new.
+        """
+        self.group.change(seal, now)
 
     def set_shortest_interval(self, shortest: float, now: float) -> None:
         """
@@ -156,10 +166,7 @@ class MulticastProtocol:
         """
         self.shortest_interval = shortest
         if self.started is not None:
-            if self.next_introduction is not None:
-                self.next_introduction.cancel()
-            self.introduce(now)
-            self.schedule_introduction(now)
+            self.introducer.restart(now)
 
     def set_introduction(self, introduction: Introduction, now: float) -> None:
         """
@@ -178,27 +185,31 @@ class MulticastProtocol:
         """
         return self.announcer.announce(values, now)
 
+    def want_now(self, mid: bytes, now: float) -> bool:
+        """
+        Verify a candidate at once, because somebody asks for it; False when none has this mid (20 bytes).
+        """
+        return self.candidates.want_now(mid, now)
+
     def solicit(self, capabilities: Iterable[str]) -> None:
         """
         Ask all for an answer: peers that have these capabilities give one, strangers challenge us.
 
         :raises ValueError: for an unknown capability.
         """
-        self.solicit_on(list(self.links), capabilities)
-
-    def solicit_on(self, links: Iterable[LinkKey], capabilities: Iterable[str]) -> None:
-        """
-        Ask on some links. On a new link this finds peers that hold us as verified still, while we lost them.
-        """
-        payload = pack_capabilities(capabilities) + self.current_introduction().pack()
-        if self.started is not None:
-            for key in links:
-                if key in self.links:
-                    self.outbox.multicast(Kind.SOLICITATION, key, payload)
+        self.introducer.solicit(list(self.links), capabilities)
 
     def datagram_received(self, data: bytes, arrival: Arrival, now: float) -> None:
         """
         Take in one datagram. Never raises, whatever is in it.
+        """
+        opened = self.group.unwrap(data, arrival, now)
+        if opened is not None:
+            self.take_in(opened, arrival, now)
+
+    def take_in(self, data: bytes, arrival: Arrival, now: float) -> None:
+        """
+        Take in one signed datagram.
         """
         reason = self.gate.look(data, arrival, self.links)
         if reason is not None:
@@ -207,7 +218,7 @@ class MulticastProtocol:
         header, reason = self.gate.admit(data, arrival, now)
         if reason is not None:
             self.on_refused(arrival, reason)
-        elif not is_signed(data):
+        elif not is_signed(data, self.group.domain):
             self.counters.drop("bad_signature")
         else:
             self.counters.received[KIND_NAMES[header.kind]] += 1
@@ -273,59 +284,6 @@ class MulticastProtocol:
         """
         self.drop_peer(peer, "goodbye")
 
-    def on_introduction(self, header: Header, arrival: Arrival, now: float) -> None:
-        """
-        Take note of an introduction.
-        """
-        self.note_introduction(header, arrival, Reader(header.payload), now)
-
-    def note_introduction(self, header: Header, arrival: Arrival, reader: Reader, now: float) -> None:
-        """
-        Take note of a verified peer that goes on; challenge whoever is not verified on this path.
-        """
-        introduction = Introduction.read(reader)
-        reader.end()
-        peer = self.peers.get(header.signer)
-        if peer is not None and header.epoch == peer.epoch:
-            self.update_introduction(peer, introduction)
-            if self.heard(peer, arrival, now):
-                return
-        self.exchange.want(header.signer, arrival.link, arrival.source, now)
-
-    def on_solicitation(self, header: Header, arrival: Arrival, now: float) -> None:
-        """
-        Answer a verified peer that asks for capabilities we have, after a random time; treat it as an introduction too.
-        """
-        reader = Reader(header.payload)
-        wanted = unpack_capabilities(reader.number(2))
-        self.note_introduction(header, arrival, reader, now)
-        peer = self.peers.get(header.signer)
-        if peer is None or header.epoch != peer.epoch or not wanted <= self.introduction.capabilities:
-            return
-        if not self.answers.take(peer.key, now):
-            self.counters.drop("rate")
-            return
-        delay = self.random.uniform(0, min(self.peers.path_count * ANSWER_SPREAD, MAX_ANSWER_SPREAD))
-        link, address = arrival.link, arrival.source
-
-        def answer(_: float) -> None:
-            path = peer.paths.get(link)
-            if path is not None and path.address == address:
-                self.outbox.to_peer(Kind.ANSWER, peer, link, address, self.current_introduction().pack())
-
-        self.timers.at(now + delay, answer)
-
-    def on_answer(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
-        """
-        Pass on the answer of a verified peer.
-        """
-        reader = Reader(header.payload)
-        introduction = Introduction.read(reader)
-        reader.end()
-        if self.heard(peer, arrival, now):
-            self.update_introduction(peer, introduction)
-            self.events.append(PeerAnswered(peer, arrival.source))
-
     # --- Peers.
 
     def heard(self, peer: PeerState, arrival: Arrival, now: float) -> bool:
@@ -338,16 +296,6 @@ class MulticastProtocol:
         path.heard = now
         path.probes = 0
         return True
-
-    def update_introduction(self, peer: PeerState, introduction: Introduction) -> None:
-        """
-        Take over what a verified peer says of itself now.
-        """
-        if introduction != peer.introduction:
-            told = (peer.introduction.nickname, peer.introduction.capabilities, peer.introduction.services)
-            peer.introduction = introduction
-            if told != (introduction.nickname, introduction.capabilities, introduction.services):
-                self.events.append(PeerLocal(peer, first=False))
 
     def drop_path(self, peer: PeerState, link: LinkKey, reason: str) -> None:
         """
@@ -369,27 +317,10 @@ class MulticastProtocol:
         """
         Get the introduction with the interval that holds now.
         """
-        interval = introduction_interval(self.peers.path_count, self.shortest_interval)
-        mine = self.introduction
-        return Introduction(interval, mine.capabilities, mine.nickname, mine.services)
+        return self.introducer.current()
 
-    def introduce(self, now: float, links: Iterable[LinkKey] | None = None) -> None:
+    def introduce(self, now: float) -> None:
         """
-        Introduce this node on these links, on all by default.
+        Introduce this node on all links.
         """
-        payload = self.current_introduction().pack()
-        for key in list(self.links) if links is None else links:
-            if key in self.links:
-                self.outbox.multicast(Kind.INTRODUCTION, key, payload)
-
-    def schedule_introduction(self, now: float) -> None:
-        """
-        Introduce this node again and again, at the pace that holds each time.
-        """
-        interval = introduction_interval(self.peers.path_count, self.shortest_interval)
-
-        def again(now: float) -> None:
-            self.introduce(now)
-            self.schedule_introduction(now)
-
-        self.next_introduction = self.timers.at(now + next_introduction(interval, self.random), again)
+        self.introducer.introduce(now)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .peers import PeerState
     from .ping import PingRun
+    from .train import Train, TrainRun
+    from .train_receiver import Session
 
 
 @dataclass(frozen=True)
@@ -58,4 +60,62 @@ class PingEnded:
     run: PingRun
 
 
-Event = PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded
+@dataclass(frozen=True)
+class ForeignSeal:
+    """
+    Something sealed came from this address that does not open in our group: another passphrase is in use here. Told
+    seldom.
+    """
+
+    source: tuple[str, int]
+
+
+@dataclass(frozen=True)
+class FriendChanged:
+    """
+    What is between this node and a key (64 bytes; local or not) changed: `none`, `sent`, `received` or `mutual`.
+    """
+
+    key: bytes
+    mid: bytes
+    friend: str
+
+
+@dataclass(frozen=True)
+class TrainDue:
+    """
+    The packets of a train are to be sent now; tell `Trains.sent` when they were.
+    """
+
+    train: Train
+
+
+@dataclass(frozen=True)
+class TrainHeard:
+    """
+    The packets of a peer's train come soon: give them to the session until TrainOver, with the times they came.
+    """
+
+    session: Session
+
+
+@dataclass(frozen=True)
+class TrainOver:
+    """
+    No more packets of this train are awaited.
+    """
+
+    session: Session
+
+
+@dataclass(frozen=True)
+class TrainRunEnded:
+    """
+    All reports of a measurement came, or their time is over.
+    """
+
+    run: TrainRun
+
+
+Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
+         | TrainDue | TrainHeard | TrainOver | TrainRunEnded)

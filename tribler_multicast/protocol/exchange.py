@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .events import PeerAnswered, PeerLocal
@@ -18,6 +19,7 @@ from .limits import (
 from .pace import challenge_delay
 from .peers import Path, PeerState
 from .replay import ReplayWindow
+from .wants import Want, Wants
 from .wire import NO_GUARD, Address, Header, Kind
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Exchange:
         Work on the tables of `core`.
         """
         self.core = core
-        self.wanted: set[tuple[bytes, LinkKey]] = set()
+        self.wanted = Wants(core.random)
+        self.drawing = False
         self.answered: OrderedDict[tuple[bytes, LinkKey], float] = OrderedDict()
 
     def forget(self) -> None:
@@ -65,6 +68,7 @@ class Exchange:
         Forget whom we wanted to challenge, and all challenges under way.
         """
         self.wanted.clear()
+        self.drawing = False
         self.answered.clear()
         self.core.pending = self.core.gate.pending = PendingChallenges()
 
@@ -78,38 +82,67 @@ class Exchange:
         if not core.peers.has_room(key, link, address[0]):
             core.counters.drop("table_full")
             return
-        if (key, link) in self.wanted or len(self.wanted) >= MAX_PENDING_CHALLENGES:
+        want = Want(key, link, address, now)
+        if not self.wanted.add(want):
             return
-        delay = challenge_delay(core.peers.path_count, core.random)
+        delay = challenge_delay(max(core.peers.address_count, self.wanted.crowd()), core.random)
         newcomer = core.started is not None and now - core.started < BURST_TIMES[-1]
         if newcomer and core.identity.key > key:
             delay += YIELD_TIME
 
-        def due(now: float) -> None:
-            self.wanted.discard((key, link))
-            peer = core.peers.get(key)
-            path = peer.paths.get(link) if peer is not None else None
-            verified_since = path is not None and path.address == address and path.since >= wanted_at
-            if not verified_since and now - self.answered.get((key, link), float("-inf")) > CONFIRM_WAIT:
-                self.challenge(key, link, address, now)
-
-        wanted_at = now
-        self.wanted.add((key, link))
         if delay:
-            core.timers.at(now + delay, due)
+            core.timers.at(now + delay, partial(self.due, want))
         else:
-            due(now)
+            self.due(want, now)
 
-    def challenge(self, key: bytes, link: LinkKey, address: HostPort, now: float) -> None:
+    def due(self, want: Want, now: float) -> None:
         """
-        Send a CHALLENGE if the budgets let us, and repeat it if no answer comes.
+        Challenge somebody now, or when the lot falls on it if too many were verified just now.
+        """
+        if not self.is_wanted(want, now):
+            self.wanted.remove(want)
+        elif not self.drawing and self.wanted.room(now):
+            self.wanted.remove(want)
+            self.challenge(want.key, want.link, want.address, now)
+        else:
+            self.wanted.hold(want)
+            if not self.drawing:
+                self.drawing = True
+                self.core.timers.at(now + self.wanted.pause(), self.draw)
+
+    def draw(self, now: float) -> None:
+        """
+        Challenge as many of those that wait as may be verified now; come back while there are any.
+        """
+        room = self.wanted.room(now)
+        while room > 0 and (want := self.wanted.draw()) is not None:
+            if self.is_wanted(want, now):
+                room -= 1
+                self.challenge(want.key, want.link, want.address, now)
+        self.drawing = bool(self.wanted.places)
+        if self.drawing:
+            self.core.timers.at(now + self.wanted.pause(), self.draw)
+
+    def is_wanted(self, want: Want, now: float) -> bool:
+        """
+        Tell whether somebody was not verified since we wanted to, and is not about to be.
+        """
+        peer = self.core.peers.get(want.key)
+        path = peer.paths.get(want.link) if peer is not None else None
+        verified_since = path is not None and path.address == want.address and path.since >= want.since
+        answered = self.answered.get((want.key, want.link), float("-inf"))
+        return not verified_since and now - answered > CONFIRM_WAIT
+
+    def challenge(self, key: bytes, link: LinkKey, address: HostPort, now: float) -> bool:
+        """
+        Send a CHALLENGE if the budgets let us, and repeat it if no answer comes. False when they do not.
         """
         mine = self.core.links.get(link)
         under_way = self.core.pending.by_path.get((key, link))
         if under_way is not None and under_way.address == address and now - under_way.sent < CHALLENGE_PATIENCE:
-            return
+            return True
         if self.core.started is None or mine is None or not self.core.outbox.may_challenge(address, now):
-            return
+            return False
         pending = self.core.pending.start(key, link, address, now)
         self.send_challenge(pending, mine)
 
@@ -121,6 +154,7 @@ class Exchange:
 
         for delay in CHALLENGE_AGAIN:
             self.core.timers.at(now + delay, again)
+        return True
 
     def send_challenge(self, pending: Pending, mine: Link) -> None:
         """
@@ -234,7 +268,7 @@ class Exchange:
         if not core.peers.has_room(header.signer, arrival.link, arrival.source[0]):
             core.counters.drop("table_full")
             return None
-        restarted = peer is not None and peer.epoch != header.epoch
+        new, restarted = peer is None, peer is not None and peer.epoch != header.epoch
         if peer is None:
             pair_key = core.identity.pair_key(header.signer)
             if pair_key is None:
@@ -258,9 +292,13 @@ class Exchange:
         else:
             core.peers.set_path(peer, Path(arrival.link, arrival.source, now, now))
             core.liveness.watch(peer, peer.paths[arrival.link], now)
+            core.introducer.remember(peer, peer.paths[arrival.link])
+            core.candidates.remove((peer.key, arrival.link))
+            self.wanted.pace.take(now)
             known = False
         core.counters.verification["succeeded"] += 1
         if not known or told != proof.introduction:
             core.events.append(PeerLocal(peer, first=restarted or (older is None and len(peer.paths) == 1)))
         core.events.append(PeerAnswered(peer, arrival.source))
+        core.friends.verified(peer, fresh=restarted or new, now=now)
         return peer

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from .limits import MAX_ANNOUNCEMENT, MAX_DATAGRAM
-from .wire import OVERHEAD, WireError
+from .limits import MAX_ANNOUNCEMENT
+from .wire import MAX_SIGNED, OVERHEAD, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 HEAD: Final = struct.Struct(">QI32s")
 INDEX_SIZE: Final = 2
-FRAGMENT_SIZE: Final = MAX_DATAGRAM - OVERHEAD - HEAD.size - INDEX_SIZE
+FRAGMENT_SIZE: Final = MAX_SIGNED - OVERHEAD - HEAD.size - INDEX_SIZE
 HASH_DOMAIN: Final = b"tm-announce-1"
 
 

@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING
 from . import limits
 from .budget import KeyedBuckets, Recent, TokenBucket
 from .identity import pair_guard
+from .pair_seal import open_from_pair
 from .stamp import is_stamped, stamp_digest
 from .wire import (
     FRAGMENT_KINDS,
     MULTICAST_KINDS,
     OVERHEAD,
     PAIR_KINDS,
+    PAIR_SEALED,
+    PEERS_KINDS,
     PREFIX,
+    SEALABLE_KINDS,
+    TRAIN_KINDS,
+    TRAIN_PACKET,
     UNICAST_KINDS,
     VERSION,
     Header,
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
     from .handshake import PendingChallenges, Secrets
     from .links import Arrival, Link
     from .peers import PeerState, PeerTable
+    from .policy import Policy
+    from .puller import Pull
     from .reassembly import Reassembly
 
 
@@ -44,7 +52,7 @@ class Gate:
     """
 
     def __init__(self, key: bytes, peers: PeerTable, pending: PendingChallenges, secrets: Secrets,
-                 reassembly: Reassembly) -> None:
+                 reassembly: Reassembly, policy: Policy) -> None:
         """
         Stand before a protocol instance with this key and these tables.
         """
@@ -53,6 +61,7 @@ class Gate:
         self.pending = pending
         self.secrets = secrets
         self.reassembly = reassembly
+        self.policy = policy
         self.introductions = TokenBucket(limits.INTRODUCTIONS_PER_SECOND, limits.INTRODUCTIONS_BURST)
         self.challenges = TokenBucket(limits.CHALLENGES_PER_SECOND, limits.CHALLENGES_BURST)
         self.hints = TokenBucket(limits.HINTS_PER_SECOND, limits.HINTS_BURST)
@@ -66,6 +75,14 @@ class Gate:
         self.pings = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
         self.all_pings = TokenBucket(limits.ALL_PINGS_PER_SECOND, limits.ALL_PINGS_BURST)
         self.pongs = KeyedBuckets(limits.PINGS_PER_SECOND, limits.PINGS_BURST, limits.MAX_PEERS)
+        self.pulls: dict[bytes, Pull] = {}
+        self.pull_budget = KeyedBuckets(limits.PULLS_PER_SECOND, limits.PULLS_BURST, limits.MAX_PEERS)
+        self.page_budget = KeyedBuckets(limits.PAGES_CHECKED_PER_SECOND, limits.PAGES_CHECKED_BURST, limits.MAX_PEERS)
+        self.friends = KeyedBuckets(limits.FRIENDS_PER_SECOND, limits.FRIENDS_BURST, limits.MAX_PEERS)
+        self.all_friends = TokenBucket(limits.ALL_FRIENDS_PER_SECOND, limits.ALL_FRIENDS_BURST)
+        self.trains = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
+        self.all_trains = TokenBucket(limits.ALL_TRAINS_PER_SECOND, limits.ALL_TRAINS_BURST)
+        self.reports = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -75,11 +92,21 @@ class Gate:
         reason = self.look_at_form(data, arrival.multicast)
         if reason is not None:
             return reason
-        if data[24] != channel_of(arrival.link[1], arrival.multicast):
+        sealed = PAIR_SEALED if data[22] in SEALABLE_KINDS and not arrival.multicast else 0
+        if data[24] & ~sealed != channel_of(arrival.link[1], arrival.multicast):
             return "wrong_channel"
+        return self.look_at_way(arrival, links)
+
+    @staticmethod
+    def look_at_way(arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
+        """
+        Check that a datagram crossed no router.
+        """
         if arrival.hop_limit is not None and arrival.hop_limit != (1 if arrival.multicast else 255):
             return "hop_limit"
         link = links.get(arrival.link)
+        if link is not None and link.silent:
+            return "listening"
         return None if link is not None and link.is_on_link(arrival.source[0]) else "off_link"
 
     @staticmethod
@@ -91,12 +118,14 @@ class Gate:
             return "oversize"
         if not data.startswith(PREFIX):
             return "not_ours"
-        if len(data) < OVERHEAD:
-            return "malformed"
+        if len(data) < OVERHEAD or data[22] == TRAIN_PACKET:
+            return "train_packet" if data[22:23] == bytes((TRAIN_PACKET,)) else "malformed"
         if data[23] != VERSION:
             return "version"
         if data[22] in (MULTICAST_KINDS if multicast else UNICAST_KINDS):
             return None
+        if data[22] == Kind.SEALED:
+            return "sealed"
         return "wrong_channel" if data[22] in MULTICAST_KINDS | UNICAST_KINDS else "unknown_kind"
 
     def admit(self, data: bytes, arrival: Arrival, now: float) -> tuple[Header, str | None]:
@@ -105,11 +134,26 @@ class Gate:
         """
         header = parse(data)
         peer = self.peers.get(header.signer)
-        return header, self.admit_signer(header, peer) or self.admit_kind(data, header, arrival, peer, now)
+        reason = self.admit_signer(header, peer)
+        if reason is None and peer is not None and header.channel & PAIR_SEALED:
+            header, reason = self.unseal(data, header, peer)
+        return header, reason or self.admit_kind(data, header, arrival, peer, now)
+
+    @staticmethod
+    def unseal(data: bytes, header: Header, peer: PeerState) -> tuple[Header, str | None]:
+        """
+        Open what a peer sealed for us, once its guard says that it comes from that peer.
+        """
+        if header.epoch != peer.epoch:
+            return header, "unconfirmed_epoch"
+        if not compare_digest(header.guard, pair_guard(peer.pair_key, without_guard(data))):
+            return header, "bad_guard"
+        payload = open_from_pair(peer.pair_key, header.payload)
+        return (header, "bad_seal") if payload is None else (header._replace(payload=payload), None)
 
     def admit_signer(self, header: Header, peer: PeerState | None) -> str | None:
         """
-        Check epoch and sequence number against what we know of the signer.
+        Check epoch, sequence number and policy against what we know of the signer.
         """
         if header.signer == self.key:
             return "own"
@@ -118,6 +162,8 @@ class Gate:
                 return "old_epoch"
             if header.epoch == peer.epoch and not peer.window.is_fresh(header.sequence):
                 return "replay"
+            if not self.policy.hears(header.kind, peer):
+                return "not_friend"
         return None
 
     def admit_kind(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
@@ -135,16 +181,27 @@ class Gate:
         if header.kind == Kind.CONFIRM:
             return None if self.secrets.is_nonce(arrival, header, now) else "unexpected"
         if not arrival.multicast:
-            return self.admit_pair(data, header, peer, now)
-        if header.kind in {Kind.GOODBYE, Kind.PING, *FRAGMENT_KINDS} and (peer is None or header.epoch != peer.epoch):
+            return self.admit_pair(data, header, arrival, peer, now)
+        if header.kind not in PEERS_KINDS:
+            return self.admit_multicast(data, header, arrival, peer, now)
+        if peer is None or header.epoch != peer.epoch:
             return "unknown_peer" if peer is None else "unconfirmed_epoch"
-        if peer is not None and header.kind in FRAGMENT_KINDS:
+        return self.admit_peers(data, header, arrival, peer, now)
+
+    def admit_peers(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check a kind of multicast that only verified peers are heard with.
+        """
+        if header.kind in FRAGMENT_KINDS:
             return self.admit_fragment(header, arrival, peer, now)
-        if peer is not None and header.kind == Kind.PING:
+        if header.kind == Kind.PING:
             return self.admit_ping(header, arrival, peer, now)
+        if header.kind in TRAIN_KINDS:
+            return self.admit_train(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
-    def admit_pair(self, data: bytes, header: Header, peer: PeerState | None, now: float) -> str | None:
+    def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
+                   now: float) -> str | None:
         """
         Check the guard of a datagram between verified peers. From one that verified us but that we lost, it is a hint.
         """
@@ -156,9 +213,30 @@ class Gate:
             return "bad_guard"
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
-        budget = (self.repairs if header.kind in FRAGMENT_KINDS else self.asks if header.kind == Kind.ASK
-                  else self.pongs if header.kind == Kind.PONG else self.pairs)
-        return None if budget.take(header.signer, now) else "rate"
+        if header.kind == Kind.PAGE and not self.is_awaited(header, arrival):
+            return "unexpected"
+        budget = self.pair_budget(Kind(header.kind))
+        if not budget.take(header.signer, now):
+            return "rate"
+        crowd = header.kind == Kind.FRIEND and not self.policy.is_chosen(peer)
+        return "rate" if crowd and not self.all_friends.take(now) else None
+
+    def pair_budget(self, kind: Kind) -> KeyedBuckets:
+        """
+        Get the budget of a kind of unicast between verified peers.
+        """
+        if kind in FRAGMENT_KINDS:
+            return self.repairs
+        return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
+                Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports}.get(kind, self.pairs)
+
+    def is_awaited(self, header: Header, arrival: Arrival) -> bool:
+        """
+        Tell whether a PAGE is one of a pull of ours under way, and did not come before.
+        """
+        pull = self.pulls.get(header.payload[:8])
+        return (pull is not None and pull.peer == header.signer and pull.link == arrival.link
+                and int.from_bytes(header.payload[8:10], "big") not in pull.ends)
 
     def admit_fragment(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
         """
@@ -179,6 +257,15 @@ class Gate:
         if path is None or path.address != arrival.source:
             return "unverified_path"
         return None if self.pings.take(header.signer, now) and self.all_pings.take(now) else "rate"
+
+    def admit_train(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check what begins or ends a train in the name of a peer: it must come from that peer's address.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        return None if self.trains.take(header.signer, now) and self.all_trains.take(now) else "rate"
 
     def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                         now: float) -> str | None:

@@ -37,12 +37,12 @@ def mid_of(key: bytes) -> bytes:
     return sha1(IPV8_PREFIX + key, usedforsecurity=False).digest()
 
 
-def verify(key: bytes, signature: bytes, data: bytes) -> bool:
+def verify(key: bytes, signature: bytes, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     """
     Check a signature of ours over `data` by the owner of `key` (64 bytes). Never raises.
     """
     try:
-        return bool(default_eccrypto.key_from_public_bin(IPV8_PREFIX + key).verify(signature, SIGNATURE_DOMAIN + data))
+        return bool(default_eccrypto.key_from_public_bin(IPV8_PREFIX + key).verify(signature, domain + data))
     except Exception:  # The binding raises types of its own for keys that are no points of the curve.
         return False
 
@@ -66,11 +66,12 @@ class Identity:
         self.key: bytes = public[len(IPV8_PREFIX):]
         self.mid = mid_of(self.key)
 
-    def sign(self, data: bytes) -> bytes:
+    def sign(self, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bytes:
         """
-        Sign for this protocol only: the signature is worth nothing to another protocol with the same key.
+        Sign for this protocol only (and for one group): the signature is worth nothing to another protocol, or in
+        another group, with the same key.
         """
-        return self.private_key.signature(SIGNATURE_DOMAIN + data)
+        return self.private_key.signature(domain + data)
 
     def pair_key(self, key: bytes) -> bytes | None:
         """

@@ -1,4 +1,7 @@
-"""What a node says of itself: the body of an INTRODUCTION, also carried by RESPONSE, CONFIRM and ANSWER."""
+"""
+What a node says of itself: the body of an INTRODUCTION and of a SOLICITATION, behind the address that it leaves from;
+also carried by RESPONSE, CONFIRM and ANSWER.
+"""
 from __future__ import annotations
 
 import unicodedata

@@ -135,7 +135,7 @@ ASK_GROWTH: Final = 1.4
 MAX_ASK_WAIT: Final = 0.6
 ASK_TRIES: Final = 16
 """A receiver asks for missing fragments when none came for ASK_QUIET; each time it waits longer, and so many times at
-most: 10 s in all. 40 % loss both ways leaves 225 fragments incomplete once in some thousand times."""
+most: 10 s in all. 40 % loss both ways leaves 233 fragments incomplete once in some thousand times."""
 
 ASK_SPREAD: Final = 0.001
 MAX_ASK_SPREAD: Final = 0.25
@@ -238,8 +238,9 @@ PHI: Final = 10.0
 """Introductions per second on the whole LAN that we aim at (RTCP, RFC 3550 section 6.2, has the same idea)."""
 
 MIN_INTERVAL: Final = 5.0
-MAX_INTERVAL: Final = 120.0
-"""Bounds of the time between two introductions of one node."""
+MAX_INTERVAL: Final = 135.0
+"""Bounds of the time between two introductions of one node, as announced: the longest. On average it is 0.9 of it,
+121.5 s, so that 2,400 nodes send fewer than 20 per second."""
 
 LEAST_ANNOUNCED_INTERVAL: Final = 0.2
 MOST_ANNOUNCED_INTERVAL: Final = 600.0
@@ -262,11 +263,14 @@ LINK_BURST_TIMES: Final = (0.0, 0.2, 0.8)
 """The same on an interface or address that appears later."""
 
 CHALLENGE_SPREAD: Final = 0.005
-MAX_CHALLENGE_SPREAD: Final = 5.0
-"""All who hear a newcomer challenge it within a random time up to N times this, so it gets 200 a second at most."""
+MANY_CHALLENGERS: Final = 400
+CHALLENGE_SPREAD_OF_MANY: Final = 0.0125
+"""All who hear a newcomer challenge it within a random time up to N times the first, so it gets 200 a second at most,
+for 2 s; what N exceeds the second by counts for the third: 80 a second, of which it can answer all
+(UNVERIFIED_SENDS_PER_SECOND)."""
 
 ANSWER_SPREAD: Final = 0.002
-MAX_ANSWER_SPREAD: Final = 1.0
+MAX_ANSWER_SPREAD: Final = 10.0
 """The same for answers to a solicitation."""
 
 YIELD_TIME: Final = 0.05
@@ -282,3 +286,207 @@ CONFIRM_WAIT: Final = 0.3
 CONFIRM_TRIES: Final = 8
 """The responder probes as soon as it accepted our CONFIRM. If we do not hear it so soon, one of them got lost:
 again."""
+
+# --- Crowds, and pages of introductions.
+
+ENOUGH_VERIFIED: Final = 100
+BURST_AT_LEAST: Final = 2
+"""A newcomer that verified so many since its start leaves out the rest of its first introductions, but for so many:
+when 5,000 start together they need not all say it six times (Trickle, RFC 6206, has the idea)."""
+
+VERIFIED_PER_SECOND: Final = 20.0
+VERIFIED_BURST: Final = 64.0
+"""A node challenges nobody while it was verified with more than this, on either side: a crowd that starts together
+takes its time, 50,000 exchanges per second among 5,000. Only what succeeds counts, so who invents strangers delays
+nobody."""
+
+FEW_WANTED: Final = 32
+MOST_WANTED: Final = 400
+"""Addresses that wait to be challenged count like verified ones when it is drawn how long to wait, less the first and
+up to the second: so that even the first second of a crowd is spread. Who invents strangers, 400 addresses a second and
+more, delays others by 2 s at most."""
+
+MAX_WANTED: Final = 8192
+MAX_WANTED_PER_ADDRESS: Final = 64
+"""Whom we heard and want to challenge, in all and at one address, some 300 bytes each: 10,000 keys at one address take
+up 64 places."""
+
+MAX_HEARD: Final = 8192
+"""Introductions kept, 200 to 350 bytes each, of those that are not verified yet: once they are, they go into our
+pages."""
+
+PULL_TIMES: Final = (0.5, 2.0, 6.0, 20.0, 60.0, 180.0)
+"""When, after its start, a node looks whether there must be many more than it knows of, and pulls if so."""
+
+PULL_ABOVE: Final = 64
+PULL_FACTOR: Final = 1.25
+"""It does when its peers' intervals (their median: one that lies does not matter) speak of more than so many nodes, and
+of so many times more than it knows. On a small LAN pulling costs nothing."""
+
+PULLS_AT_ONCE: Final = 2
+MAX_PULLS: Final = 64
+PULL_PATIENCE: Final = 0.6
+"""Pulls under way at once, in one turn in all (5,000 nodes take 14 when nothing is lost), and seconds without a page
+after which another peer is asked for the rest."""
+
+MAX_PAGES: Final = 64
+MAX_PAGE_INTRODUCTIONS: Final = 7
+"""Pages that one PULL brings, and introductions in one page: no relayer speaks for more than 448 nodes at a time."""
+
+PAGE_BURST: Final = 8
+PAGE_GAP: Final = 0.02
+PAGES_PER_ASKER: Final = 50.0
+PAGES_PER_SECOND: Final = 200.0
+MAX_PULLS_SERVED: Final = 32
+"""So many pages leave at once, then none for so long; 50 a second to one asker, 200 to all, 2.2 Mbit/s; and so many
+askers are served at a time."""
+
+PULLS_PER_SECOND: Final = 2.0
+PULLS_BURST: Final = 8.0
+"""Pulls of one peer that we check and serve."""
+
+PAGES_CHECKED_PER_SECOND: Final = 100.0
+PAGES_CHECKED_BURST: Final = 80.0
+"""Pages of one peer that we check: only those of a pull of ours, each once."""
+
+PAGED_PER_SECOND: Final = 600.0
+PAGED_BURST: Final = 1000.0
+"""Signatures checked on introductions in pages: 4 % of a core. Only on those that are stamped, on the link and news."""
+
+MAX_CANDIDATES: Final = 8192
+MAX_CANDIDATES_PER_RELAYER: Final = 512
+MAX_CANDIDATES_PER_ADDRESS: Final = 16
+"""Nodes known from pages and not verified, about 700 bytes each: in all, of one relayer, at one address."""
+
+CANDIDATE_GRACE: Final = 2.0
+CANDIDATES_PER_SECOND: Final = 10.0
+"""Candidates challenged per second, once those who heard us had their time to challenge us, and so long more."""
+
+MAX_FAILED_CANDIDATES: Final = 4096
+"""Candidates remembered that did not answer: the same introduction of a node that left counts no second time."""
+
+WANTED_NOW_PER_SECOND: Final = 5.0
+WANTED_NOW_BURST: Final = 10.0
+"""Candidates challenged at once because somebody asks for them."""
+
+# --- Groups.
+
+GROUP_KEY_PASSES: Final = 4
+GROUP_KEY_MEMORY: Final = 64 << 20
+"""Work (argon2id) between a passphrase and the key of its group: a tenth of a second and 64 MiB, once for a member, and
+again for each guess of whoever recorded the LAN and tries passphrases at home. Not more: the smallest NAS."""
+
+MAX_SEAL_KEYS: Final = 4096
+"""Keys kept for the addresses that others seal from; least recently used go first. To work one out again takes a
+microsecond, and only what opened is kept: invented addresses push nobody out."""
+
+FOREIGN_SEAL_GAP: Final = 600.0
+"""Seconds between two log lines that somebody here seals with another passphrase: whoever wants can make us say it."""
+
+FOREIGN_SEAL_MEMORY: Final = 120.0
+"""Seconds that the status and the doctor go on saying so after the last such datagram. The longest interval between
+introductions (MAX_INTERVAL)."""
+
+# --- Friends.
+
+MAX_SERIAL: Final = (1 << 63) - 1
+"""Largest serial of a verdict: what a database keeps in a signed integer."""
+
+FRIEND_DELAY: Final = 0.05
+"""Seconds from the verification of a peer until we compare notes with it: its CONFIRM or PROBE is on the way."""
+
+FRIEND_AGAIN: Final = 0.3
+FRIEND_AGAIN_GROWTH: Final = 1.5
+FRIEND_AGAIN_MOST: Final = 30.0
+"""A verdict that the other does not show to know is told again after 0.3 s, then 1.5 times as long each time, 30 s at
+most: at 40 % loss both ways one of nine tries in the first 15 s succeeds 98 times of 100, and who is not answered (too
+many asks wait there) makes no noise."""
+
+FRIENDS_PER_SECOND: Final = 2.0
+FRIENDS_BURST: Final = 16.0
+"""FRIENDs that one verified peer can make us check, keep and answer. Honest ones send one or two per decision."""
+
+ALL_FRIENDS_PER_SECOND: Final = 20.0
+ALL_FRIENDS_BURST: Final = 60.0
+"""The same for all whom the user has not chosen together: each may cost a write to the disk. Those asked or accepted
+have only their own budget, so that no crowd of strangers keeps friends from agreeing."""
+
+MAX_ASKS_WAITING: Final = 128
+"""Asks of others that wait for the user. Further ones are dropped and not answered, so an honest asker tries again:
+a newer ask must not push out an older one, or who has thousands of keys empties the list again and again. Only an ask
+of somebody who is gone makes room for one who is here, or a spammer that left would keep it full for ever."""
+
+MAX_ASKS_PER_ADDRESS: Final = 8
+"""Of them, from peers at one IP address at a time: one machine does not fill the list."""
+
+# --- Throughput by packet train.
+
+TRAIN_SIZE: Final = 1358
+"""Bytes of one packet of a train: MAX_DATAGRAM less what sealing adds, so that figures do not depend on it."""
+
+LEAST_TRAIN_SIZE: Final = 64
+"""Smaller packets would measure the receiver's processor instead of the link, and make it work more per byte."""
+
+MAX_TRAIN_RATE: Final = 1e9
+"""Bits per second at which a train is sent at most, and shown at most: beyond this Python measures itself, whatever a
+peer reports."""
+
+TRAIN_PACKETS: Final = (64, 768, 3072)
+"""Packets at most in the first, second and third train of a measurement: 87 KB to learn how fast the link is about,
+1 MB and 4 MB to measure. More would be felt by everybody on the same Wi-Fi."""
+
+TRAIN_TIME: Final = 0.2
+LEAST_TRAIN_PACKETS: Final = 32
+TRAIN_EXCESS: Final = 1.5
+"""The second and third train last TRAIN_TIME seconds at TRAIN_EXCESS times the rate measured before, within the bounds
+above: enough to fill the narrowest link, not to drown it."""
+
+TRAIN_OFFERED: Final = 1.15
+TRAIN_SAME: Final = 0.1
+TRAINS_AGAIN: Final = 2
+"""A link was measured when a train of so many times its rate gave the same as the one before, up to this share. Else
+the train is sent again, so often at most: a sender that had no processor must not take itself for the link."""
+
+TRAIN_NOTICE: Final = (0.0, 0.03, 0.06)
+"""When, in seconds, it is said that a train is to begin; it leaves after the last. 40 % loss leaves 6 % untold."""
+
+TRAIN_SETTLE: Final = (0.1, 0.25, 0.5)
+"""When, after the last packet, the key is disclosed: the queue in front of a slow link must have run empty by then."""
+
+TRAIN_REPORT_SPREAD: Final = 1.0
+"""Longest time (seconds) within which all who took part report; they use PING_SPREAD per peer."""
+
+TRAIN_REPORT_PATIENCE: Final = 0.5
+"""Seconds that reports are awaited after that."""
+
+TRAIN_LIFETIME: Final = 3.0
+"""Seconds after which a train that was begun and not ended is forgotten, and one being sent counts as sent: nobody
+keeps a receiver busy by beginning."""
+
+TRAIN_PAUSE: Final = 3.0
+"""Seconds between two measurements of this node. At most a twentieth of a gigabit link over time."""
+
+TRAIN_SPARE: Final = 2
+"""A receiver keeps so many times the packets announced: forged ones take room until the key tells them apart. With the
+largest train that is 6,144 of some 250 bytes."""
+
+LEAST_TRAIN_COUNT: Final = 8
+"""Fewer packets in the measured part tell nothing."""
+
+TRAINS_TAKEN_PER_SECOND: Final = 1.0
+TRAINS_TAKEN_BURST: Final = 12.0
+ALL_TRAINS_TAKEN_PER_SECOND: Final = 2.0
+ALL_TRAINS_TAKEN_BURST: Final = 24.0
+"""Trains of one peer, and of all, that a receiver takes part in, one at a time. A measurement takes three to
+six on each link; a peer that begins a thousand gets a word with us as often as this."""
+
+TRAINS_PER_SECOND: Final = 8.0
+TRAINS_BURST: Final = 48.0
+ALL_TRAINS_PER_SECOND: Final = 32.0
+ALL_TRAINS_BURST: Final = 128.0
+"""Signatures checked on what begins and ends trains, per peer and in all names, and on reports per peer, apart from
+PEER_PER_SECOND. A measurement takes 18 to 36."""
+
+TRAIN_REPORTS_REMEMBERED: Final = 32
+TRAIN_REPORT_TIMES: Final = 3
+"""Reports kept, to be sent again when the end of a train is told again, and how often each is sent."""

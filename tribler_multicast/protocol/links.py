@@ -53,6 +53,8 @@ class Destination(NamedTuple):
 class Link:
     """
     One interface in one family: the address and port we are reached at there, and which networks are on it.
+
+    A `silent` one is listened to only: nothing is sent by it, and nobody becomes local by it.
     """
 
     index: int
@@ -60,6 +62,7 @@ class Link:
     ip: str
     port: int
     networks: tuple[str, ...]
+    silent: bool = False
     ranges: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

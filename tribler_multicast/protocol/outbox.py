@@ -13,9 +13,12 @@ from .limits import (
     UNVERIFIED_SENDS_PER_SECOND,
 )
 from .links import Destination
-from .wire import KIND_NAMES, Kind, Writer, channel_of
+from .pair_seal import seal_for_pair
+from .wire import KIND_NAMES, PAIR_SEALED, Kind, Writer, channel_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .counters import Counters
     from .identity import Identity
     from .peers import HostPort, LinkKey, PeerState
@@ -32,7 +35,9 @@ class Outbox:
         """
         self.writer = Writer(identity, epoch)
         self.counters = counters
+        self.silent: frozenset[LinkKey] = frozenset()
         self.waiting: list[tuple[Destination, bytes]] = []
+        self.wrap: Callable[[Destination, bytes], bytes | None] = lambda _destination, data: data
         self.targets = KeyedBuckets(TARGET_PER_SECOND, TARGET_BURST, TARGETS_REMEMBERED)
         self.challenged = KeyedBuckets(1 / CHALLENGED_MEMORY, 1.0, TARGETS_REMEMBERED)
         self.challenges = TokenBucket(UNVERIFIED_SENDS_PER_SECOND, UNVERIFIED_SENDS_BURST)
@@ -47,10 +52,18 @@ class Outbox:
 
     def put(self, kind: Kind, destination: Destination, data: bytes) -> None:
         """
-        Put one datagram in.
+        Put one datagram in, sealed if we are in a group: the door that all but the packets of a train pass. By a silent
+        link nothing leaves.
         """
+        if destination.link in self.silent:
+            self.counters.drop("listen")
+            return
+        wrapped = self.wrap(destination, data)
+        if wrapped is None:
+            self.counters.drop("no_link")
+            return
         self.counters.sent[KIND_NAMES[kind]] += 1
-        self.waiting.append((destination, data))
+        self.waiting.append((destination, wrapped))
 
     def multicast(self, kind: Kind, link: LinkKey, payload: bytes) -> None:
         """
@@ -65,11 +78,15 @@ class Outbox:
         data = self.writer.datagram(kind, channel_of(link[1], False), payload, guard)
         self.put(kind, Destination(link, address, verified=False), data)
 
-    def to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes) -> None:
+    def to_peer(self, kind: Kind, peer: PeerState, link: LinkKey, address: HostPort, payload: bytes,
+                sealed: bool = False) -> None:
         """
-        Sign and send to a verified peer, under the guard of the pair.
+        Sign and send to a verified peer, under the guard of the pair; `sealed`: so that nobody else can read it.
         """
-        data = self.writer.datagram(kind, channel_of(link[1], False), payload, pair_key=peer.pair_key)
+        channel = channel_of(link[1], False)
+        if sealed:
+            channel, payload = channel | PAIR_SEALED, seal_for_pair(peer.pair_key, payload)
+        data = self.writer.datagram(kind, channel, payload, pair_key=peer.pair_key)
         self.put(kind, Destination(link, address), data)
 
     def may_challenge(self, address: HostPort, now: float) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .limits import CHALLENGE_SPREAD, MAX_CHALLENGE_SPREAD, MAX_INTERVAL, PHI
+from .limits import CHALLENGE_SPREAD, CHALLENGE_SPREAD_OF_MANY, MANY_CHALLENGERS, MAX_INTERVAL, PHI
 
 if TYPE_CHECKING:
     from random import Random
@@ -29,4 +29,12 @@ def challenge_delay(addresses: int, random: Random) -> float:
     """
     Get the time (seconds) to wait before challenging a newcomer whom all others heard at the same moment.
     """
-    return random.uniform(0.0, min(addresses * CHALLENGE_SPREAD, MAX_CHALLENGE_SPREAD))
+    return random.uniform(0.0, challenge_spread(addresses))
+
+
+def challenge_spread(addresses: int) -> float:
+    """
+    Get the longest such time (seconds).
+    """
+    many = max(0, addresses - MANY_CHALLENGERS)
+    return (addresses - many) * CHALLENGE_SPREAD + many * CHALLENGE_SPREAD_OF_MANY

@@ -23,7 +23,8 @@ class Path:
     One verified way to a peer: its unicast address on one link of ours.
 
     `heard` and `since` (last verified) are seconds on the protocol's clock; `confirmed` once it showed that it
-    verified us too; `probes` counts those sent since it was heard last.
+    verified us too; `probes` counts those sent since it was heard last; `introduction` is its last INTRODUCTION on this
+    link as it came, without the first 22 bytes.
     """
 
     link: LinkKey
@@ -32,12 +33,15 @@ class Path:
     since: float
     confirmed: bool = False
     probes: int = 0
+    introduction: bytes = b""
 
 
 @dataclass(slots=True)
 class PeerState:
     """
     A peer verified on at least one path; while it is in the table it is local.
+
+    `friend_heard` is epoch and sequence number of its newest FRIEND.
     """
 
     key: bytes
@@ -49,6 +53,7 @@ class PeerState:
     paths: dict[LinkKey, Path] = field(default_factory=dict)
     rtt: float | None = None
     mid: bytes = b""
+    friend_heard: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         """
@@ -100,6 +105,13 @@ class PeerTable:
         Count the peers.
         """
         return len(self.peers)
+
+    @property
+    def address_count(self) -> int:
+        """
+        Count the addresses: what the pace is set by. Many keys at one address count once, and a key once per link.
+        """
+        return len(self.keys_at)
 
     def get(self, key: bytes) -> PeerState | None:
         """

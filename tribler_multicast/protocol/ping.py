@@ -247,7 +247,7 @@ class Pings:
 
         def answer(later: float) -> None:
             path = peer.paths.get(link)
-            if path is not None and path.address == address:
+            if path is not None and path.address == address and self.core.policy.allows(peer):
                 jitter = round(1e6 * max(0.0, later - now))
                 payload = number + min(jitter, (1 << 8 * JITTER_SIZE) - 1).to_bytes(JITTER_SIZE, "big")
                 self.core.outbox.to_peer(Kind.PONG, peer, link, address, payload)

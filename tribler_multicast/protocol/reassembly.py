@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True, eq=False)
 class Assembly:
     """
-    An announcement of which fragments are missing. Times are seconds on the protocol's clock.
+    An announcement of which fragments are missing. Times are seconds on the protocol's clock; `sealed` when it came so.
     """
 
     key: bytes
@@ -35,6 +35,7 @@ class Assembly:
     changed: float = 0.0
     asks: int = 0
     timer: Timer | None = None
+    sealed: bool = False
 
     def missing(self) -> list[int]:
         """

@@ -23,7 +23,8 @@ from hashlib import sha1
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Final, NamedTuple
 
-from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_SIZE, Identity, pair_guard, verify
+from .identity import GUARD_SIZE, KEY_SIZE, SIGNATURE_DOMAIN, SIGNATURE_SIZE, Identity, pair_guard, verify
+from .limits import MAX_DATAGRAM
 from .stamp import make_stamp
 
 COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False).digest()
@@ -66,19 +67,48 @@ class Kind(IntEnum):
     ASK = 12
     PING = 13
     PONG = 14
+    SEALED = 15
+    FRIEND = 16
+    PULL = 17
+    PAGE = 18
+    TRAIN = 19
+    TRAIN_END = 20
+    TRAIN_REPORT = 21
 
+
+SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
+"""What every sealed datagram begins with; its nonce is next."""
+SEAL_NONCE_SIZE: Final = 24
+SEAL_MAC_SIZE: Final = 16
+SEAL_OVERHEAD: Final = 2 + SEAL_NONCE_SIZE + SEAL_MAC_SIZE
+"""What a datagram grows by in a group: kind, version, nonce, authenticator."""
+MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
+"""No signed datagram that we make is larger, so that it can be sealed."""
 
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
-                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING})
-UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING})
+                                    Kind.FRAGMENT, Kind.TRAILER, Kind.PING,
+                                    Kind.TRAIN, Kind.TRAIN_END})
+UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING, Kind.SEALED,
+                                              Kind.TRAIN, Kind.TRAIN_END})
+TRAIN_PACKET: Final = 22
+"""The kind byte of a packet of a train: not signed, and no Kind, because only who awaits it looks at it (`train`)."""
 FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
+TRAIN_KINDS: Final = frozenset({Kind.TRAIN, Kind.TRAIN_END})
+"""Around a packet train: said by verified peers only, with budgets of their own."""
+PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING}) | FRAGMENT_KINDS | TRAIN_KINDS
+"""Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG})
+PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
+                               Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
 by unicast too.)"""
+PAIR_SEALED: Final = 0x20
+"""Bit of the channel byte: the payload is sealed for the pair (`pair_seal`)."""
+SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK})
+"""What is about an announcement: the hash of what somebody announces tells it to who guesses right."""
 
 
 def channel_of(family: int, multicast: bool) -> int:
@@ -90,7 +120,7 @@ def channel_of(family: int, multicast: bool) -> int:
 
 class Header(NamedTuple):
     """
-    A signed datagram taken apart; nothing in it is checked yet.
+    A signed datagram taken apart, and all of it; nothing in it is checked yet.
     """
 
     kind: int
@@ -101,6 +131,7 @@ class Header(NamedTuple):
     epoch: int
     sequence: int
     payload: bytes
+    data: bytes = b""
 
 
 def parse(data: bytes) -> Header:
@@ -113,14 +144,15 @@ def parse(data: bytes) -> Header:
         msg = f"{len(data)} bytes are no signed datagram"
         raise WireError(msg)
     _, kind, version, channel, guard, signer, epoch, sequence = HEAD.unpack_from(data)
-    return Header(kind, version, channel, guard, signer, epoch, sequence, data[HEAD.size:-SIGNATURE_SIZE])
+    return Header(kind, version, channel, guard, signer, epoch, sequence, data[HEAD.size:-SIGNATURE_SIZE],
+                  data)
 
 
-def is_signed(data: bytes) -> bool:
+def is_signed(data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     """
-    Check the signature of a datagram that `parse` took apart.
+    Check the signature of a datagram that `parse` took apart. A group has a `domain` of its own.
     """
-    return verify(data[41:41 + KEY_SIZE], data[-SIGNATURE_SIZE:], data[:-SIGNATURE_SIZE])
+    return verify(data[41:41 + KEY_SIZE], data[-SIGNATURE_SIZE:], data[:-SIGNATURE_SIZE], domain)
 
 
 def without_guard(data: bytes) -> bytes:
@@ -142,6 +174,7 @@ class Writer:
         self.identity = identity
         self.epoch = epoch
         self.sequence = 0
+        self.domain = SIGNATURE_DOMAIN
 
     def datagram(self, kind: Kind, channel: int, payload: bytes, guard: bytes = NO_GUARD,
                  pair_key: bytes | None = None) -> bytes:
@@ -157,7 +190,7 @@ class Writer:
         elif kind in STAMPED_KINDS:
             guard = make_stamp(head + rest)
         data = head + guard + rest
-        return data + self.identity.sign(data)
+        return data + self.identity.sign(data, self.domain)
 
 
 class Address(NamedTuple):

@@ -11,6 +11,7 @@ from .announcements_endpoint import AnnouncementsRoom
 from .downloads_endpoint import DownloadsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
+from .friends_endpoint import FriendsRoom
 from .peers_endpoint import PeersRoom
 from .ping_endpoint import PingRoom
 from .security import HostPolicy, origin_middleware
@@ -38,7 +39,7 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), DownloadsRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), DownloadsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ def live(peer: LocalPeer, known: PeerView | None = None) -> PeerView:
         "first_seen": peer.first_seen if known is None else min(peer.first_seen, known["first_seen"]),
         "last_seen": peer.last_seen,
         "capabilities": sorted(peer.capabilities),
-        "friend": "none" if known is None else known["friend"],
+        "friend": peer.friend,
         "activity": None,
         "up": None,
         "down": None,

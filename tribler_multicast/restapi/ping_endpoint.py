@@ -47,11 +47,11 @@ class PingRoom:
     @json_schema(PingSchema)
     async def ping(self, request: web.Request) -> web.Response:
         """
-        Ping. An empty body pings all, four times.
+        Ping. An empty body pings all, four times. With throughput, packet trains are sent afterwards.
         """
         read_query(request)
-        body = await read_object(request, ("mid", "count"), empty_is_object=True)
-        mid, count = _mid(body), _count(body)
+        body = await read_object(request, ("mid", "count", "throughput"), empty_is_object=True)
+        mid, count, throughput = _mid(body), _count(body), _throughput(body)
         if not self.context.options["enabled"]:
             raise RestError(503, "This node is switched off, the setting enabled is false")
         if self._pings >= MAX_PINGS:
@@ -59,7 +59,8 @@ class PingRoom:
         self._pings += 1
         try:
             community = self.context.community
-            results = await community.ping_all(count) if mid is None else [await community.ping(mid, count)]
+            results = (await community.ping_all(count, throughput=throughput) if mid is None
+                       else [await community.ping(mid, count, throughput=throughput)])
         except KeyError as error:
             raise RestError(404, f"No node that is local now has the mid {body['mid']}") from error
         except ValueError as error:
@@ -91,6 +92,16 @@ def _count(body: dict[str, Any]) -> int:
     return count
 
 
+def _throughput(body: dict[str, Any]) -> bool:
+    """
+    Whether throughput is to be measured too; 422 when it is neither true nor false.
+    """
+    throughput = body.get("throughput", False)
+    if not isinstance(throughput, bool):
+        raise RestError(422, f"throughput must be true or false, not {shown(throughput)}")
+    return throughput
+
+
 def _milliseconds(seconds: float | None) -> float | None:
     """
     A time as it is shown; unknown stays unknown.
@@ -100,9 +111,9 @@ def _milliseconds(seconds: float | None) -> float | None:
 
 def _view(result: PingResult) -> dict[str, Any]:
     """
-    A result as JSON has it. Throughput is not measured.
+    A result as JSON has it.
     """
     return {"mid": result.mid.hex(), "sent": result.sent, "received": result.received, "loss": result.loss,
             "min_ms": _milliseconds(result.min), "avg_ms": _milliseconds(result.avg),
             "max_ms": _milliseconds(result.max), "unicast_rtt_ms": _milliseconds(result.unicast_rtt),
-            "throughput_mbps": None}
+            "throughput_mbps": None if result.throughput_mbps is None else round(result.throughput_mbps, 2)}

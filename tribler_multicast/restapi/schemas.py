@@ -60,6 +60,15 @@ PeerSchema = MulticastPeerSchema
 """Short for here; the documentation has the class's name, and in Tribler another ``Peer`` already."""
 
 
+class GatewaySchema(Schema):
+    """
+    The default gateway of a network, which tells it from others.
+    """
+
+    ip = String()
+    hardware_address = String(allow_none=True)
+
+
 class InterfaceSchema(Schema):
     """
     A network interface that is used.
@@ -72,6 +81,19 @@ class InterfaceSchema(Schema):
     error = _text("why it is not joined", allow_none=True)
     note = _text("vpn, container or empty")
     port = Integer(allow_none=True, metadata={"description": "UDP port of this node's own messages"})
+    gateway = Nested(GatewaySchema, allow_none=True)
+    visibility = _text("in force there: visible, listen or off")
+
+
+class GroupSchema(Schema):
+    """
+    How the group is that this node is in.
+    """
+
+    foreign_at = Float(allow_none=True, metadata={
+        "description": "Unix seconds: when something sealed came last that does not open in this group"})
+    foreign_from = _text("the IP address it came from", allow_none=True)
+    warning = _text("one line about that, while it is recent", allow_none=True)
 
 
 class CountersSchema(Schema):
@@ -137,7 +159,8 @@ class PingResultSchema(Schema):
     avg_ms = Float(allow_none=True)
     max_ms = Float(allow_none=True)
     unicast_rtt_ms = Float(allow_none=True, metadata={"description": "unicast both ways, at the same time"})
-    throughput_mbps = Float(allow_none=True, metadata={"description": "null: not measured"})
+    throughput_mbps = Float(allow_none=True, metadata={
+        "description": "Mbit/s by multicast, counted in whole Ethernet frames; null: not measured"})
 
 
 class ErrorDetailSchema(Schema):
@@ -163,6 +186,8 @@ StatusSchema = schema(MulticastStatus={
     "mid": (String, "of this node, hex"),
     "public_key": (String, "IPv8 public key of this node, hex"),
     "nickname": String,
+    "policy": (String, "who may talk with this node, the rule in force: everyone, friends or group"),
+    "group": Nested(GroupSchema, allow_none=True),
     "uptime": (Float, "seconds"),
     "interfaces": [InterfaceSchema],
     "counters": CountersSchema,
@@ -186,6 +211,7 @@ AnnouncementsSchema = schema(MulticastAnnouncements={
 PingSchema = schema(MulticastPing={
     "mid": (String, "of a node that is local now, hex; absent: all"),
     "count": (Integer, "1 to 100, default 4"),
+    "throughput": (Boolean, "measure throughput too, by up to 14 MB of packets to the group; default false"),
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 DownloadSchema = schema(MulticastDownload={

@@ -57,6 +57,8 @@ class SettingsRoom:
         changes = checked(await read_object(request))
         try:
             await self.context.change_settings(changes)
+        except SettingError as error:
+            raise RestError(422, str(error)) from error
         except Exception as error:
             logger.exception("The settings could not be saved")
             raise RestError(503, "The settings could not be saved, so nothing is changed: "

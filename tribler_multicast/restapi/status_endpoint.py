@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp_apispec import docs
 
+from ..policy import effective_policy
 from .errors import RestError, json_response
 from .request import read_query
 from .schemas import FindingsSchema, StatusSchema, answers
@@ -46,13 +47,15 @@ class StatusRoom:
         """
         read_query(request)
         context = self.context
-        my_peer = context.community.my_peer
+        my_peer, group = context.community.my_peer, context.community.group()
         return json_response({
             "version": context.version,
             "client": context.client.name,
             "mid": my_peer.mid.hex(),
             "public_key": my_peer.public_key.key_to_bin().hex(),
             "nickname": context.options["nickname"],
+            "policy": effective_policy(context.options),
+            "group": None if group is None else dataclasses.asdict(group),
             "uptime": round(time.monotonic() - context.started, 3),
             "interfaces": [dataclasses.asdict(interface) for interface in context.community.interfaces()],
             "counters": context.community.counters(),
@@ -70,6 +73,7 @@ class StatusRoom:
         if self._examining.locked():
             raise RestError(503, "The doctor is busy with another request, try again in a few seconds")
         async with self._examining:
-            statuses = self.context.community.interfaces()
-            findings = await asyncio.to_thread(doctor.examine, self.context.options, statuses)
+            community = self.context.community
+            findings = await asyncio.to_thread(doctor.examine, self.context.options, community.interfaces(),
+                                               community.group())
         return json_response({"findings": [dataclasses.asdict(finding) for finding in findings]})

@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..community.grouping import check_group
 from ..settings import SettingError, Settings
 from .listener import ListenError, api_url, bind_api
 from .state import StateDir, StateError
@@ -87,6 +88,7 @@ async def _run(arguments: NodeArguments, listener: socket.socket, state: StateDi
     Start the node, wait for the signal, stop the node.
     """
     options = Settings(file=state.load_settings(), environment=os.environ, command_line=arguments.settings)
+    check_group(options)
     set_up_log(options)
     stop = asyncio.Event()
     _on_signals(stop)

@@ -15,6 +15,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..community.grouping import check_group
 from ..settings import SETTINGS, SettingError, Settings, check
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SECTION = "multicast"
+
+UNSET = frozenset({"policy"})
+"""Settings for which "not set" means something of its own: null in the section, until somebody sets them."""
 SECRETS_FILE = "multicast_secrets.json"
 
 
@@ -30,8 +34,17 @@ def defaults() -> dict[str, Any]:
     """
     The section with every setting at its default; without secrets.
     """
-    return {setting.name: list(setting.default) if setting.type is list else setting.default
-            for setting in SETTINGS.values() if not setting.secret}
+    return {setting.name: default_of(setting.name) for setting in SETTINGS.values() if not setting.secret}
+
+
+def default_of(name: str) -> Any:  # noqa: ANN401
+    """
+    The default of a setting as it stands in the section.
+    """
+    setting = SETTINGS[name]
+    if name in UNSET:
+        return None
+    return list(setting.default) if setting.type is list else setting.default
 
 
 class ConfigSettings:
@@ -58,17 +71,17 @@ class ConfigSettings:
         self.secrets = self._read_secrets()
         for values in (section, self.secrets):
             self._mend(values)
-        self.options = Settings(file={**section, **self.secrets}, environment=environment)
+        chosen = {name: value for name, value in section.items() if name not in SETTINGS or value != default_of(name)}
+        self.options = Settings(file={**chosen, **self.secrets}, environment=environment)
         self._pending: dict[str, Any] = {}
 
     @staticmethod
     def _mend(values: dict[str, Any]) -> None:
-        for name in [name for name in values if name in SETTINGS]:
+        for name in [name for name in values if name in SETTINGS and values[name] != default_of(name)]:
             try:
                 values[name] = check(SETTINGS[name], values[name])
             except SettingError as error:
-                default = SETTINGS[name].default
-                values[name] = list(default) if SETTINGS[name].type is list else default
+                values[name] = default_of(name)
                 logger.warning("The configuration has %s/%s wrong (%s): it is at its default", SECTION, name, error)
 
     def _read_secrets(self) -> dict[str, Any]:
@@ -122,16 +135,26 @@ class ConfigSettings:
         """
         if not isinstance(updates, dict):
             return f"{SECTION} must be an object of names and values"
-        for name, value in updates.items():
-            if name in self.section and self.section[name] == value and name not in SETTINGS:
-                continue
+        changes = {name: value for name, value in updates.items()
+                   if name not in self.section or self.section[name] != value}
+        for name in changes:
             if name not in SETTINGS:
                 return f"There is no setting {SECTION}/{str(name)[:60]}"
-            try:
-                check(SETTINGS[name], value)
-            except SettingError as error:
-                return str(error)
+        try:
+            changes = {name: check(SETTINGS[name], value) for name, value in changes.items()}
+            if changes.keys() & {"policy", "group_passphrase"}:
+                check_group(self.options, changes)
+        except SettingError as error:
+            return str(error)
         return None
+
+    def take_secrets(self, updates: dict[str, Any]) -> None:
+        """
+        Take secrets out of checked updates, so that Tribler neither logs them nor keeps them; they count from the next
+        ``config.write`` on. Raises OSError when they cannot be kept.
+        """
+        secret = {name: updates.pop(name) for name in list(updates) if name in SETTINGS and SETTINGS[name].secret}
+        self._set(secret, self.config.set)
 
     def follow(self) -> None:
         """
@@ -151,7 +174,7 @@ class ConfigSettings:
         def write_and_apply() -> None:
             write()
             changes, self._pending = self._pending, {}
-            self.options.update({name: value for name, value in changes.items() if value != self.options[name]})
+            self.options.update(changes)
 
         config.set, config.write = set_checked, write_and_apply
 
@@ -163,11 +186,13 @@ class ConfigSettings:
             if name not in SETTINGS:
                 set_option(f"{SECTION}/{name}", value)
                 continue
+            if name in self.section and self.section[name] == value:
+                continue
             checked = check(SETTINGS[name], value)
             if SETTINGS[name].secret:
                 self._write_secrets({**self.secrets, name: checked})
                 self._pending[name] = checked
-            elif self.section.get(name) != checked:
+            else:
                 self.section[name] = self._pending[name] = checked
 
 

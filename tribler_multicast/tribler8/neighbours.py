@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address, UDPv6Address
 from ipv8.peer import Peer
 
+from ..policy import FRIENDS, effective_policy
+
 if TYPE_CHECKING:
     from ..community.local_peer import LocalPeer
     from ..community.multicast import MulticastCommunity
@@ -30,9 +32,14 @@ class Neighbours:
 
     def peers(self) -> list[LocalPeer]:
         """
-        List the peers that are local now.
+        List the peers that are local now; with the policy `friends` only mutual friends: all else is for them.
         """
-        return self.community.local_peers() if self.community.running else []
+        if not self.community.running:
+            return []
+        peers = self.community.local_peers()
+        if effective_policy(self.community.options) == FRIENDS:
+            return [peer for peer in peers if peer.friend == "mutual"]
+        return peers
 
     def is_local(self, public_key: bytes) -> bool:
         """

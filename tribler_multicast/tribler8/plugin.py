@@ -16,6 +16,7 @@ from ..assembly import Assembly
 from ..community.multicast import MulticastCommunity
 from ..lan.endpoint import LanEndpoint
 from ..restapi.security import HostPolicy
+from ..settings import SettingError
 from .client import TriblerClient
 from .config import ConfigSettings
 from .downloads import LanDownloads
@@ -142,12 +143,21 @@ class Plugin:
         _optional("the command line", self._write_api)
         try:
             await self.assembly.start(self.community)
+        except SettingError as error:
+            logger.critical("tribler-multicast does not start: %s", error)
         except Exception:
-            logger.exception("The local network cannot be used")
-            return
+            logger.critical("tribler-multicast does not start", exc_info=True)
+        self.options.subscribe(self._try_again)
         self._hook_in()
         self.community.add_introduction_handler(self._introduced)
         self.community.register_task("look at Tribler", self._step, interval=STEP)
+
+    def _try_again(self, changed: set[str]) -> None:
+        """
+        Start after all, when what was wrong at the start is mended.
+        """
+        if changed & {"policy", "group_passphrase"} and self.options["enabled"] and not self.community.running:
+            self.community.register_anonymous_task("start again", self.community.start, ignore=(Exception,))
 
     def _write_api(self) -> None:
         """
@@ -173,7 +183,7 @@ class Plugin:
             # Gossip only with that guard: it is what makes the neighbours' questions harmless.
             _optional("gossip", lambda: setattr(self, "gossip", Gossip(self.neighbours, overlay)))
         _optional("search on the local network",
-                  lambda: Search(self.neighbours, self.options, self.is_friend).inject(overlay))
+                  lambda: Search(self.neighbours, self.options, is_friend).inject(overlay))
 
     def _guard(self, overlay: Any) -> Privacy:  # noqa: ANN401
         privacy = Privacy(self.session.download_manager)
@@ -189,13 +199,6 @@ class Plugin:
         endpoint = getattr(self.session, "rust_endpoint", None)
         if endpoint is not None and endpoint.is_open():
             endpoint.remove_listener(self.community)  # which never was one: the list is sent anew all the same
-
-    def is_friend(self, peer: LocalPeer) -> bool:
-        """
-        Is this peer a mutual friend?
-        """
-        record = None if self.assembly.database is None else self.assembly.database.peer(peer.public_key)
-        return record is not None and record.friend == "mutual"
 
     def _introduced(self, peer: LocalPeer) -> None:
         """
@@ -220,6 +223,13 @@ class Plugin:
             self.gossip.step(now)
         if self.downloads is not None:
             self.downloads.step(now)
+
+
+def is_friend(peer: LocalPeer) -> bool:
+    """
+    Is this peer a mutual friend?
+    """
+    return peer.friend == "mutual"
 
 
 def _optional(what: str, action: Callable[[], T]) -> T | None:

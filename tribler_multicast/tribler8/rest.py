@@ -59,6 +59,9 @@ def settings_door(config: ConfigSettings, applied: Callable[[], Awaitable[None]]
             refusal = config.refusal(updates["multicast"])
             if refusal is not None:
                 return error_response(422, refusal)
+            config.take_secrets(updates["multicast"])
+            # What Tribler reads, and logs: aiohttp keeps a body that was read here, and offers no other way.
+            request._read_bytes = json.dumps(updates).encode()  # noqa: SLF001
         response = await handler(request)
         await applied()
         return response
