@@ -182,6 +182,19 @@ def test_settings_and_identity_survive_a_restart(start: Callable[..., Tribler], 
     second.shutdown()
 
 
+def test_when_tribler_starts_itself_anew_the_plugin_is_there_again(start: Callable[..., Tribler], house: Lan,
+                                                                   node: Node) -> None:
+    host = start(house.machine(), "phoenix")
+    host.wait_local(node)
+    host.api("PUT", "/api/shutdown?restart=1")
+    node.wait_not_local(host)
+    host.ready()
+    host.wait_local(node)
+    assert host.process.poll() is None
+    host.shutdown()
+    assert not host.complaints()
+
+
 def test_a_damaged_section_does_not_keep_tribler_from_starting(start: Callable[..., Tribler], house: Lan) -> None:
     broken = start(house.machine(), "broken", nickname=["no", "text"], port="x")
     assert value(broken, "nickname") == ""

@@ -29,17 +29,35 @@ class Neighbours:
         Answer for this community.
         """
         self.community = community
+        self._known: list[LocalPeer] | None = None
+        community.add_introduction_handler(self._forget)
+        community.add_event_handler(self._happened)
+
+    def _forget(self, peer: LocalPeer | None = None) -> None:
+        """
+        Look anew at who is there. Views of thousands of peers, made twice a second, would cost a tenth of a core.
+        """
+        self._known = None
+
+    def _happened(self, topic: str, kwargs: dict[str, Any]) -> None:
+        """
+        Notice who went, and who became a friend.
+        """
+        if topic in {"multicast_peer_gone", "multicast_friend"}:
+            self._forget()
 
     def peers(self) -> list[LocalPeer]:
         """
         List the peers that are local now; with the policy `friends` only mutual friends: all else is for them.
         """
         if not self.community.running:
+            self._known = None
             return []
-        peers = self.community.local_peers()
+        if self._known is None:
+            self._known = self.community.local_peers()
         if effective_policy(self.community.options) == FRIENDS:
-            return [peer for peer in peers if peer.friend == "mutual"]
-        return peers
+            return [peer for peer in self._known if peer.friend == "mutual"]
+        return list(self._known)
 
     def is_local(self, public_key: bytes) -> bool:
         """
