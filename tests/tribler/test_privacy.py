@@ -84,6 +84,25 @@ def test_an_anonymous_download_is_in_no_datagram_and_in_no_answer(
     a.shutdown()
 
 
+def test_while_tribler_does_not_know_its_downloads_yet_it_answers_nothing(
+        start: Callable[..., Tribler], house: Lan, strangers: Callable[..., Process], copied_tree: Path) -> None:
+    host = start(house.machine(), "slow", tree=copied_tree)
+    hidden = host.share("notyetknown.bin", os.urandom(300_000), hops=1)
+    wait_for(lambda: hidden in host.known_torrents(), 10, "it knows the torrent itself")
+    host.shutdown()
+    manager = copied_tree / "src" / "tribler" / "core" / "libtorrent" / "download_manager" / "download_manager.py"
+    source, begin = manager.read_text(), "        for i, filename in enumerate(checkpoint_filenames"
+    assert source.count(begin) == 1
+    manager.write_text(source.replace(begin, f"        await asyncio.sleep(60)\n{begin}"))
+    again = start(host.machine, "slow", tree=copied_tree)
+    assert again.download(hidden) == {}
+    found = spied(strangers(house.machine(), "spy", str(host.machine.interfaces["eth0"].ipv4), str(IPV8_PORT), hidden,
+                            "notyetknown"))
+    assert "select" in found["answers"]
+    assert found["leaks"] == []
+    again.kill()
+
+
 def test_in_a_crowd_the_neighbour_is_asked_in_400_of_400_searches(
         start: Callable[..., Tribler], house: Lan, strangers: Callable[..., Process]) -> None:
     a = start(house.machine(), "crowded")
@@ -120,8 +139,9 @@ def test_a_neighbour_that_does_not_answer_is_asked_again(start: Callable[..., Tr
         assert b.mid in a.api("PUT", "/api/search/remote?fts_text=silence&metadata_type=300")["peers"]
     time.sleep(12)  # Tribler gives up after 10 s
     assert a.is_local(b)
+    peers = a.overlay("ContentDiscoveryCommunity")["peers"]
+    assert b.status()["public_key"] in {peer["public_key"] for peer in peers}
     assert b.mid in a.api("PUT", "/api/search/remote?fts_text=silence&metadata_type=300")["peers"]
-    assert a.overlay("ContentDiscoveryCommunity")["peers"]
 
 
 @pytest.mark.parametrize(("name", "config", "settings"), [
