@@ -43,6 +43,14 @@ def test_crypto_compares_with_the_keys_of_ipv8() -> None:
         assert sum(document["details"][name].values()) > 10_000, name
 
 
+def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
+    document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
+    found = rows(document)
+    assert 0 < found["20 nodes: introductions, mean"]["value"] < found["20 nodes: introductions, mean"]["limit"]
+    assert found["10 nodes: lost for want of room"]["value"] == 0
+    assert document["details"]["20 nodes, steady"]["nodes"] == 20
+
+
 @pytest.mark.lan
 def test_join_measures_nodes_and_zeroconf_in_the_same_run(lan: Lan) -> None:  # noqa: F811
     document = run("bench.join", "--joins", "1", "--rounds", "1", "--nodes", "2")
@@ -74,6 +82,14 @@ def test_flood_measures_newcomers_with_and_without_it(lan: Lan) -> None:  # noqa
         assert found["before_ms"], name
         assert found["during_ms"], name
         assert sum(found["dropped"].values()) > 1000, name
+
+
+@pytest.mark.lan
+def test_throughput_tells_measured_beside_shaped(lan: Lan) -> None:  # noqa: F811
+    document = run("bench.throughput", "--rounds", "1", "--rates", "50")
+    found = rows(document)
+    for side in ("sender", "receiver"):
+        assert 0.5 < found[f"50 Mbit/s at the {side}: measured / shaped, median"]["value"] < 1.5
 
 
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:

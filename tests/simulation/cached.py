@@ -9,11 +9,13 @@ place of ten. What each of these costs a real node is counted, and charged to th
 from __future__ import annotations
 
 import contextlib
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING
 
+from ipv8.keyvault.crypto import default_eccrypto
+
 from tribler_multicast.protocol import stamp, wire
-from tribler_multicast.protocol.identity import SIGNATURE_DOMAIN, Identity, mid_of, verify
+from tribler_multicast.protocol.identity import SIGNATURE_DOMAIN, Identity, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +59,13 @@ class CachedIdentity(Identity):
         return blake2b(b"".join(sorted((self.key, key))), digest_size=32).digest()
 
 
+def identity_of(seed: str) -> CachedIdentity:
+    """Get the same key for the same seed."""
+    secret = sha256(seed.encode()).digest()
+    key = default_eccrypto.key_from_private_bin(b"LibNaCLSK:" + secret + sha256(secret).digest())
+    return CachedIdentity(key)
+
+
 def check(key: bytes, signature: bytes, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     WORK.count += 1
     known = WORK.right.get(signature)
@@ -83,5 +92,3 @@ def cached_cryptography() -> Iterator[None]:
         stamp.LIMIT, wire.verify = limit, verifier  # type: ignore[misc]
         WORK.right.clear()
 
-
-__all__ = ["WORK", "CachedIdentity", "cached_cryptography", "mid_of"]

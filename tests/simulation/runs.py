@@ -7,12 +7,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .lan import SimulatedLan
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .lan import Node
+    from .lan import Node, SimulatedLan
 
 SETTLED = 0.999
 """The part of all pairs that must be verified."""
@@ -111,11 +109,3 @@ def newcome(lan: SimulatedLan, patience: float = 120.0, part: float = 0.95) -> t
         if len(node.core.peers.peers.keys() & others) >= part * len(others):
             verified = lan.now - begin
     return Newcome(len(lan.nodes), knows, verified, node.traffic.highest, node.traffic.lost), node
-
-
-def settled(count: int, full: int | None = None, seed: int = 1) -> SimulatedLan:
-    """Get a LAN that settled some minutes ago."""
-    lan = SimulatedLan(count, full, seed=seed)
-    power_up(lan)
-    lan.run(QUIET)
-    return lan

@@ -85,7 +85,7 @@ class Exchange:
         want = Want(key, link, address, now)
         if not self.wanted.add(want):
             return
-        delay = challenge_delay(max(core.peers.address_count, self.wanted.crowd()), core.random)
+        delay = challenge_delay(max(core.peers.address_count, self.wanted.crowd(now)), core.random)
         newcomer = core.started is not None and now - core.started < BURST_TIMES[-1]
         if newcomer and core.identity.key > key:
             delay += YIELD_TIME

@@ -9,10 +9,19 @@ challenge the same one at the same time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 from typing import TYPE_CHECKING, Final
 
 from .budget import TokenBucket
-from .limits import FEW_WANTED, MAX_WANTED, MAX_WANTED_PER_ADDRESS, MOST_WANTED, VERIFIED_BURST, VERIFIED_PER_SECOND
+from .limits import (
+    FEW_WANTED,
+    MAX_WANTED,
+    MAX_WANTED_PER_ADDRESS,
+    MOST_WANTED,
+    VERIFIED_BURST,
+    VERIFIED_PER_SECOND,
+    WANTED_MEMORY,
+)
 
 if TYPE_CHECKING:
     from random import Random
@@ -59,6 +68,7 @@ class Wants:
         self.counts: dict[Place, int] = {}
         self.ready: dict[Place, list[Want]] = {}
         self.places: list[Place] = []
+        self.lately = self.faded = 0.0
         self.pace = TokenBucket(VERIFIED_PER_SECOND, VERIFIED_BURST)
 
     def __len__(self) -> int:
@@ -67,11 +77,13 @@ class Wants:
         """
         return len(self.by_path)
 
-    def crowd(self) -> int:
+    def crowd(self, now: float) -> int:
         """
-        Get how many addresses count as others who will challenge whomever we hear now.
+        Get how many addresses count as others who will challenge whomever we hear now: those heard lately, fading.
         """
-        return max(0, min(len(self.counts) - FEW_WANTED, MOST_WANTED))
+        self.lately *= exp((self.faded - now) / WANTED_MEMORY) if now > self.faded else 1.0
+        self.faded = now
+        return max(0, min(round(self.lately) - FEW_WANTED, MOST_WANTED))
 
     def add(self, want: Want) -> bool:
         """
@@ -83,6 +95,7 @@ class Wants:
             return False
         self.by_path[path] = want
         self.counts[want.place] = count + 1
+        self.lately += not count
         return True
 
     def remove(self, want: Want) -> None:
