@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..community.grouping import check_group
-from ..settings import SETTINGS, SettingError, Settings, check
+from ..settings import SETTINGS, UNSET_MATTERS, SettingError, Settings, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,14 +25,12 @@ logger = logging.getLogger(__name__)
 
 SECTION = "multicast"
 
-UNSET = frozenset({"policy"})
-"""Settings for which "not set" means something of its own: null in the section, until somebody sets them."""
 SECRETS_FILE = "multicast_secrets.json"
 
 
 def defaults() -> dict[str, Any]:
     """
-    The section with every setting at its default; without secrets.
+    The section with every setting at its default, null where "not set" means a thing of its own; without secrets.
     """
     return {setting.name: default_of(setting.name) for setting in SETTINGS.values() if not setting.secret}
 
@@ -42,7 +40,7 @@ def default_of(name: str) -> Any:  # noqa: ANN401
     The default of a setting as it stands in the section.
     """
     setting = SETTINGS[name]
-    if name in UNSET:
+    if name in UNSET_MATTERS:
         return None
     return list(setting.default) if setting.type is list else setting.default
 
