@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..community.grouping import check_group
 from ..settings import SETTINGS, UNSET_MATTERS, SettingError, Settings, check
+from .errors import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +56,10 @@ class ConfigSettings:
         Read the section; what is wrong in it is put back to its default, with a line in the log.
 
         :param environment: an ``os.environ``; stronger than the section.
+        :raises MissingSymbolError: when this Tribler keeps its configuration in another way.
         """
+        for name in ("configuration", "config_file", "get", "set", "write"):
+            find(config, name)
         self.config = config
         self.secrets_path = Path(str(config.get("state_dir"))) / SECRETS_FILE
         section = config.configuration.setdefault(SECTION, {})
