@@ -22,7 +22,8 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
     assert {name: settings[name] for name in SETTINGS} == {
         "enabled": True, "nickname": "", "interfaces": [], "interfaces_deny": [], "ipv4": True, "ipv6": True,
         "introduction_interval": 5.0, "port": 32109, "control_port": 32110, "log_level": "warning",
-        "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": []}
+        "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": [],
+        "search_local_peers": 10}
     assert {settings.source(name) for name in SETTINGS} == {"default"}
     for name, setting in SETTINGS.items():
         assert name == setting.name
@@ -209,6 +210,16 @@ def test_subscribers_are_told_what_changed_and_a_failing_one_does_not_stop_the_o
     settings.update({"nickname": "a", "port": 32109})
     assert told == [({"nickname"}, "a")]
     assert "RuntimeError" in caplog.text
+
+
+def test_a_policy_that_is_set_to_what_it_is_by_default_is_a_change_because_a_passphrase_alone_means_group() -> None:
+    settings = Settings()
+    settings.update({"group_passphrase": "correct horse battery"})
+    told: list[set[str]] = []
+    settings.subscribe(told.append)
+    settings.update({"policy": "everyone"})
+    settings.update({"policy": "everyone"})
+    assert told == [{"policy"}]
 
 
 def test_subscribers_are_not_told_of_a_change_to_the_same_value_or_after_they_left() -> None:

@@ -26,3 +26,10 @@ class Client(Protocol):
         """
         Tell the client's user interface that something happened. Arguments are JSON values.
         """
+
+    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+        """
+        Download a torrent without anonymity, from these BitTorrent peers (IP address, port) first.
+
+        :raises NotImplementedError: when this client downloads no torrents.
+        """

@@ -111,7 +111,13 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("group_passphrase", str, "", "", 0, 1024, None,
             "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
             "Never shown again; empty: none.", False, secret=True),
+    Setting("search_local_peers", int, "", 10, 0, 20, None,
+            "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
 )
+
+
+UNSET_MATTERS = frozenset({"policy"})
+"""Settings for which "not set" means another thing than their default: setting one to that is a change."""
 
 
 def shown(value: object) -> str:
@@ -342,7 +348,8 @@ class Settings:
             message = f"settings must be an object of names and values, not {shown(changes)}"
             raise SettingError(message)
         checked = {name: check(self._known(name), value) for name, value in changes.items()}
-        changed = {name for name, value in checked.items() if value != self[name]}
+        changed = {name for name, value in checked.items()
+                   if value != self[name] or (name in UNSET_MATTERS and self.source(name) == "default")}
         self._file.update(checked)
         for name in checked:
             self._overrides.pop(name, None)

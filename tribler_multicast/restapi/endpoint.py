@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .announcements_endpoint import AnnouncementsRoom
+from .downloads_endpoint import DownloadsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
 from .friends_endpoint import FriendsRoom
@@ -38,7 +39,7 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), FriendsRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), DownloadsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

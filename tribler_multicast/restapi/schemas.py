@@ -31,7 +31,7 @@ class PeerAddressSchema(Schema):
     port = Integer()
 
 
-class PeerSchema(Schema):
+class MulticastPeerSchema(Schema):
     """
     A peer: what is known of it now, and what is remembered.
     """
@@ -54,6 +54,10 @@ class PeerSchema(Schema):
     down = Float(allow_none=True, metadata={"description": "bytes/s"})
     total_up = Integer(allow_none=True, metadata={"description": "bytes"})
     total_down = Integer(allow_none=True, metadata={"description": "bytes"})
+
+
+PeerSchema = MulticastPeerSchema
+"""Short for here; the documentation has the class's name, and in Tribler another ``Peer`` already."""
 
 
 class GatewaySchema(Schema):
@@ -210,6 +214,14 @@ PingSchema = schema(MulticastPing={
     "throughput": (Boolean, "measure throughput too, by up to 14 MB of packets to the group; default false"),
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
+DownloadSchema = schema(MulticastDownload={
+    "infohash": (String, "of a torrent, hex"),
+    "peer": (String, "mid of a local peer to get it from, hex; absent: any that has it"),
+})
+DownloadStartedSchema = schema(MulticastDownloadStarted={
+    "infohash": String,
+    "peers": ([String], "mids of the local peers it is tried at"),
+})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
 
 

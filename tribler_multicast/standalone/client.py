@@ -27,3 +27,9 @@ class StandaloneClient:
         """
         Hear of an event. The REST API tells it to whoever listens; nobody else wants to know.
         """
+
+    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+        """
+        Download a torrent: not yet.
+        """
+        raise NotImplementedError

@@ -1,0 +1,132 @@
+"""
+Tribler as the hosting client: what it offers on the LAN and where it listens.
+"""
+from __future__ import annotations
+
+import importlib
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from .errors import find, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..community.multicast import MulticastCommunity
+    from ..lan.interfaces import Interface
+    from .events import HostEvents
+
+ANY = ("0.0.0.0", "::")
+
+
+class TriblerClient:
+    """
+    What the plugin sees of Tribler.
+    """
+
+    name = "tribler"
+
+    def __init__(self, session: Any, events: HostEvents | None) -> None:  # noqa: ANN401
+        """
+        Look at this session.
+        """
+        self.session = session
+        self.events = events
+        self.community: MulticastCommunity | None = None
+
+    def capabilities(self) -> frozenset[str]:
+        """
+        What this Tribler can do for others now.
+        """
+        found = {"tribler"}
+        if getattr(self.session, "content_discovery_community", None) is not None:
+            found.add("search")
+        if self._libtorrent_ports():
+            found.add("torrents")
+        return frozenset(found)
+
+    def addresses(self) -> list[tuple[str, str, int]]:
+        """
+        Where IPv8 and libtorrent (the session without anonymity) listen on the interfaces that the plugin uses.
+        """
+        return self._addresses() or []
+
+    @guarded("looking for the addresses to announce")
+    def _addresses(self) -> list[tuple[str, str, int]]:
+        ipv8, libtorrent = dict(self._ipv8_ports()), self._libtorrent_ports()
+        found = []
+        for ip in self._lan_addresses():
+            for kind, ports in (("ipv8", ipv8), ("libtorrent", libtorrent)):
+                port = ports.get(ip) or ports.get(ANY[":" in ip])
+                if port:
+                    found.append((kind, ip, port))
+        return found
+
+    def _lan_addresses(self) -> list[str]:
+        """
+        Our addresses on the interfaces in use, one per family and interface; IPv4 first: that is what always works.
+
+        No link-local ones: neither IPv8 nor libtorrent keeps the interface that these need.
+        """
+        if self.community is None:
+            return []
+        interfaces: dict[int, Interface] = {link.interface.index: link.interface
+                                            for link in self.community.lan.links.values() if link.address is not None}
+        fourth = [texts[0] for interface in interfaces.values() if (texts := interface.ipv4)]
+        sixth = [text for interface in interfaces.values()
+                 if (text := next((text for text in interface.ipv6 if not _is_link_local(text)), None))]
+        return [text.partition("/")[0] for text in fourth + sixth]
+
+    def _ipv8_ports(self) -> Iterator[tuple[str, int]]:
+        """
+        The addresses that IPv8's open sockets are bound to, with their ports.
+        """
+        endpoint = self.session.ipv8.endpoint
+        for socket in getattr(endpoint, "interfaces", {"": endpoint}).values():
+            if socket.is_open():
+                ip, port = socket.get_address()[:2]
+                yield ip, port
+
+    def _libtorrent_ports(self) -> dict[str, int]:
+        """
+        The addresses and ports of the libtorrent session without anonymity, which exists from the first such download
+        on.
+        """
+        manager = getattr(self.session, "download_manager", None)
+        ports: dict[int, dict[str, int]] = getattr(manager, "listen_ports", {})
+        return dict(ports.get(0, {}))
+
+    def notify(self, topic: str, **kwargs: object) -> None:
+        """
+        Tell Tribler's own listeners.
+        """
+        if self.events is not None:
+            self.events.notify(topic, kwargs)
+
+
+    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+        """
+        Download a torrent without anonymity, from these peers first. One that is there already gets the peers.
+
+        :raises ValueError: when it is there as an anonymous one: that is not tried on the LAN, ever.
+        """
+        manager = self.session.download_manager
+        download = manager.get_download(infohash)
+        if download is None or infohash in manager.metainfo_requests:
+            module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
+            config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
+            config.set_hops(0)
+            config.set_safe_seeding(False)
+            download = await manager.start_download_from_uri(f"magnet:?xt=urn:btih:{infohash.hex()}", config=config)
+        if download.config.get_hops() != 0:
+            message = "This torrent is there already as an anonymous download, which never uses the local network"
+            raise ValueError(message)
+        for address in addresses:
+            download.add_peer(address)
+
+
+def _is_link_local(text: str) -> bool:
+    """
+    Is this ``ip/prefix`` an address that means nothing without its interface?
+    """
+    return ip_address(text.partition("/")[0]).is_link_local
