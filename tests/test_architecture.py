@@ -21,7 +21,7 @@ FLOORS = (
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
     {"cli_common"},
-    {"cli_announce", "cli_friends"},
+    {"cli_announce", "cli_friends", "cli_search"},
     {"cli"},
     {"__main__"},
 )
