@@ -3,7 +3,7 @@ Runs all benchmarks in turn and prints one table: `make bench`, or
 
     sh tests/in_namespace.sh python -m bench [--output FILE] [--long] [--only NAME]... [--json]
 
-Short settings, about six minutes; --long takes those of each benchmark alone, about half an hour.
+Short settings, about seven minutes; --long takes those of each benchmark alone, about half an hour.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import crypto, flood, idle, join
+from . import crypto, flood, idle, join, throughput
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ SHORT: dict[ModuleType, list[str]] = {
     join: ["--joins", "10", "--rounds", "2"],
     idle: ["--seconds", "30", "--settle", "12"],
     flood: ["--seconds", "6", "--newcomers", "3"],
+    throughput: ["--rounds", "2"],
 }
 """Each benchmark with its arguments for a short run."""
 

@@ -79,6 +79,12 @@ def test_text_is_parsed(name: str, text: str, value: object) -> None:
     ("interfaces", "a\nb"), ("interfaces", "x" * 257), ("interfaces", ",".join(map(str, range(65)))),
     ("nickname", "x" * 65), ("nickname", "é" * 33), ("nickname", "a\x1b[31m"), ("nickname", "a\nb"),
     ("nickname", "\x85"), ("nickname", "\ud800"), ("nickname", "\u202eexe"), ("nickname", "\u2028"),
+    ("visibility", "hidden"), ("visibility", ""), ("visibility_networks", "192.168.1.1"),
+    ("visibility_networks", "192.168.1.1=loud"), ("visibility_networks", "=listen"),
+    ("visibility_networks", "eth0=off"),
+    ("visibility_networks", "192.168.1.256=off"), ("visibility_networks", "02:00:00:00:01=off"),
+    ("visibility_networks", "192.168.1.1=off,192.168.1.1=listen"), ("visibility_networks", "192.168.1.0/24=off"),
+    ("visibility_networks", "02:00:00:00:01:FE=off,02-00-00-00-01-fe=listen"),
     ("nickname", "a\0"), ("log_level", "loud"), ("log_level", "")])
 def test_wrong_text_is_refused_in_one_line_that_names_the_setting(name: str, text: str) -> None:
     for attempt in (lambda: parse(SETTINGS[name], text), lambda: Settings(command_line={name: text}),
@@ -266,3 +272,12 @@ def test_secret_is_never_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(SettingError) as error:
             settings.update({"passphrase": bad})
         assert "hunter" not in str(error.value)
+
+
+@pytest.mark.parametrize(("entry", "rule"), [
+    ("192.168.1.1=listen", ("192.168.1.1", "listen")), ("02:00:5E:10:00:FF=off", ("02:00:5e:10:00:ff", "off")),
+    ("02-00-5e-10-00-ff=visible", ("02:00:5e:10:00:ff", "visible")), ("fe80::1%eth0=off", ("fe80::1", "off")),
+    ("FD00:0::00fe = listen", ("fd00::fe", "listen"))])
+def test_rules_for_networks_are_read_the_one_way(entry: str, rule: tuple[str, str]) -> None:
+    assert Settings(command_line={"visibility_networks": entry})["visibility_networks"] == [entry]
+    assert settings_module.network_rule(entry) == rule

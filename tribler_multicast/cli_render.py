@@ -73,7 +73,10 @@ def status_lines(status: dict[str, Any]) -> list[str]:
              f"uptime     {status['uptime']:.0f} s", ""]
     if status["group"] is not None and status["group"]["warning"] is not None:
         lines[-1:] = [paint(clean(status["group"]["warning"]), YELLOW), ""]
-    rows = [[clean(item["name"]), ", ".join(item["joined"]) or "not joined",
+    states = {"listen": " (only listens)", "off": "off"}
+    rows = [[clean(item["name"]),
+             (", ".join(item["joined"]) or ("" if item.get("visibility") == "off" else "not joined"))
+             + states.get(item.get("visibility", ""), ""),
              clean(item["error"] or item.get("note") or MISSING), ", ".join(map(clean, item["addresses"]))]
             for item in status["interfaces"]]
     lines += table(("INTERFACE", "JOINED", "NOTE", "ADDRESSES"), rows) if rows else ["no interface is in use"]

@@ -76,6 +76,14 @@ def test_flood_measures_newcomers_with_and_without_it(lan: Lan) -> None:  # noqa
         assert sum(found["dropped"].values()) > 1000, name
 
 
+@pytest.mark.lan
+def test_throughput_tells_measured_beside_shaped(lan: Lan) -> None:  # noqa: F811
+    document = run("bench.throughput", "--rounds", "1", "--rates", "50")
+    found = rows(document)
+    for side in ("sender", "receiver"):
+        assert 0.5 < found[f"50 Mbit/s at the {side}: measured / shaped, median"]["value"] < 1.5
+
+
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "--output", str(tmp_path / "no" / "file")], cwd=ROOT,
                           capture_output=True, text=True, timeout=60, check=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tribler_multicast.protocol.candidates import Candidate
 from tribler_multicast.protocol.wire import Kind
 
 from .test_multicast import Maker, make, make_pair, until
@@ -23,6 +24,19 @@ async def test_one_node_is_pinged(make: Maker) -> None:
     assert 0 < result.min <= result.avg <= result.max < 0.5
     assert result.unicast_rtt is not None
     assert 0 < result.unicast_rtt < 0.5
+
+
+async def test_node_known_from_a_page_only_is_verified_when_it_is_pinged(make: Maker) -> None:
+    a, b = await make_pair(make)
+    peer = a.core.peers.get(b.core.identity.key)
+    [path] = peer.paths.values()
+    a.core.drop_peer(peer, "expired")
+    a.pump()
+    a.core.candidates.add(Candidate(peer.key, path.link, path.address, peer.epoch, 1, bytes(64), 0.0), 5.0, a.now())
+    assert (await a.ping(b.my_peer.mid, count=2, interval=0.05)).received == 2
+    assert not len(a.core.candidates)
+    with pytest.raises(KeyError):
+        await a.ping(bytes(20))
 
 
 async def test_all_are_pinged_and_one_that_hears_nothing_is_a_loss(make: Maker) -> None:

@@ -152,3 +152,13 @@ def test_vpns_and_bridges_are_told_with_the_way_to_leave_them_out(monkeypatch: p
     monkeypatch.setattr(network, "snapshot", lambda: [interface])
     findings = list(network.interfaces(Settings(), None))
     assert any(word in finding.what and "interfaces_deny=x0" in finding.advice for finding in findings)
+
+
+@pytest.mark.parametrize(("visibility", "joined", "word"), [("listen", ["ipv4"], "listened to"),
+                                                            ("off", [], "switched off")])
+def test_an_interface_that_is_silent_by_its_visibility_is_told_and_no_error(
+        visibility: str, joined: list[str], word: str) -> None:
+    status = InterfaceStatus("lo", 1, ["127.0.0.1"], joined, visibility=visibility)
+    findings = list(network.interfaces(on_loopback(), [status]))
+    assert any(word in finding.what and "visibility_networks" in finding.advice for finding in findings)
+    assert {finding.severity for finding in findings} <= {"info", "ok"}

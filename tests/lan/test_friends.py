@@ -90,9 +90,12 @@ def test_friends_agree_while_packets_get_lost(lan: Lan) -> None:
     wait_all_local([a, b])
     for machine in machines:
         machine.lose(40)
+    start = time.time()
     befriend(a, b)
+    print(f"asked and accepted in {time.time() - start:.2f} s at 40 % loss both ways")
+    start = time.time()
     b.rest("DELETE", f"/friends/{a.mid}")
-    wait_friends(a, b, ("none", "none"))
+    print(f"parted in {wait_friends(a, b, ('none', 'none')) - start:.2f} s")
 
 
 def test_a_node_for_friends_only_lets_out_nothing_for_others(lan: Lan) -> None:

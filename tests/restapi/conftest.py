@@ -92,6 +92,7 @@ class HandMovedCommunity:
         self.applied: list[set[str]] = []
         self.in_group: GroupStatus | None = None
         self.pinged: list[tuple[bytes | None, int]] = []
+        self.throughput: dict[bytes, float] = {}
         self.announced: list[tuple[Any, ...]] = []
         self.decided: list[tuple[str, bytes]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
@@ -120,20 +121,20 @@ class HandMovedCommunity:
         self.asked.append((timeout, tuple(capabilities)))
         return [Found(peer) for peer in self.peers if peer.capabilities >= set(capabilities)]
 
-    async def ping(self, mid: bytes, count: int) -> PingResult:
+    async def ping(self, mid: bytes, count: int, throughput: bool) -> PingResult:
         """
         Ping one.
         """
-        [result] = self.ping_results(mid, count)
+        [result] = self.ping_results(mid, count, throughput)
         return result
 
-    async def ping_all(self, count: int) -> list[PingResult]:
+    async def ping_all(self, count: int, throughput: bool) -> list[PingResult]:
         """
         Ping all.
         """
-        return self.ping_results(None, count)
+        return self.ping_results(None, count, throughput)
 
-    def ping_results(self, mid: bytes | None, count: int) -> list[PingResult]:
+    def ping_results(self, mid: bytes | None, count: int, throughput: bool) -> list[PingResult]:
         """
         Remember the question; one of the answers got lost, the unicast time is unknown.
         """
@@ -141,7 +142,8 @@ class HandMovedCommunity:
         asked = [peer for peer in self.peers if mid in (None, peer.mid)]
         if mid is not None and not asked:
             raise KeyError(mid)
-        return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt) for peer in asked]
+        return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt,
+                           self.throughput.get(peer.mid) if throughput else None) for peer in asked]
 
     def ask_friend(self, mid: bytes) -> str:
         """

@@ -38,6 +38,19 @@ async def test_all_are_pinged_when_none_is_named(api: Api, body: bytes) -> None:
     assert api.community.pinged == [(None, 4)]
 
 
+async def test_throughput_is_measured_when_asked_for_and_unknown_is_null(api: Api) -> None:
+    kitchen, tv = make_neighbour(), make_neighbour(rtt=None)
+    api.community.peers = [kitchen, tv]
+    api.community.throughput = {kitchen.mid: 93.456}
+    status, answer = await api.call("POST", PATH, json={"throughput": True})
+    assert status == 200
+    assert [result["throughput_mbps"] for result in answer["results"]] == [93.46, None]
+    _, answer = await api.call("POST", PATH, json={"mid": kitchen.mid.hex(), "throughput": True})
+    assert [result["throughput_mbps"] for result in answer["results"]] == [93.46]
+    _, answer = await api.call("POST", PATH, json={"mid": kitchen.mid.hex(), "throughput": False})
+    assert [result["throughput_mbps"] for result in answer["results"]] == [None]
+
+
 async def test_a_node_that_is_not_local_now_is_404(api: Api) -> None:
     gone = make_neighbour().mid.hex()
     status, message = await api.refused("POST", PATH, json={"mid": gone})
@@ -48,7 +61,8 @@ async def test_a_node_that_is_not_local_now_is_404(api: Api) -> None:
 @pytest.mark.parametrize("body", [
     {"count": 0}, {"count": 101}, {"count": -1}, {"count": 1.5}, {"count": "4"}, {"count": True}, {"count": None},
     {"count": 10 ** 400}, {"mid": ""}, {"mid": "xy" * 20}, {"mid": "00" * 19}, {"mid": "00" * 20 + "\n"}, {"mid": 1},
-    {"mid": []}, {"throughput": True}, {"interval": 1}, []])
+    {"mid": []}, {"throughput": 1}, {"throughput": "true"}, {"throughput": None}, {"throughput": []},
+    {"interval": 1}, []])
 async def test_wrong_values_are_422_and_nothing_is_sent(api: Api, body: Any) -> None:  # noqa: ANN401
     assert (await api.refused("POST", PATH, json=body))[0] == 422
     assert api.community.pinged == []
@@ -69,7 +83,7 @@ async def test_a_node_that_is_switched_off_does_not_ping(api: Api) -> None:
 async def test_so_many_at_once_and_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     started, end = asyncio.Semaphore(0), asyncio.Event()
 
-    async def slow(count: int) -> list[Any]:
+    async def slow(count: int, throughput: bool) -> list[Any]:
         started.release()
         await end.wait()
         raise ValueError("8 pings are running already")

@@ -9,11 +9,13 @@ place of ten. What each of these costs a real node is counted, and charged to th
 from __future__ import annotations
 
 import contextlib
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING
 
+from ipv8.keyvault.crypto import default_eccrypto
+
 from tribler_multicast.protocol import stamp, wire
-from tribler_multicast.protocol.identity import Identity, mid_of, verify
+from tribler_multicast.protocol.identity import SIGNATURE_DOMAIN, Identity, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +46,12 @@ class CachedIdentity(Identity):
     A real key whose signatures are known to all.
     """
 
-    def sign(self, data: bytes) -> bytes:
+    def sign(self, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bytes:
         WORK.count += 1
-        signature = super().sign(data)
+        signature = super().sign(data, domain)
         if len(WORK.right) >= REMEMBERED:
             WORK.right.clear()
-        WORK.right[signature] = self.key, data
+        WORK.right[signature] = self.key, domain + data
         return signature
 
     def pair_key(self, key: bytes) -> bytes | None:
@@ -57,14 +59,21 @@ class CachedIdentity(Identity):
         return blake2b(b"".join(sorted((self.key, key))), digest_size=32).digest()
 
 
-def check(key: bytes, signature: bytes, data: bytes) -> bool:
+def identity_of(seed: str) -> CachedIdentity:
+    """Get the same key for the same seed."""
+    secret = sha256(seed.encode()).digest()
+    key = default_eccrypto.key_from_private_bin(b"LibNaCLSK:" + secret + sha256(secret).digest())
+    return CachedIdentity(key)
+
+
+def check(key: bytes, signature: bytes, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     WORK.count += 1
     known = WORK.right.get(signature)
     if known is not None:
-        return known == (key, data)
-    if not verify(key, signature, data):
+        return known == (key, domain + data)
+    if not verify(key, signature, data, domain):
         return False
-    WORK.right[signature] = key, data
+    WORK.right[signature] = key, domain + data
     return True
 
 
@@ -83,5 +92,3 @@ def cached_cryptography() -> Iterator[None]:
         stamp.LIMIT, wire.verify = limit, verifier  # type: ignore[misc]
         WORK.right.clear()
 
-
-__all__ = ["WORK", "CachedIdentity", "cached_cryptography", "mid_of"]

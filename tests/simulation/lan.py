@@ -15,11 +15,8 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
-
-from ipv8.keyvault.crypto import default_eccrypto
 
 from tribler_multicast.protocol.budget import Recent, TokenBucket
 from tribler_multicast.protocol.core import MulticastProtocol
@@ -31,7 +28,7 @@ from tribler_multicast.protocol.pages import Pages
 from tribler_multicast.protocol.peers import PeerTable
 from tribler_multicast.protocol.wire import KIND_NAMES
 
-from .cached import WORK, CachedIdentity
+from .cached import WORK, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,9 +105,7 @@ class Node:
         self.lan = lan
         self.number = number
         self.full = full
-        secret = sha256(f"{lan.seed} {number}".encode()).digest()
-        key = default_eccrypto.key_from_private_bin(b"LibNaCLSK:" + secret + sha256(secret).digest())
-        self.identity = CachedIdentity(key)
+        self.identity = identity_of(f"{lan.seed} {number}")
         self.address = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 32110)
         self.traffic = Traffic()
         self.buffers: tuple[deque[float], deque[float]] = (deque(), deque())
@@ -129,14 +124,17 @@ class Node:
         core.peers = core.gate.peers = CrowdTable()
         core.peers.lan = lan
         share = lan.full_count / lan.count
-        core.exchange.wanted.pace = TokenBucket(VERIFIED_PER_SECOND * share, max(1.0, VERIFIED_BURST * share))
+        wanted = core.exchange.wanted
+        wanted.pace = TokenBucket(VERIFIED_PER_SECOND * share, max(1.0, VERIFIED_BURST * share))
+        if lan.random.random() > VERIFIED_BURST * share:
+            wanted.pace.tokens = lan.random.random()
+        wanted.crowd = lambda now: round(lan.mean_crowd)  # type: ignore[method-assign]
         core.puller.start = lambda now: None  # type: ignore[method-assign]
         core.pages.__class__ = CrowdPages
 
     def start(self) -> None:
         self.alive = True
-        if isinstance(self.core.pages, CrowdPages):
-            self.core.pages.whose = self.lan.random.choice(self.lan.full).core.pages
+        self.lan.give_pages(self)
         self.core.set_links([Link(*LINK, *self.address, ("10.0.0.0/8",))], self.lan.now)
         self.core.start(self.lan.now)
         self.flush()
@@ -163,6 +161,8 @@ class Node:
         buffer.append(self.busy_until)
 
     def run(self) -> None:
+        if self.lan.now < self.wake:
+            return  # A timer that was to be looked at was made earlier since.
         self.wake = float("inf")
         if self.alive:
             WORK.count = 0
@@ -205,7 +205,7 @@ class SimulatedLan:
         self.random = Random(seed)
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.made = 0
-        self.mean_addresses = 0.0
+        self.mean_addresses = self.mean_crowd = 0.0
         self.nodes: list[Node] = []
         self.full: list[Node] = []
         self.light: list[Node] = []
@@ -225,13 +225,27 @@ class SimulatedLan:
 
     def average(self) -> None:
         """Let light nodes count what full ones do."""
-        alive = [node.core.peers.address_count for node in self.full if node.alive]
-        self.mean_addresses = sum(alive) / len(alive) if alive else 0.0
-        self.at(self.now + 0.2, self.average)
+        alive = [node.core for node in self.full if node.alive]
+        if alive:
+            self.mean_addresses = sum(core.peers.address_count for core in alive) / len(alive)
+            self.mean_crowd = sum(core.exchange.wanted.crowd(self.now) for core in alive) / len(alive)
+        self.at(self.now + 0.05, self.average)
+
+    def give_pages(self, node: Node) -> None:
+        """Let a light node hand on what some full node heard."""
+        if isinstance(node.core.pages, CrowdPages):
+            node.core.pages.whose = self.random.choice(self.full).core.pages
 
     def start_within(self, seconds: float) -> None:
-        for node in self.nodes:
-            self.at(self.now + self.random.uniform(0.0, seconds), node.start)
+        """Start all at random times; the full ones among the first as often as among the last."""
+        times = sorted(self.random.uniform(0.0, seconds) for _ in self.nodes)
+        every = max(1, self.count // self.full_count)
+        mine = times[::every][:self.full_count]
+        others = sorted(set(times) - set(mine))
+        self.random.shuffle(others)
+        for nodes, when in ((self.full, mine), (self.light, others)):
+            for node, delay in zip(nodes, when, strict=True):
+                self.at(self.now + delay, node.start)
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         self.made += 1

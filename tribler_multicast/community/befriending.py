@@ -114,7 +114,9 @@ class Befriending:
         :raises ValueError: with one line, when it is no mid or this node's own.
         """
         key = self.key_of(mid)
-        self.core.friends.ask(key, round(1000 * time.time()), asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self.core.want_now(mid, now)
+        self.core.friends.ask(key, round(1000 * time.time()), now)
         self.pump()
         return self.core.friends.state(key)
 
@@ -126,7 +128,9 @@ class Befriending:
         :raises ValueError: with one line, when it is no mid or this node's own.
         """
         key = self.key_of(mid)
-        self.core.friends.withdraw(key, round(1000 * time.time()), asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self.core.want_now(mid, now)
+        self.core.friends.withdraw(key, round(1000 * time.time()), now)
         self.pump()
         return self.core.friends.state(key)
 

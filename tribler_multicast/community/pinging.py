@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEAST_INTERVAL = 0.05
 MOST_INTERVAL = 60.0
 MID_SIZE = 20
+MEET_PATIENCE = 1.0
+"""Seconds that a ping waits for a node to be verified: a challenge is repeated twice meanwhile."""
+MEET_LOOK = 0.02
 
 
 class Pinging(Throughput):
@@ -64,6 +67,8 @@ class Pinging(Throughput):
             raise ValueError(msg)
         if throughput:
             self.check_measurable()
+        if mid is not None:
+            await self.meet(mid)
         run = self.core.pings.start(mid, count, interval, self.now())
         self.ping_ends[run] = ended = asyncio.get_running_loop().create_future()
         try:
@@ -77,6 +82,16 @@ class Pinging(Throughput):
             rates = await self.measure(mid)
             results = [replace(result, throughput_mbps=rates.get(result.mid)) for result in results]
         return results
+
+    async def meet(self, mid: bytes) -> None:
+        """
+        Verify a node that we only know from the pages of others, because it is asked for now.
+        """
+        if self.core.want_now(mid, self.now()):
+            self.pump()
+            until = self.now() + MEET_PATIENCE
+            while mid in self.core.candidates.by_mid and self.now() < until:
+                await asyncio.sleep(MEET_LOOK)
 
     def ping_ended(self, run: PingRun) -> None:
         """

@@ -85,6 +85,8 @@ class Throughput:
         elif isinstance(event, TrainOver):
             self.lan.give_train_to(None, event.session.link)
         elif isinstance(event, TrainRunEnded):
+            for task in list(self.train_tasks):
+                task.cancel()  # There is none, unless it was given up.
             ended = self.train_ends.get(event.run)
             if ended is not None and not ended.done():
                 ended.set_result(None)

@@ -11,13 +11,13 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ipv8.messaging.interfaces.endpoint import Endpoint
 
 from . import interfaces as lan_interfaces
 from .interfaces import IPV4, IPV6, Interface
+from .link import LOG_INTERVAL, RETRY_FIRST, Datagram, LanConfig, LanLink, LanListener, LinkKey, same_network
 from .options import current, read_ancillary
 from .sockets import explain, open_multicast, open_spare, open_unicast, rejoin
 from .train import arrival_of, note_arrivals, open_train
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .gateways import Gateway, Gateways
     from .train import Sink
 
-LinkKey = tuple[int, int]
+__all__ = ["Datagram", "LanConfig", "LanEndpoint", "LanLink", "LanListener"]
 
 ANCILLARY_SIZE: Final = 192
 """Bytes for what the kernel tells of a datagram: interface, hop limit, time, drops."""
@@ -43,116 +43,8 @@ MOST_AT_ONCE: Final = 128
 """Datagrams read from one socket before the others have their turn: a flood on one must not starve the rest."""
 
 REJOIN_INTERVAL: Final = 120.0
-RETRY_FIRST: Final = 1.0
 RETRY_LAST: Final = 60.0
 """Seconds until a socket that could not be opened is tried again, doubled up to the last. Never given up for good."""
-
-LOG_INTERVAL: Final = 60.0
-"""Seconds between two log lines about the same trouble."""
-
-
-@dataclass(frozen=True)
-class LanConfig:
-    """
-    Where to listen. `allow` and `deny` are names of interfaces; the unicast port is the first free of `ports` from
-    `first_port` on, else any. `networks` are (gateway, visibility), for those where it is not `visibility`.
-    """
-
-    group4: str = "239.255.84.77"
-    group6: str = "ff12::5472:6962"
-    port: int = 32109
-    first_port: int = 32110
-    ports: int = 16
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    ipv4: bool = True
-    ipv6: bool = True
-    visibility: str = VISIBLE
-    networks: tuple[tuple[str, str], ...] = ()
-
-    def group(self, family: int) -> str:
-        """
-        Get the group's address.
-        """
-        return self.group4 if family == IPV4 else self.group6
-
-
-class Datagram(NamedTuple):
-    """
-    One datagram as it came in.
-    """
-
-    data: bytes
-    link: LinkKey
-    multicast: bool
-    source: tuple[str, int]
-    hop_limit: int | None
-
-
-@dataclass
-class LanLink:
-    """
-    The sockets on one interface in one family, or why there are none. A `silent` one is listened to, never spoken by.
-    """
-
-    interface: Interface
-    family: int
-    multicast: socket.socket | None = None
-    unicast: socket.socket | None = None
-    spare: socket.socket | None = None
-    error: str | None = None
-    send_error: str | None = None
-    retry: float = RETRY_FIRST
-    retry_at: float = 0.0
-    rejoin_at: float = 0.0
-    logged_at: float = field(default=-LOG_INTERVAL)
-    visibility: str = VISIBLE
-    gateways: tuple[Gateway, ...] = ()
-
-    @property
-    def silent(self) -> bool:
-        """
-        Whether nothing may be sent by it.
-        """
-        return self.visibility != VISIBLE
-
-    @property
-    def key(self) -> LinkKey:
-        """
-        Interface index and family.
-        """
-        return self.interface.index, self.family
-
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """
-        Get the unicast address and port, None when closed.
-        """
-        if self.unicast is None:
-            return None
-        ip, port = self.unicast.getsockname()[:2]
-        return ip.partition("%")[0], port
-
-
-def same_network(before: tuple[Gateway, ...], now: tuple[Gateway, ...]) -> bool:
-    """
-    Tell whether gateways are those of before; a hardware address that was or is not known says nothing.
-    """
-    return len(before) == len(now) and all(
-        one.ip == other.ip and (one.hardware_address == other.hardware_address
-                                or None in (one.hardware_address, other.hardware_address))
-        for one, other in zip(before, now, strict=True))
-
-
-class LanListener:
-    """
-    Mixed into an IPv8 listener that wants to know how a datagram came in.
-    """
-
-    def on_datagram(self, datagram: Datagram) -> None:
-        """
-        Take one datagram.
-        """
 
 
 class LanEndpoint(Endpoint):

@@ -35,6 +35,9 @@ CATCH_UP: Final = 0.005
 LONGEST_NAP: Final = 0.002
 """Seconds of sleep between two looks at the clock."""
 
+LONGEST: Final = 2.0
+"""Seconds that one train may take to leave, whatever its pace."""
+
 SEGMENTS: Final = 8
 """Packets that the kernel gets with one call: a tenth of the work, and no larger a burst than announcements make."""
 
@@ -113,10 +116,11 @@ def send_paced(sock: socket.socket, packets: Iterator[bytes], seconds_each: floa
     Ends early when the link takes none any more. Where the driver can't cut what it is given, all go one by one.
     """
     sent, start = 0, time.perf_counter()
+    until = start + LONGEST
     try:
         while batch := list(islice(packets, at_once)):
             while (ahead := start + sent * seconds_each - time.perf_counter()) > at_once * seconds_each:
-                if give_up.is_set():
+                if give_up.is_set() or time.perf_counter() > until:
                     return sent
                 time.sleep(min(ahead, LONGEST_NAP))
             start += max(0.0, -CATCH_UP - ahead)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .events import PeerAnswered, PeerLocal
 from .handshake import Challenge, Pending, PendingChallenges, Proof
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from .core import MulticastProtocol
     from .links import Arrival, Link
     from .peers import HostPort, LinkKey
-
-
-DRAW_GAP: Final = 0.05
-"""Seconds between two draws of those that wait."""
 
 
 def own_address(link: Link) -> Address:
@@ -89,7 +85,7 @@ class Exchange:
         want = Want(key, link, address, now)
         if not self.wanted.add(want):
             return
-        delay = challenge_delay(core.peers.address_count, core.random)
+        delay = challenge_delay(max(core.peers.address_count, self.wanted.crowd(now)), core.random)
         newcomer = core.started is not None and now - core.started < BURST_TIMES[-1]
         if newcomer and core.identity.key > key:
             delay += YIELD_TIME
@@ -112,7 +108,7 @@ class Exchange:
             self.wanted.hold(want)
             if not self.drawing:
                 self.drawing = True
-                self.core.timers.at(now + DRAW_GAP, self.draw)
+                self.core.timers.at(now + self.wanted.pause(), self.draw)
 
     def draw(self, now: float) -> None:
         """
@@ -125,7 +121,7 @@ class Exchange:
                 self.challenge(want.key, want.link, want.address, now)
         self.drawing = bool(self.wanted.places)
         if self.drawing:
-            self.core.timers.at(now + DRAW_GAP, self.draw)
+            self.core.timers.at(now + self.wanted.pause(), self.draw)
 
     def is_wanted(self, want: Want, now: float) -> bool:
         """

@@ -295,10 +295,17 @@ BURST_AT_LEAST: Final = 2
 when 5,000 start together they need not all say it six times (Trickle, RFC 6206, has the idea)."""
 
 VERIFIED_PER_SECOND: Final = 20.0
-VERIFIED_BURST: Final = 128.0
+VERIFIED_BURST: Final = 64.0
 """A node challenges nobody while it was verified with more than this, on either side: a crowd that starts together
 takes its time, 50,000 exchanges per second among 5,000. Only what succeeds counts, so who invents strangers delays
 nobody."""
+
+FEW_WANTED: Final = 16
+MOST_WANTED: Final = 400
+WANTED_MEMORY: Final = 0.5
+"""Strangers' addresses heard in the last so many seconds count like verified ones when it is drawn how long to wait
+with a challenge, less the first and up to the second: so the first second of a crowd is spread, too, and eight nodes
+that start at once wait for nothing. Who invents strangers delays others by 2 s at most."""
 
 MAX_WANTED: Final = 8192
 MAX_WANTED_PER_ADDRESS: Final = 64
@@ -434,6 +441,13 @@ LEAST_TRAIN_PACKETS: Final = 32
 TRAIN_EXCESS: Final = 1.5
 """The second and third train last TRAIN_TIME seconds at TRAIN_EXCESS times the rate measured before, within the bounds
 above: enough to fill the narrowest link, not to drown it."""
+
+LEAST_TRAIN_RATE: Final = 250e3
+"""Bits per second at which a train is sent at least: a peer that reports next to nothing must not make it last."""
+
+TRAIN_SLOWER: Final = 20.0
+"""When nobody got enough of a train to tell, the next one is so many times slower: in front of a link of 1 Mbit/s may
+be room for four packets."""
 
 TRAIN_OFFERED: Final = 1.15
 TRAIN_SAME: Final = 0.1

@@ -127,8 +127,8 @@ class Pages:
             self.core.counters.drop("rate")
             return
         most = MAX_PAGES * MAX_PAGE_INTRODUCTIONS
-        known = self.known(arrival.link)
-        keys = nsmallest(most + 1, (key for key in known if after < key <= up_to and key != peer.key))
+        keys = nsmallest(most + 1, (key for key in self.known(arrival.link)
+                                    if after < key <= up_to and key != peer.key))
         self.jobs[peer.key] = Job(number, arrival.link, keys[:most], len(keys) <= most)
         if not self.sending:
             self.sending = True

@@ -126,9 +126,16 @@ class Puller:
         Pull on each link on which there must be many more than we know of.
         """
         for link in self.core.links:
-            if link not in self.turns and self.is_worth_it(link):
-                self.turns[link] = Turn(link, [(SMALLEST, MIDDLE), (MIDDLE, LARGEST)])
-                self.ask(self.turns[link], now)
+            if self.is_worth_it(link):
+                self.pull(link, now)
+
+    def pull(self, link: LinkKey, now: float) -> None:
+        """
+        Ask for all introductions on a link, unless that is under way.
+        """
+        if link not in self.turns:
+            self.turns[link] = Turn(link, [(SMALLEST, MIDDLE), (MIDDLE, LARGEST)])
+            self.ask(self.turns[link], now)
 
     def is_worth_it(self, link: LinkKey) -> bool:
         """

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .events import TrainDue, TrainRunEnded
 from .limits import (
     LEAST_TRAIN_PACKETS,
+    LEAST_TRAIN_RATE,
     MAX_TRAIN_RATE,
     TRAIN_EXCESS,
     TRAIN_LIFETIME,
@@ -28,6 +29,7 @@ from .limits import (
     TRAIN_SAME,
     TRAIN_SETTLE,
     TRAIN_SIZE,
+    TRAIN_SLOWER,
     TRAIN_TIME,
     TRAINS_AGAIN,
 )
@@ -227,9 +229,10 @@ class Trains:
         if train.link not in self.core.links or self.is_enough(train, best):
             self.next_link(train.run, now)
             return
-        rate, count, turn = train.rate, train.count, train.turn + 1
-        if known:
-            rate = min(TRAIN_EXCESS * best, MAX_TRAIN_RATE)
+        turn, rate, count = train.turn + 1, train.rate, train.count
+        if train.reports:  # Too few packets came to tell: the link is far slower.
+            rate = min(TRAIN_EXCESS * best, MAX_TRAIN_RATE) if known else rate / TRAIN_SLOWER
+            rate = max(rate, LEAST_TRAIN_RATE)
             most = TRAIN_PACKETS[min(turn, len(TRAIN_PACKETS) - 1)]
             count = max(LEAST_TRAIN_PACKETS, min(int(rate * TRAIN_TIME / 8 / train.size), most))
         self.begin(Train(train.run, train.link, train.keys, turn, rate, count, before=best), now)

@@ -9,15 +9,27 @@ challenge the same one at the same time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import exp
+from typing import TYPE_CHECKING, Final
 
 from .budget import TokenBucket
-from .limits import MAX_WANTED, MAX_WANTED_PER_ADDRESS, VERIFIED_BURST, VERIFIED_PER_SECOND
+from .limits import (
+    FEW_WANTED,
+    MAX_WANTED,
+    MAX_WANTED_PER_ADDRESS,
+    MOST_WANTED,
+    VERIFIED_BURST,
+    VERIFIED_PER_SECOND,
+    WANTED_MEMORY,
+)
 
 if TYPE_CHECKING:
     from random import Random
 
     from .peers import HostPort, LinkKey
+
+DRAW_GAP: Final = 0.05
+"""Least seconds between two draws of those that wait."""
 
 Place = tuple["LinkKey", str]
 
@@ -56,6 +68,7 @@ class Wants:
         self.counts: dict[Place, int] = {}
         self.ready: dict[Place, list[Want]] = {}
         self.places: list[Place] = []
+        self.lately = self.faded = 0.0
         self.pace = TokenBucket(VERIFIED_PER_SECOND, VERIFIED_BURST)
 
     def __len__(self) -> int:
@@ -63,6 +76,14 @@ class Wants:
         Count them.
         """
         return len(self.by_path)
+
+    def crowd(self, now: float) -> int:
+        """
+        Get how many addresses count as others who will challenge whomever we hear now: those heard lately, fading.
+        """
+        self.lately *= exp((self.faded - now) / WANTED_MEMORY) if now > self.faded else 1.0
+        self.faded = now
+        return max(0, min(round(self.lately) - FEW_WANTED, MOST_WANTED))
 
     def add(self, want: Want) -> bool:
         """
@@ -74,6 +95,7 @@ class Wants:
             return False
         self.by_path[path] = want
         self.counts[want.place] = count + 1
+        self.lately += not count
         return True
 
     def remove(self, want: Want) -> None:
@@ -119,6 +141,12 @@ class Wants:
         """
         self.pace.take(now, 0.0)
         return int(self.pace.tokens)
+
+    def pause(self) -> float:
+        """
+        Get the time (seconds) until there is room for one more.
+        """
+        return max(DRAW_GAP, (1 - self.pace.tokens) / self.pace.rate)
 
     def clear(self) -> None:
         """
