@@ -15,6 +15,11 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Set-up that is done is found in a fraction of a second; a Python with its own pip settings is left alone.
 set_up = @python=$$(sh scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/environment.py
 
+# What Tribler needs comes along where its sources are, unless there is another Python for it. Without it its tests are
+# skipped, with the reason, so that nothing else fails for it.
+tribler = $(if $(TRIBLER_PYTHON),,$(if $(TRIBLER_SRC)$(wildcard $(HOME)/tribler-src/src/run_tribler.py),tribler))
+set_up_tests = $(set_up) test$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test; })
+
 .PHONY: help run test soak bench lint clean
 
 help:  ## this list
@@ -25,17 +30,17 @@ run:  ## starts a node on this machine and prints the address of its page; Ctrl-
 	@exec $(VENV)/bin/python scripts/foreground.py $(VENV)/bin/tribler-multicast node $(ARGS)
 
 test:  ## all tests, in a network of their own; as root it installs what they need with apt-get
-	$(set_up) test
+	$(set_up_tests)
 	@sh scripts/test_tools.sh
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m pytest $(ARGS)
 
 soak:  ## the long runs
-	$(set_up) test
+	$(set_up_tests)
 	@sh scripts/test_tools.sh
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m pytest -m soak $(ARGS)
 
 bench:  ## the benchmarks, side by side with what else there is
-	$(set_up) test
+	$(set_up_tests)
 	@sh scripts/test_tools.sh
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m bench $(ARGS)
 

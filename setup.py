@@ -28,6 +28,8 @@ REQUIREMENTS = [
 EXTRAS = {
     # BitTorrent in the standalone client; imported only when it is used.
     "torrent": ["libtorrent>=2.0.11,<2.1"],
+    # What Tribler 8.4.3 itself needs, to test inside it. Only installed where its sources are.
+    "tribler": ["ipv8-rust-tunnels", "lz4", "pillow", "pystray", "libtorrent==2.0.13", "packaging"],
     # The browser itself is the system's Chromium; zeroconf is what discovery is measured against.
     "test": ["pytest>=8.2", "pytest-asyncio>=0.24", "hypothesis", "playwright", "zeroconf"],
     # New releases of these bring new rules: raise them on purpose, together with the code they complain about.

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ FLOORS = (
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
     {"cli_common"},
-    {"cli_announce", "cli_friends", "cli_search"},
+    {"cli_announce", "cli_friends", "cli_search", "cli_tribler"},
     {"cli"},
     {"__main__"},
 )
@@ -58,6 +59,16 @@ def test_imports_within_the_package_are_relative(path: Path) -> None:
             assert not any(alias.name.split(".")[0] == PACKAGE.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             assert (node.module or "").split(".")[0] not in (PACKAGE.name, "tribler")
+
+
+def test_only_tribler8_knows_tribler_and_only_when_it_runs_there() -> None:
+    for path in MODULES:
+        if re.search(r"import_module\(.tribler\.", path.read_text(encoding="utf-8")):
+            assert room_of(path) == "tribler8"
+    for path in (PACKAGE / "tribler8").glob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Expr | ast.Assign):
+                assert "import_module" not in ast.dump(node), path.name
 
 
 def test_protocol_knows_no_socket_no_clock_and_no_event_loop() -> None:

@@ -22,7 +22,8 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
     assert {name: settings[name] for name in SETTINGS} == {
         "enabled": True, "nickname": "", "interfaces": [], "interfaces_deny": [], "ipv4": True, "ipv6": True,
         "introduction_interval": 5.0, "port": 32109, "control_port": 32110, "log_level": "warning",
-        "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": []}
+        "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": [],
+        "search_local_peers": 10}
     assert {settings.source(name) for name in SETTINGS} == {"default"}
     for name, setting in SETTINGS.items():
         assert name == setting.name

@@ -78,6 +78,12 @@ class Assembly:
             check_group(self.options, changes)
         self.save_settings({**self.options.file_values(), **changes})
         self.options.update(changes)
+        await self.applied()
+
+    async def applied(self) -> None:
+        """
+        Wait until the changes so far are in effect.
+        """
         if self._applying is not None:
             await self._applying
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from . import __version__
 from .cli_common import Failed, call, show
 from .cli_search import add_commands as add_search_commands
+from .cli_tribler import add_commands as add_tribler_commands
 from .settings import SETTINGS, SettingError, Settings, parse
 
 if TYPE_CHECKING:
@@ -224,6 +225,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_search_commands(command, _seconds)
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
+    add_tribler_commands(command)
     return parser
 
 

@@ -17,7 +17,8 @@ ACTIVITY_CLASSES: Final = ("idle", "bulk", "on_demand", "live")
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    Something that a node has: one of RESULT_KINDS, its id, its name, and its size in bytes, None when unknown.
+    Something that a node has, or only knows of (`has` False): one of RESULT_KINDS, its id, its name, and its size in
+    bytes, None when unknown.
 
     The id is the infohash (20 bytes) of a torrent, the content id (32) of what is coded, the file id (32) of a file; of
     a stream the infohash (20) of the torrent that is streamed from, or the stream id (32) of a live one.
@@ -27,6 +28,7 @@ class Result:
     id: bytes
     name: str
     size: int | None = None
+    has: bool = True
 
 
 @dataclass(frozen=True, slots=True)

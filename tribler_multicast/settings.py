@@ -111,6 +111,8 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("group_passphrase", str, "", "", 0, 1024, None,
             "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
             "Never shown again; empty: none.", False, secret=True),
+    Setting("search_local_peers", int, "", 10, 0, 20, None,
+            "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
 )
 
 

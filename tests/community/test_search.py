@@ -185,6 +185,7 @@ async def test_a_download_goes_to_who_said_to_have_it_and_only_to_addresses_on_o
     a, b, c = await meet(make, own, Store(BOAT), Store(CAR))
     assert set(await a.download(BOAT.id)) == {b.my_peer.mid, c.my_peer.mid}  # Nobody was heard of: all.
     await a.search("red")
+    a.remember(c.my_peer.mid, [Result("torrent", BOAT.id, "red boat", has=False)])  # It only knows of it.
     assert await a.download(BOAT.id) == [b.my_peer.mid]
     assert await a.download(BOAT.id, c.my_peer.mid) == [c.my_peer.mid]
     assert own.downloads[1:] == [(BOAT.id, [("127.0.0.1", 6881)])] * 2
@@ -200,7 +201,7 @@ async def test_with_nobody_or_nothing_to_download_by_it_says_so(make: Maker) -> 
     with pytest.raises(ClientError, match="no BitTorrent client"):
         await plain.download(BOAT.id)
     await until(alone.local_peers)
-    with pytest.raises(ClientError, match="that node offers"):
+    with pytest.raises(ClientError, match="that node takes no"):
         await alone.download(BOAT.id, plain.my_peer.mid)
 
 

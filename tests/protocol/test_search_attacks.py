@@ -53,6 +53,14 @@ def raw(kind: int = 1, size: int = 1, identifier: bytes = ID, name: bytes = b"bo
         + bytes((len(name),)) + name
 
 
+def test_whether_it_is_there_or_only_known_of_is_told() -> None:
+    lan, (a, b), run = hostile()
+    known = Result("torrent", b"k" * 20, "known", None, has=False)
+    say(b, a, page(run, GOOD + pack_result(known)))
+    lan.run(0.01)
+    assert found(a, run)[b.identity.mid] == [torrent("boat"), known]
+
+
 def test_a_good_answer_is_taken() -> None:
     lan, (a, b), run = hostile()
     say(b, a, page(run, GOOD))
@@ -128,7 +136,7 @@ def test_thousands_of_results_of_one_peer_are_fifty() -> None:
 
 def test_the_same_result_twice_and_kinds_not_asked_for_do_not_count_and_unknown_kinds_are_skipped() -> None:
     lan, (a, b), run = hostile()
-    file, odd = pack_result(Result("file", b"f" * 32, "boat")), raw(kind=9, identifier=b"?" * 7)
+    file, odd = pack_result(Result("file", b"f" * 32, "boat")), raw(kind=0x89, identifier=b"?" * 7)
     say(b, a, page(run, GOOD + odd + GOOD + file))
     lan.run(0.01)
     assert names(a, run) == ["boat"]

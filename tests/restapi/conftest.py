@@ -171,7 +171,7 @@ class HandMovedCommunity:
         if mid is not None and not sources:
             raise KeyError(mid)
         if not sources:
-            raise ClientError("no local node offers BitTorrent")
+            raise ClientError("no local node takes BitTorrent connections")
         self.downloaded.append((infohash, sources))
         return sources
 

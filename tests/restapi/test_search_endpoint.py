@@ -24,7 +24,8 @@ BOAT = "b0a7" * 10
 
 async def test_what_is_found_is_shown_with_the_id_of_its_kind(api: Api) -> None:
     mid = make_neighbour().mid
-    api.community.on_lan = [Found("torrent", "boat", 7, b"t" * 20, [mid]), Found("coded", "boat", 8, b"c" * 32, [mid]),
+    api.community.on_lan = [Found("torrent", "boat", 7, b"t" * 20, [mid], [mid]),
+                            Found("coded", "boat", 8, b"c" * 32, [mid]),
                             Found("stream", "boat", None, b"s" * 20), Found("stream", "boat", None, b"l" * 32),
                             Found("file", "boat", 9, b"f" * 32)]
     status, answer = await api.call("GET", SEARCH + "?query=red%20boat&timeout=2.5")
@@ -35,7 +36,8 @@ async def test_what_is_found_is_shown_with_the_id_of_its_kind(api: Api) -> None:
         {"infohash": "74" * 20}, {"content_id": "63" * 32}, {"infohash": "73" * 20}, {"stream_id": "6c" * 32},
         {"file_id": "66" * 32}]
     assert answer["results"][0] == {"kind": "torrent", "name": "boat", "size": 7, "infohash": "74" * 20,
-                                    "content_id": None, "stream_id": None, "file_id": None, "peers": [mid.hex()]}
+                                    "content_id": None, "stream_id": None, "file_id": None, "peers": [mid.hex()],
+                                    "holders": [mid.hex()]}
     assert answer["results"][2]["size"] is None
     status, answer = await api.call("GET", STREAMS)
     assert (status, [stream["kind"] for stream in answer["streams"]]) == (200, ["stream", "stream"])
@@ -101,7 +103,8 @@ async def test_downloads_that_cannot_be_have_the_status_that_fits(api: Api, monk
     gone = make_neighbour().mid.hex()
     status, message = await api.refused("POST", DOWNLOADS, json={"infohash": BOAT, "peer": gone})
     assert (status, gone in message) == (404, True)
-    assert await api.refused("POST", DOWNLOADS, json={"infohash": BOAT}) == (503, "no local node offers BitTorrent")
+    assert await api.refused("POST", DOWNLOADS, json={"infohash": BOAT}) == (
+        503, "no local node takes BitTorrent connections")
 
     async def anonymous(infohash: bytes, mid: bytes | None) -> list[bytes]:
         raise ClientError("that torrent is being downloaded anonymously", 409)

@@ -16,7 +16,8 @@ INFOHASH_SIZE: Final = 20
 @dataclass(frozen=True)
 class Found:
     """
-    Something that local peers have: kind, name, size (bytes, None when unknown), id, and the mids of those who have it.
+    Something that local peers know of: kind, name, size (bytes, None when unknown), id, the mids of those who know it,
+    and of those among them who have it.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class Found:
     size: int | None
     id: bytes
     mids: list[bytes] = field(default_factory=list)
+    holders: list[bytes] = field(default_factory=list)
 
     @property
     def infohash(self) -> bytes | None:
@@ -89,11 +91,13 @@ class Merging:
         """
         told = self.told[key]
         [((name, size), _)] = Counter((result.name, result.size) for result in told.values()).most_common(1)
-        return Found(key[0], name, size, key[1], list(told))
+        holders = [mid for mid, result in told.items() if result.has]
+        return Found(key[0], name, size, key[1], list(told), holders)
 
     def found(self) -> list[Found]:
         """
-        Get all things: what more peers have first, then what fits the words better, then by name.
+        Get all things: what more peers have first, or know, then what fits the words better, then by name.
         """
         return sorted((self.merged(key) for key in self.told), key=lambda found: (
-            -len(found.mids), -closeness(self.text, found.name), found.name.casefold(), found.kind, found.id))
+            -len(found.holders), -len(found.mids), -closeness(self.text, found.name), found.name.casefold(),
+            found.kind, found.id))

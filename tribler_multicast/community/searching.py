@@ -82,7 +82,8 @@ class Searching:
     async def search(self, text: str, kinds: Iterable[str] = RESULT_KINDS, timeout: float = SEARCH_TIMEOUT,
                      partial: Callable[[list[Found]], Any] | None = None) -> list[Found]:
         """
-        Ask all local peers what they have; get it merged: what more peers have first, then what fits the words better.
+        Ask all local peers what they have or know; get it merged: what more peers have first, then what fits the words
+        better.
 
         It ends when all that can answer did, after `timeout` seconds at the latest. Meanwhile `partial` is called with
         what is new, or is now known of one more peer.
@@ -154,7 +155,7 @@ class Searching:
         Remember who says to have a torrent.
         """
         for result in results:
-            if len(result.id) == INFOHASH_SIZE:
+            if result.has and len(result.id) == INFOHASH_SIZE:
                 mids = self.holders.setdefault(result.id, [])
                 self.holders.move_to_end(result.id)
                 if mid not in mids:
@@ -167,13 +168,14 @@ class Searching:
         """
         Get where BitTorrent of a peer listens on a network of ours, one address per family, IPv4 first.
 
-        A peer announces what it likes, so what is not on our link does not count: nobody sends us to others.
+        A peer announces what it likes, so IPv4 counts where it was verified, and IPv6 (where that is a link-local
+        address, of no use here) on our link: nobody sends us to others.
         """
         verified = {ip for _, ip, _ in peer.addresses}
         announced = [(ip, port) for kind, ip, port in peer.services
-                     if kind == "libtorrent" and port and not ip.lower().startswith("fe80:")
-                     and any(link.is_on_link(ip) for link in self.core.links.values())]
-        announced.sort(key=lambda address: address[0] not in verified)
+                     if kind == "libtorrent" and port
+                     and (ip in verified or (":" in ip and not ip.lower().startswith("fe80:")
+                                             and any(link.is_on_link(ip) for link in self.core.links.values())))]
         return ([address for address in announced if ":" not in address[0]][:1]
                 + [address for address in announced if ":" in address[0]][:1])
 
@@ -197,8 +199,11 @@ class Searching:
         if self.client is None:
             msg = "this node has no BitTorrent client"
             raise ClientError(msg)
+        if not sources and mid is not None:
+            msg = "that node takes no BitTorrent connections now"
+            raise ClientError(msg, 409)
         if not sources:
-            msg = "no local node offers BitTorrent" if mid is None else "that node offers no BitTorrent here"
+            msg = "no local node takes BitTorrent connections"
             raise ClientError(msg)
         await self.client.download(infohash, [address for found in sources.values() for address in found])
         return list(sources)

@@ -28,6 +28,8 @@ QUERY_ID_SIZE: Final = 8
 QUERY_HEAD_SIZE: Final = QUERY_ID_SIZE + 4
 TELL_NOTHING: Final = 0x80
 """Bit of the kinds: answer also when there is nothing to tell."""
+NOT_HERE: Final = 0x80
+"""Bit of the kind of a result: the sender only knows of it."""
 UNKNOWN_SIZE: Final = (1 << 64) - 1
 ID_SIZES: Final = {"torrent": (20,), "coded": (32,), "stream": (20, 32), "file": (32,)}
 PAGE_HEAD_SIZE: Final = QUERY_ID_SIZE + 2
@@ -121,7 +123,8 @@ class Query:
 
 def pack_result(result: Result) -> bytes:
     """
-    Write: kind (1), size (8, all ones when unknown), length of the id (1), id, length of the name (1), name in UTF-8.
+    Write: kind and whether it is here (1), size (8, all ones when unknown), length of the id (1), id, length of the
+    name (1), name in UTF-8.
 
     :raises ValueError: when it can't be told to others.
     """
@@ -133,7 +136,8 @@ def pack_result(result: Result) -> bytes:
         raise ValueError(msg)
     name = clean_text(result.name.encode(errors="ignore"), MAX_RESULT_NAME).encode()
     size = UNKNOWN_SIZE if result.size is None else result.size
-    return b"".join((bytes((RESULT_KINDS.index(result.kind) + 1,)), size.to_bytes(8, "big"), bytes((len(result.id),)),
+    kind = RESULT_KINDS.index(result.kind) + 1 | (0 if result.has else NOT_HERE)
+    return b"".join((bytes((kind,)), size.to_bytes(8, "big"), bytes((len(result.id),)),
                      result.id, bytes((len(name),)), name))
 
 
@@ -143,7 +147,8 @@ def read_result(reader: Reader) -> Result | None:
 
     :raises WireError: when it is none, or exceeds a limit.
     """
-    number, size = reader.number(1), reader.number(8)
+    bits, size = reader.number(1), reader.number(8)
+    number = bits & ~NOT_HERE
     identifier, raw = reader.take(reader.number(1)), reader.take(reader.number(1))
     if not 1 <= number <= len(RESULT_KINDS):
         return None
@@ -152,7 +157,7 @@ def read_result(reader: Reader) -> Result | None:
         msg = "no result"
         raise WireError(msg)
     name = clean_text(raw, MAX_RESULT_NAME)
-    return Result(kind, identifier, name, None if size == UNKNOWN_SIZE else size)
+    return Result(kind, identifier, name, None if size == UNKNOWN_SIZE else size, not bits & NOT_HERE)
 
 
 def pack_pages(query: Query, results: Iterable[Result]) -> list[bytes]:

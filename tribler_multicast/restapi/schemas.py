@@ -31,7 +31,7 @@ class PeerAddressSchema(Schema):
     port = Integer()
 
 
-class PeerSchema(Schema):
+class MulticastPeerSchema(Schema):
     """
     A peer: what is known of it now, and what is remembered.
     """
@@ -54,6 +54,10 @@ class PeerSchema(Schema):
     down = Float(allow_none=True, metadata={"description": "bytes/s"})
     total_up = Integer(allow_none=True, metadata={"description": "bytes"})
     total_down = Integer(allow_none=True, metadata={"description": "bytes"})
+
+
+PeerSchema = MulticastPeerSchema
+"""Short for here; the documentation has the class's name, and in Tribler another ``Peer`` already."""
 
 
 class GatewaySchema(Schema):
@@ -171,7 +175,8 @@ class FoundSchema(Schema):
     content_id = _text("of what is sent coded, hex", allow_none=True)
     stream_id = _text("of a live stream, hex", allow_none=True)
     file_id = _text("of a shared file, hex", allow_none=True)
-    peers = List(String(), metadata={"description": "mids of those who have it, hex"})
+    peers = List(String(), metadata={"description": "mids of those who have it or know of it, hex"})
+    holders = List(String(), metadata={"description": "mids of those who have it"})
 
 
 class ErrorDetailSchema(Schema):

@@ -168,4 +168,4 @@ def _view(found: Found) -> dict[str, Any]:
             "content_id": text if found.kind == "coded" else None,
             "stream_id": text if found.kind == "stream" and infohash is None else None,
             "file_id": text if found.kind == "file" else None,
-            "peers": [mid.hex() for mid in found.mids]}
+            "peers": [mid.hex() for mid in found.mids], "holders": [mid.hex() for mid in found.holders]}

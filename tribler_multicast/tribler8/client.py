@@ -1,0 +1,167 @@
+"""
+Tribler as the hosting client: what it offers on the LAN and where it listens.
+"""
+from __future__ import annotations
+
+import importlib
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from ..client import Activity, ClientError
+from .errors import find, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..client import Result
+    from ..community.multicast import MulticastCommunity
+    from ..lan.interfaces import Interface
+    from .catalogue import Catalogue
+    from .events import HostEvents
+    from .streaming import Streaming
+
+ANY = ("0.0.0.0", "::")
+
+
+class TriblerClient:
+    """
+    What the plugin sees of Tribler.
+    """
+
+    name = "tribler"
+
+    def __init__(self, session: Any, events: HostEvents | None) -> None:  # noqa: ANN401
+        """
+        Look at this session.
+        """
+        self.session = session
+        self.events = events
+        self.community: MulticastCommunity | None = None
+        self.catalogue: Catalogue | None = None
+        self.streaming: Streaming | None = None
+
+    def capabilities(self) -> frozenset[str]:
+        """
+        What this Tribler can do for others now.
+        """
+        found = {"tribler"}
+        if getattr(self.session, "content_discovery_community", None) is not None:
+            found.add("search")
+        if self._libtorrent_ports():
+            found.add("torrents")
+        return frozenset(found)
+
+    def addresses(self) -> list[tuple[str, str, int]]:
+        """
+        Where IPv8 and libtorrent (the session without anonymity) listen on the interfaces that the plugin uses.
+        """
+        return self._addresses() or []
+
+    @guarded("looking for the addresses to announce")
+    def _addresses(self) -> list[tuple[str, str, int]]:
+        ipv8, libtorrent = dict(self._ipv8_ports()), self._libtorrent_ports()
+        found = []
+        for ip in self._lan_addresses():
+            for kind, ports in (("ipv8", ipv8), ("libtorrent", libtorrent)):
+                port = ports.get(ip) or ports.get(ANY[":" in ip])
+                if port:
+                    found.append((kind, ip, port))
+        return found
+
+    def _lan_addresses(self) -> list[str]:
+        """
+        Our addresses on the interfaces in use, one per family and interface; IPv4 first: that is what always works.
+
+        No link-local ones: neither IPv8 nor libtorrent keeps the interface that these need.
+        """
+        if self.community is None:
+            return []
+        interfaces: dict[int, Interface] = {link.interface.index: link.interface
+                                            for link in self.community.lan.links.values() if link.address is not None}
+        fourth = [texts[0] for interface in interfaces.values() if (texts := interface.ipv4)]
+        sixth = [text for interface in interfaces.values()
+                 if (text := next((text for text in interface.ipv6 if not _is_link_local(text)), None))]
+        return [text.partition("/")[0] for text in fourth + sixth]
+
+    def _ipv8_ports(self) -> Iterator[tuple[str, int]]:
+        """
+        The addresses that IPv8's open sockets are bound to, with their ports.
+        """
+        endpoint = self.session.ipv8.endpoint
+        for socket in getattr(endpoint, "interfaces", {"": endpoint}).values():
+            if socket.is_open():
+                ip, port = socket.get_address()[:2]
+                yield ip, port
+
+    def _libtorrent_ports(self) -> dict[str, int]:
+        """
+        The addresses and ports of the libtorrent session without anonymity, which exists from the first such download
+        on.
+        """
+        ports: dict[int, dict[str, int]] = self.session.download_manager.listen_ports
+        return dict(ports.get(0, {}))
+
+    def notify(self, topic: str, **kwargs: object) -> None:
+        """
+        Tell Tribler's own listeners.
+        """
+        if self.events is not None:
+            self.events.notify(topic, kwargs)
+
+    def search(self, text: str, kinds: frozenset[str], most: int) -> list[Result]:
+        """
+        Find torrents in Tribler's database.
+        """
+        return [] if self.catalogue is None else self.catalogue.search(text, kinds, most)
+
+    def streams(self) -> list[Result]:
+        """
+        List what is streamed now.
+        """
+        return [] if self.streaming is None else self.streaming.now()
+
+    def activity(self) -> Activity:
+        """
+        Tell what Tribler does without anonymity.
+        """
+        return Activity() if self.catalogue is None else self.catalogue.activity()
+
+    async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
+        """
+        Download a torrent without anonymity, from these peers and whoever finds us, and from nobody on the internet: by
+        no DHT, no peer exchange and no tracker. One that is there already only gets the peers.
+
+        :raises ClientError: when it is there as an anonymous one: that is not tried on the LAN, ever.
+        """
+        manager = self.session.download_manager
+        download = manager.get_download(infohash)
+        if download is None or infohash in manager.metainfo_requests:
+            download = await self._begin(infohash)
+        if download.config.get_hops() != 0:
+            message = "this torrent is there already as an anonymous download, which never uses the local network"
+            raise ClientError(message, 409)
+        for address in addresses:
+            download.add_peer(address)
+
+    async def _begin(self, infohash: bytes) -> Any:  # noqa: ANN401
+        """
+        Begin to download a torrent from the LAN alone: who downloads anonymously as a rule is not to be seen in the DHT
+        because a neighbour has something.
+        """
+        module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
+        config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
+        config.set_hops(0)
+        config.set_safe_seeding(False)
+        libtorrent = importlib.import_module("libtorrent")
+        flags = libtorrent.torrent_flags
+        parameters = libtorrent.parse_magnet_uri(f"magnet:?xt=urn:btih:{infohash.hex()}")
+        parameters.flags |= flags.disable_dht | flags.disable_pex | flags.disable_lsd
+        definition = find(importlib.import_module("tribler.core.libtorrent.torrentdef"), "TorrentDef")(parameters)
+        return await self.session.download_manager.start_download(tdef=definition, config=config)
+
+
+def _is_link_local(text: str) -> bool:
+    """
+    Is this ``ip/prefix`` an address that means nothing without its interface?
+    """
+    return ip_address(text.partition("/")[0]).is_link_local
