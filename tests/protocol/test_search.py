@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.client import Result
+from tribler_multicast.protocol.events import Asked
 from tribler_multicast.protocol.limits import (
     ALL_QUERIES_BURST,
     MAX_ANSWER_RESULTS,
@@ -45,6 +46,7 @@ def test_who_offers_no_search_is_not_waited_for_and_does_not_answer() -> None:
     run = search(a, "boat")
     assert took(a, run) < 0.05
     assert lan.of_kind(Kind.RESULTS, c) == []
+    assert not any(isinstance(event, Asked) for _, event in c.history)
     assert names(a, run) == ["boat"]
 
 
@@ -210,6 +212,27 @@ def test_of_a_crowd_those_with_nothing_say_nothing_and_each_has_its_share() -> N
     assert a.core.searches.silent == {}, "who has nothing is not taken for silent"
 
 
+def test_in_a_crowd_whom_the_first_query_did_not_reach_hears_the_second() -> None:
+    lan, (a, *others) = searchers(70)
+    for node in others:
+        offer(node, [torrent(f"boat {node.number}")])
+    lan.filter = lambda node, data: not (node.number > 40 and data[22] == Kind.QUERY and lan.now < a.began + 0.01)
+    assert len(names(a, search(a, "boat"))) == 69
+    assert not any(data[24] & PAIR_SEALED for data in lan.of_kind(Kind.QUERY))
+
+
+def test_many_searches_at_once_bring_all_that_there_is_and_nobody_is_asked_twice() -> None:
+    lan, (a, b) = searchers(2)
+    offer(b, lambda _text: [torrent(f"{number:03} " + "x" * 300) for number in range(50)])
+    runs = [begin(a, "x") for _ in range(MAX_QUERIES_PER_PEER)]
+    lan.run(0.05)
+    runs += [begin(a, "x") for _ in range(MAX_QUERIES_PER_PEER)]
+    lan.run(TIMEOUT)
+    assert [len(names(a, run)) for run in runs] == [MAX_ANSWER_RESULTS] * 8
+    assert len(lan.of_kind(Kind.QUERY)) == 8
+    assert a.dropped("rate") == 0
+
+
 def test_a_query_that_comes_on_two_ways_is_looked_up_once() -> None:
     lan, (a, b) = searchers(2)
     offer(b, [torrent("boat")], delay=0.5)
@@ -234,6 +257,7 @@ def test_a_flood_of_queries_of_one_peer_is_looked_up_within_its_budget_and_leave
         a.flush()
         lan.run(1)
     assert len(b.asked) <= QUERIES_BURST + 3 * QUERIES_PER_SECOND
+    assert b.core.counters.received["query"] <= QUERIES_BURST + 4 * QUERIES_PER_SECOND
     assert b.dropped("rate") + b.dropped("busy") + len(b.asked) == 1500
     assert b.knows(a)
     lan.run(10)

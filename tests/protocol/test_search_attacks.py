@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.client import Result
-from tribler_multicast.protocol.limits import MAX_ANSWER_RESULTS, MAX_SEARCH_RESULTS, RESULTS_BURST
-from tribler_multicast.protocol.queries import PAGE_ROOM, Query, pack_result, read_page
+from tribler_multicast.protocol.limits import (
+    MAX_ANSWER_RESULTS,
+    MAX_ANSWERS_KEPT,
+    MAX_SEARCH_RESULTS,
+    PAGES_OF_ANSWERS_BURST,
+    PAGES_OF_ANSWERS_PER_SECOND,
+    QUERIES_BURST,
+    RESULTS_BURST,
+)
+from tribler_multicast.protocol.pair_seal import seal_for_pair
+from tribler_multicast.protocol.queries import PAGE_ROOM, Query, pack_pages, pack_result, read_page
 from tribler_multicast.protocol.wire import Kind, WireError, Writer
 
 from .searching import begin, found, names, offer, search, searchers, took, torrent
@@ -95,7 +104,7 @@ def test_impossible_pages_are_dropped(number: int, count: int) -> None:
 
 def test_endless_pages_and_pages_again_are_unexpected_and_hold_up_two_searches_only() -> None:
     lan, (a, b), run = hostile()
-    for number in range(255):
+    for number in reversed(range(255)):
         say(b, a, page(run, raw(identifier=bytes((number,)) * 20), number, 16))
     say(b, a, page(run, GOOD, 3, 16))
     say(b, a, page(run, GOOD, 3, 2))
@@ -111,6 +120,17 @@ def test_endless_pages_and_pages_again_are_unexpected_and_hold_up_two_searches_o
         lan.run(1)
         assert names(a, run) == ["boat"]
         assert (took(a, run) < 0.2) == (turn >= 2)
+
+
+def test_a_page_counts_once_whatever_is_in_it_the_second_time() -> None:
+    lan, (a, b), run = hostile()
+    say(b, a, page(run, GOOD, 0, 3))
+    lan.run(0.01)
+    say(b, a, page(run, raw(identifier=b"2" * 20), 0, 3))
+    say(b, a, page(run, raw(identifier=b"3" * 20), 3, 3))
+    lan.run(0.01)
+    assert names(a, run) == ["boat"]
+    assert a.dropped("unexpected") == 2
 
 
 def test_the_number_of_pages_cannot_change() -> None:
@@ -250,6 +270,45 @@ def test_a_query_for_more_than_the_limit_gets_the_limit() -> None:
     a.flush()
     lan.run(1)
     assert b.asked[0].query.most == MAX_ANSWER_RESULTS
+
+
+def test_a_peer_that_asks_by_unicast_from_another_address_is_verified_there_first() -> None:
+    lan, (a, b) = searchers(2)
+    offer(b, [torrent("boat")])
+    peer = a.core.peers.get(b.identity.key)
+    assert peer is not None
+    sealed = seal_for_pair(peer.pair_key, Query.make("boat", ["torrent"], 5, True).pack())
+    data = a.core.outbox.writer.datagram(Kind.QUERY, 0x34, sealed, pair_key=peer.pair_key)
+    lan.transmit(None, 4, ("10.0.0.99", 32110), b.address(), data)
+    lan.run(0.2)
+    assert b.asked == []
+    assert [target for *_, target, wire in lan.wire if wire[22] == Kind.CHALLENGE][:1] == [("10.0.0.99", 32110)]
+
+
+def test_what_we_send_for_others_is_bounded_and_so_is_what_is_kept_of_it() -> None:
+    lan, (a, b) = searchers(2)
+    offer(b, lambda _text: [torrent(f"{number:03} " + "x" * 200) for number in range(50)], delay=0.0001)
+    for number in range(int(QUERIES_BURST)):
+        a.core.outbox.multicast(Kind.QUERY, (2, 4), bytes((number, *bytes(7), 1, 50, 0, 0)) + b"x")
+        a.flush()
+        lan.run(0.01)
+    assert len(b.asked) == QUERIES_BURST
+    assert len(lan.of_kind(Kind.RESULTS)) <= PAGES_OF_ANSWERS_BURST + PAGES_OF_ANSWERS_PER_SECOND
+    assert b.dropped("answer_budget") > 0
+    for number in range(100):
+        lan.run(0.2)
+        a.core.outbox.multicast(Kind.QUERY, (2, 4), bytes((number, 1, *bytes(6), 1, 1, 0, 0)) + b"x")
+        a.flush()
+    lan.run(1)
+    assert len(b.core.answers.kept) == MAX_ANSWERS_KEPT
+
+
+def test_an_answer_has_no_more_than_was_asked_for() -> None:
+    query = Query.make("x", ["torrent", "file"], 3, True)
+    results = [Result("stream", b"s" * 20, "x"), *(torrent(f"{number}") for number in range(9))]
+    [only] = pack_pages(query, results)
+    assert [result.name for result in read_page(only)[2]] == ["0", "1", "2"]
+    assert pack_pages(query, []) == [query.number + b"\x00\x01"]
 
 
 def test_no_bytes_make_reading_raise_anything_else() -> None:
