@@ -43,6 +43,14 @@ def test_crypto_compares_with_the_keys_of_ipv8() -> None:
         assert sum(document["details"][name].values()) > 10_000, name
 
 
+def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
+    document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
+    found = rows(document)
+    assert 0 < found["20 nodes: introductions, mean"]["value"] < found["20 nodes: introductions, mean"]["limit"]
+    assert found["10 nodes: lost for want of room"]["value"] == 0
+    assert document["details"]["20 nodes, steady"]["nodes"] == 20
+
+
 @pytest.mark.lan
 def test_join_measures_nodes_and_zeroconf_in_the_same_run(lan: Lan) -> None:  # noqa: F811
     document = run("bench.join", "--joins", "1", "--rounds", "1", "--nodes", "2")

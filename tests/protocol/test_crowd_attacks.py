@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import tracemalloc
 from functools import cache
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ from tribler_multicast.protocol.limits import (
 )
 from tribler_multicast.protocol.links import Link
 from tribler_multicast.protocol.pages import Page
+from tribler_multicast.protocol.wants import Want, Wants
 from tribler_multicast.protocol.wire import PREFIX, Address, Kind, Reader, Writer
 
 from .simulated import Seen, SimulatedLan, identity_from, introduction_of
@@ -71,9 +73,11 @@ def test_ten_thousand_keys_at_one_address_change_nobodys_pace_and_take_little_me
     template, ip = invented(0, "10.0.66.66"), "10.0.66.66"
     a.core.gate.admit_stranger = lambda *_: None  # As if each had found room in the budgets, and a signature that fits.
     head, tail = template[:41], template[105:]
+    pace = a.core.exchange.wanted.pace
+    pace.tokens, pace.rate = 0.0, 1e-3  # As in a crowd: whom we want to challenge must wait.
     import tribler_multicast.protocol.core as core_module  # noqa: PLC0415
 
-    checked, core_module.is_signed = core_module.is_signed, lambda _data: True
+    checked, core_module.is_signed = core_module.is_signed, lambda _data, _domain: True
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
@@ -88,7 +92,8 @@ def test_ten_thousand_keys_at_one_address_change_nobodys_pace_and_take_little_me
         core_module.is_signed = checked
         del a.core.gate.admit_stranger
     assert grown < 6 << 20
-    assert len(a.core.exchange.wanted) <= MAX_WANTED_PER_ADDRESS
+    assert len(a.core.exchange.wanted) == MAX_WANTED_PER_ADDRESS
+    assert len(a.core.timers.heap) <= 2 * MAX_WANTED_PER_ADDRESS
     assert a.core.current_introduction().interval == 5.0
     assert sum(target == (ip, 32110) for *_, target, _ in lan.wire) <= TARGET_BURST + 10 * TARGET_PER_SECOND + 1
     new = lan.node()
@@ -255,3 +260,24 @@ def test_flood_of_pulls_makes_a_relayer_send_no_more_than_its_pace() -> None:
     assert friend.dropped("rate") >= 400
     assert len(friend.core.pages.jobs) <= 1
     assert all(friend.knows(node) for node in nodes if node is not friend)
+
+
+def test_lots_are_drawn_among_addresses_first() -> None:
+    wants = Wants(Random(1))
+    for number in range(MAX_WANTED_PER_ADDRESS + 10):
+        greedy = Want(number.to_bytes(64, "big"), LINK, ("10.0.1.1", number), 0.0)
+        assert wants.add(greedy) == (number < MAX_WANTED_PER_ADDRESS)
+        if number < MAX_WANTED_PER_ADDRESS:
+            wants.hold(greedy)
+    for number in range(10):
+        modest = Want(bytes((number, 1)) * 32, LINK, (f"10.0.2.{number}", 1), 0.0)
+        assert wants.add(modest)
+        wants.hold(modest)
+    drawn = [wants.draw() for _ in range(60)]
+    assert sum(want.address[0] != "10.0.1.1" for want in drawn if want is not None) == 10
+    assert len(wants) == MAX_WANTED_PER_ADDRESS - 50
+    while wants.draw() is not None:
+        pass
+    assert not len(wants)
+    assert not wants.counts
+    assert not wants.places

@@ -133,6 +133,7 @@ class Node:
         core.pages.__class__ = CrowdPages
 
     def start(self) -> None:
+        WORK.count = 0
         self.alive = True
         self.lan.give_pages(self)
         self.core.set_links([Link(*LINK, *self.address, ("10.0.0.0/8",))], self.lan.now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.protocol.introduction import Introduction
+from tribler_multicast.protocol.limits import VERIFIED_BURST, VERIFIED_PER_SECOND
 from tribler_multicast.protocol.pace import introduction_interval, next_introduction
 from tribler_multicast.protocol.wire import PREFIX, Address, Kind, Writer
 
@@ -46,12 +47,20 @@ def test_lan_that_powers_up_settles_and_keeps_its_pace(nodes: int) -> None:
     assert lan.verified() == 1.0
 
 
-def test_two_hundred_that_power_up_at_the_same_moment_settle_within_their_receive_buffers() -> None:
-    lan = SimulatedLan(200, 60)
+def test_hundred_and_twenty_that_power_up_at_the_same_moment_settle_within_their_receive_buffers() -> None:
+    lan = SimulatedLan(120)
     up = power_up(lan, 0.05)
     assert up.seconds <= 12
     assert up.buffer_highest < RECEIVE_BUFFER
     assert up.lost_for_want_of_room == 0
+
+
+def test_node_in_a_crowd_that_powers_up_challenges_no_more_than_its_pace() -> None:
+    lan = SimulatedLan(600, 10)
+    lan.start_within(1.0)
+    lan.run(5.0)
+    most = max(node.core.counters.sent["challenge"] for node in lan.full)
+    assert VERIFIED_BURST / 2 < most <= VERIFIED_BURST + 5 * VERIFIED_PER_SECOND + 16
 
 
 def test_thousand_nodes_keep_their_pace() -> None:

@@ -9,16 +9,26 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 from os import urandom
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .sealing import load_library
+if TYPE_CHECKING:
+    from .sealing import Library
 
 NONCE_SIZE: Final = 24
 SEAL_SIZE: Final = NONCE_SIZE + 16
 SEAL_DOMAIN: Final = b"tm-pair-seal-1"
 
 
-library = lru_cache(maxsize=1)(load_library)
+@lru_cache(maxsize=1)
+def library() -> Library:
+    """
+    Get the library that works here, loaded when something is to be sealed.
+
+    :raises SealingError: when there is none.
+    """
+    from .sealing import load_library  # noqa: PLC0415 (most nodes never seal anything)
+
+    return load_library()
 
 
 @lru_cache(maxsize=256)
