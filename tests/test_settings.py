@@ -212,6 +212,16 @@ def test_subscribers_are_told_what_changed_and_a_failing_one_does_not_stop_the_o
     assert "RuntimeError" in caplog.text
 
 
+def test_a_policy_that_is_set_to_what_it_is_by_default_is_a_change_because_a_passphrase_alone_means_group() -> None:
+    settings = Settings()
+    settings.update({"group_passphrase": "correct horse battery"})
+    told: list[set[str]] = []
+    settings.subscribe(told.append)
+    settings.update({"policy": "everyone"})
+    settings.update({"policy": "everyone"})
+    assert told == [{"policy"}]
+
+
 def test_subscribers_are_not_told_of_a_change_to_the_same_value_or_after_they_left() -> None:
     settings = Settings({"nickname": "a"})
     told: list[set[str]] = []

@@ -116,6 +116,10 @@ SETTINGS: dict[str, Setting] = _table(
 )
 
 
+UNSET_MATTERS = frozenset({"policy"})
+"""Settings for which "not set" means another thing than their default: setting one to that is a change."""
+
+
 def shown(value: object) -> str:
     """
     The value as it may stand in a one-line message: printable ASCII, at most ``MAX_SHOWN`` characters.
@@ -344,7 +348,8 @@ class Settings:
             message = f"settings must be an object of names and values, not {shown(changes)}"
             raise SettingError(message)
         checked = {name: check(self._known(name), value) for name, value in changes.items()}
-        changed = {name for name, value in checked.items() if value != self[name]}
+        changed = {name for name, value in checked.items()
+                   if value != self[name] or (name in UNSET_MATTERS and self.source(name) == "default")}
         self._file.update(checked)
         for name in checked:
             self._overrides.pop(name, None)

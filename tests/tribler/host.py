@@ -154,11 +154,13 @@ class Tribler(Node):
 
     def __init__(self, machine: Machine, name: str, state: Path, *, python: str, tree: Path,
                  plain: bool = False, config: Mapping[str, Any] | None = None, wait: bool = True,
-                 environment: Mapping[str, str] | None = None, **settings: object) -> None:
+                 environment: Mapping[str, str] | None = None, program: str = "", path: str = "",
+                 **settings: object) -> None:
         """
         Start it.
 
         :param plain: start Tribler itself, not by `run`: what a tree with the drop-in, or without anything, does.
+        :param program: with `plain`: what to run instead of the tree's `run_tribler.py`, with this as `PYTHONPATH`.
         :param config: changes to Tribler's own configuration, beside `QUIET`.
         :param settings: of the plugin, in Tribler's configuration.
         """
@@ -175,14 +177,12 @@ class Tribler(Node):
         self._lock = threading.Lock()
         self.saved = state / "saved"
         self._configure(python, tree, {**QUIET, "multicast": settings}, config or {})
-        command = ([python, str(tree / "src" / "run_tribler.py"), "-s"] if plain else
+        command = ([python, program or str(tree / "src" / "run_tribler.py"), "-s"] if plain else
                    [sys.executable, "-m", "tribler_multicast", "run", "--tribler", str(tree), "--python", python,
                     "--", "-s"])
         given = {**os.environ, "TSTATEDIR": str(state), "CORE_API_PORT": str(self.port), "CORE_API_KEY": self.key,
                  "PYTHONDONTWRITEBYTECODE": "1", "RUST_LOG": "off", **(environment or {})}
-        given.pop("PYTHONPATH", None)
-        if not plain:
-            given["PYTHONPATH"] = str(ROOT)
+        given["PYTHONPATH"] = path if plain else str(ROOT)
         with self.log_file.open("wb") as log:
             self.process = Process(machine.namespace.command(command), stdout=subprocess.PIPE, stderr=log, env=given)
         machine.nodes.append(self)

@@ -55,6 +55,9 @@ def frozen_tree(tribler_source: Path, tmp_path: Path) -> Path:
     compileall.compile_dir(lib, quiet=2, legacy=True)
     for source in lib.rglob("*.py"):
         source.unlink()
+    shutil.copy(tribler_source / "src" / "run_tribler.py", lib.parent)
+    compileall.compile_file(lib.parent / "run_tribler.py", quiet=2, legacy=True)
+    (lib.parent / "run_tribler.py").unlink()
     return lib.parent
 
 
@@ -283,6 +286,28 @@ def test_a_tree_with_the_drop_in_runs_with_the_plugin_and_without_it_afterwards(
     assert "/api/multicast/peers" not in without.api("GET", "/docs/swagger.json")["paths"]
     assert without.overlay("MulticastCommunity") == {}
     without.shutdown()
+
+
+@pytest.mark.usefixtures("needs_namespaces")
+def test_a_tree_of_compiled_modules_runs_with_the_plugin(
+        frozen_tree: Path, start: Callable[..., Tribler], house: Lan, monkeypatch: pytest.MonkeyPatch,
+        tribler_python: str) -> None:
+    version = "import importlib.util as u, sys; sys.stdout.write(u.MAGIC_NUMBER.hex())"
+    theirs = subprocess.run([tribler_python, "-c", version], capture_output=True, text=True, check=True).stdout
+    if theirs != (frozen_tree / "run_tribler.pyc").read_bytes()[:4].hex():
+        pytest.skip(f"{tribler_python} is of another version than the Python that compiled the tree")
+    monkeypatch.setattr("tribler_multicast.tribler8.bring.missing_in", lambda _: ([], []))
+    before = snapshot(frozen_tree)
+    installer.install(frozen_tree)
+    node = house.machine().node("watcher")
+    tribler = start(house.machine(), "frozen", plain=True, program=str(frozen_tree / "run_tribler.pyc"),
+                    path=str(frozen_tree / "lib"))
+    tribler.wait_local(node)
+    assert tribler.overlay("MulticastCommunity")["is_isolated"] is True
+    tribler.shutdown()
+    assert not tribler.complaints()
+    installer.uninstall(frozen_tree)
+    assert snapshot(frozen_tree) == before
 
 
 @pytest.mark.usefixtures("needs_namespaces")

@@ -105,13 +105,19 @@ def test_while_tribler_does_not_know_its_downloads_yet_it_answers_nothing(
 
 def test_in_a_crowd_the_neighbour_is_asked_in_400_of_400_searches(
         start: Callable[..., Tribler], house: Lan, strangers: Callable[..., Process]) -> None:
-    a = start(house.machine(), "crowded")
-    address = a.machine.interfaces["eth0"].ipv4
-    crowd = strangers(house.machine(), "crowd", "40", str(address), str(IPV8_PORT))
-    assert crowd.line(30) == "there"
-    wait_for(lambda: len(a.overlay("ContentDiscoveryCommunity")["peers"]) >= 30, 30, "the community is full")
-    b = start(house.machine(), "neighbour")
+    a, b = start(house.machine(), "crowded", enabled=False), start(house.machine(), "neighbour", enabled=False)
+    for one in (a, b):
+        crowd = strangers(house.machine(), "crowd", "40", str(one.machine.interfaces["eth0"].ipv4), str(IPV8_PORT))
+        assert crowd.line(30) == "there"
+    for one in (a, b):
+        wait_for(lambda: len(one.overlay("ContentDiscoveryCommunity")["peers"]) > 30, 30,  # noqa: B023
+                 "the community is full")
+        one.rest("PATCH", "/settings", {"enabled": True})
+        one.ready()
     a.wait_local(b)
+    key = b.status()["public_key"]
+    wait_for(lambda: key in {peer["public_key"] for peer in a.overlay("ContentDiscoveryCommunity")["peers"]}, 10,
+             "b in a full community")
     asked = [a.api("PUT", f"/api/search/remote?fts_text=word{number}&metadata_type=300")["peers"]
              for number in range(400)]
     assert all(len(set(peers)) == len(peers) == 20 for peers in asked)
@@ -133,8 +139,9 @@ def test_in_a_crowd_the_neighbour_is_asked_in_400_of_400_searches(
 def test_a_neighbour_that_does_not_answer_is_asked_again(start: Callable[..., Tribler], house: Lan) -> None:
     a, b = start(house.machine(), "patient"), start(house.machine(), "deaf")
     a.wait_local(b)
-    b.machine.run(["nft", "-f", "-"], stdin="table ip deaf {\nchain in {\ntype filter hook input priority 0;\n"
-                                            f"udp dport {IPV8_PORT} drop\n}}\n}}\n")
+    rules = "".join(f"chain {hook} {{\ntype filter hook {hook} priority 0;\nudp {port} {IPV8_PORT} drop\n}}\n"
+                    for hook, port in (("input", "dport"), ("output", "sport")))
+    b.machine.run(["nft", "-f", "-"], stdin=f"table ip deaf {{\n{rules}}}\n")
     for _ in range(3):
         assert b.mid in a.api("PUT", "/api/search/remote?fts_text=silence&metadata_type=300")["peers"]
     time.sleep(12)  # Tribler gives up after 10 s

@@ -195,6 +195,24 @@ def test_when_tribler_starts_itself_anew_the_plugin_is_there_again(start: Callab
     assert not host.complaints()
 
 
+@pytest.mark.parametrize(("name", "config", "capabilities"), [
+    ("nodatabase", {"database": {"enabled": False}}, ["tribler"]),
+    ("nodiscovery", {"content_discovery_community": {"enabled": False}}, ["tribler"]),
+    ("memory", {"memory_db": True}, ["search", "tribler"])])
+def test_with_parts_of_tribler_switched_off_the_others_work(
+        start: Callable[..., Tribler], house: Lan, node: Node, name: str, config: dict[str, Any],
+        capabilities: list[str]) -> None:
+    host = start(house.machine(), name, config=config)
+    host.wait_local(node)
+    node.wait_local(host)
+    assert node.peer(host)["capabilities"] == capabilities
+    assert host.rest("GET", "/friends") == {"peers": []}
+    host.rest("PUT", f"/friends/{node.mid}")
+    host.shutdown()
+    assert not host.complaints()
+    assert "CRITICAL" not in host.log()
+
+
 def test_a_damaged_section_does_not_keep_tribler_from_starting(start: Callable[..., Tribler], house: Lan) -> None:
     broken = start(house.machine(), "broken", nickname=["no", "text"], port="x")
     assert value(broken, "nickname") == ""

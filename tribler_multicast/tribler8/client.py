@@ -98,7 +98,8 @@ class TriblerClient:
         The addresses and ports of the libtorrent session without anonymity, which exists from the first such download
         on.
         """
-        ports: dict[int, dict[str, int]] = self.session.download_manager.listen_ports
+        manager = getattr(self.session, "download_manager", None)
+        ports: dict[int, dict[str, int]] = getattr(manager, "listen_ports", {})
         return dict(ports.get(0, {}))
 
     def notify(self, topic: str, **kwargs: object) -> None:

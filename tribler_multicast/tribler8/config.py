@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..community.grouping import check_group
-from ..settings import SETTINGS, SettingError, Settings, check
+from ..settings import SETTINGS, UNSET_MATTERS, SettingError, Settings, check
+from .errors import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,14 +26,12 @@ logger = logging.getLogger(__name__)
 
 SECTION = "multicast"
 
-UNSET = frozenset({"policy"})
-"""Settings for which "not set" means something of its own: null in the section, until somebody sets them."""
 SECRETS_FILE = "multicast_secrets.json"
 
 
 def defaults() -> dict[str, Any]:
     """
-    The section with every setting at its default; without secrets.
+    The section with every setting at its default, null where "not set" means a thing of its own; without secrets.
     """
     return {setting.name: default_of(setting.name) for setting in SETTINGS.values() if not setting.secret}
 
@@ -42,7 +41,7 @@ def default_of(name: str) -> Any:  # noqa: ANN401
     The default of a setting as it stands in the section.
     """
     setting = SETTINGS[name]
-    if name in UNSET:
+    if name in UNSET_MATTERS:
         return None
     return list(setting.default) if setting.type is list else setting.default
 
@@ -57,7 +56,10 @@ class ConfigSettings:
         Read the section; what is wrong in it is put back to its default, with a line in the log.
 
         :param environment: an ``os.environ``; stronger than the section.
+        :raises MissingSymbolError: when this Tribler keeps its configuration in another way.
         """
+        for name in ("configuration", "config_file", "get", "set", "write"):
+            find(config, name)
         self.config = config
         self.secrets_path = Path(str(config.get("state_dir"))) / SECRETS_FILE
         section = config.configuration.setdefault(SECTION, {})

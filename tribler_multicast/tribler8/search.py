@@ -69,7 +69,6 @@ class Search:
         """
         peers = self.neighbours.peers()
         self.asked = {peer.mid: self.asked.get(peer.mid, 0) for peer in peers}
-        self.turn += 1
         peers.sort(key=lambda peer: (not self.is_friend(peer), self.asked[peer.mid]))
         chosen: list[Peer] = []
         for peer in peers:
@@ -78,5 +77,6 @@ class Search:
             known = self.neighbours.introduce(peer, overlay)
             if known is not None:
                 chosen.append(known)
+                self.turn += 1
                 self.asked[peer.mid] = self.turn
         return chosen
