@@ -47,7 +47,7 @@ class Catalogue:
         self.loop = asyncio.get_running_loop()
         for name in ("get_entries", "db"):
             find(self.store, name)
-        find(self.download_manager, "get_downloads")
+        find(self.download_manager, "downloads")
         self.to_fts_query = find(importlib.import_module("tribler.core.database.queries"), "to_fts_query")
         self.torrent_type: int = find(importlib.import_module("tribler.core.database.serialization"),
                                       "REGULAR_TORRENT")
@@ -94,7 +94,7 @@ class Catalogue:
 
     @guarded("looking at what Tribler does")
     def _activity(self) -> Activity:
-        states = [download.get_state() for download in self.download_manager.get_downloads()
+        states = [download.get_state() for download in list(self.download_manager.downloads.values())
                   if download.config.get_hops() == 0]
         up = float(sum(state.get_current_speed("up") for state in states))
         down = float(sum(state.get_current_speed("down") for state in states))
