@@ -13,6 +13,7 @@ import pytest
 from tests.lan.node import RestError
 
 if TYPE_CHECKING:
+    import http.client
     from collections.abc import Callable, Iterator
 
     from tests.lan.testbed import Lan
@@ -52,6 +53,13 @@ def found(asker: Tribler, words: str) -> list[dict[str, Any]]:
 
 def streams(asker: Tribler) -> list[str]:
     return [stream["infohash"] for stream in asker.rest("GET", "/streams")["streams"]]
+
+
+def play(tribler: Tribler, infohash: str) -> http.client.HTTPConnection:
+    """Begin to play the first file of a torrent, and read nothing of it yet."""
+    connection = tribler.connection(timeout=20)
+    connection.request("GET", f"/api/downloads/{infohash}/stream/0", headers=tribler.headers)
+    return connection
 
 
 def test_a_neighbours_torrent_is_found_in_a_third_of_a_second(pair: Pair) -> None:
@@ -97,8 +105,7 @@ def test_a_stream_of_a_neighbour_is_listed_is_gone_after_it_and_is_played_from_t
     infohash = b.share("holiday.mp4", content)
     wait_for(lambda: b.download(infohash).get("progress") == 1, 20, "b seeds")
     assert streams(a) == []
-    connection = b.connection(timeout=20)
-    connection.request("GET", f"/api/downloads/{infohash}/stream/0", headers=b.headers)
+    connection = play(b, infohash)
     begin = time.monotonic()
     response = connection.getresponse()
     assert response.read(65536) == content[:65536]
@@ -112,8 +119,7 @@ def test_a_stream_of_a_neighbour_is_listed_is_gone_after_it_and_is_played_from_t
     assert a.rest("POST", "/downloads", {"infohash": infohash, "peer": b.mid})["peers"] == [b.mid]
     wait_for(lambda: a.download(infohash).get("size", 0) > 0 and a.download(infohash)["status"] in
              ("DOWNLOADING", "SEEDING"), 15, "a knows the files")
-    player = a.connection(timeout=30)
-    player.request("GET", f"/api/downloads/{infohash}/stream/0", headers=a.headers)
+    player = play(a, infohash)
     played = player.getresponse()
     assert played.read(65536) == content[:65536]
     print(f"first byte at a {time.monotonic() - began:.2f} s after POST /downloads")
@@ -135,13 +141,24 @@ def test_who_waits_for_the_first_pieces_is_streaming(pair: Pair) -> None:
     a.api("PATCH", f"/api/downloads/{lost}", {"state": "stop"})
     b.add((b.state / file.name).as_uri())
     wait_for(lambda: b.download(lost).get("status") == "DOWNLOADING", 20, "b waits for data")
-    connection = b.connection(timeout=20)
-    connection.request("GET", f"/api/downloads/{lost}/stream/0", headers=b.headers)
+    connection = play(b, lost)
     wait_for(lambda: lost in streams(a), 3, "buffering is listed")
     connection.close()
     a.api("PATCH", f"/api/downloads/{lost}", {"state": "resume"})
     wait_for(lambda: b.download(lost).get("progress") == 1, 40, "b has it after all")
     wait_for(lambda: lost not in streams(a), 8, "and nobody waits any more")
+
+
+def test_a_torrent_that_is_marked_private_is_not_told(pair: Pair) -> None:
+    a, b = pair
+    private = b.share("closedclub.mp4", os.urandom(24_000_000), private=True)
+    wait_for(lambda: b.download(private).get("progress") == 1, 20, "b seeds")
+    connection = play(b, private)
+    assert connection.getresponse().read(1000)
+    time.sleep(1)
+    assert found(a, "closedclub") == []
+    assert private not in streams(a)
+    connection.close()
 
 
 def test_an_anonymous_download_is_in_no_answer_and_no_datagram(pair: Pair) -> None:
@@ -151,12 +168,12 @@ def test_an_anonymous_download_is_in_no_answer_and_no_datagram(pair: Pair) -> No
     hidden = b.share("mybusinessalone.mp4", os.urandom(3_000_000), hops=1)
     removed = b.share("mybusinessbefore.mp4", os.urandom(3_000_000), hops=1)
     wait_for(lambda: {shown, hidden, removed} <= set(b.known_torrents()), 10, "b knows them itself")
-    connections = []
-    for infohash in (shown, hidden):
-        connection = b.connection(timeout=5)
-        connection.request("GET", f"/api/downloads/{infohash}/stream/0", headers=b.headers)
-        connections.append(connection)
-    time.sleep(1)
+    connections = [play(b, hidden)]
+    time.sleep(1.5)
+    assert streams(a) == []
+    assert b.rest("GET", "/activity")["class"] != "on_demand"
+    connections.append(play(b, shown))
+    wait_for(lambda: streams(a) == [shown], 3, "the open one is listed")
     assert [each["infohash"] for each in found(a, "everybodys") if each["kind"] == "torrent"] == [shown]
     for words in ("mybusinessalone", "mybusinessalone.mp4", "mp4"):
         assert hidden not in {each["infohash"] for each in found(a, words)}

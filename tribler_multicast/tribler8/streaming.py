@@ -45,8 +45,7 @@ class Streaming:
         Notice when a stream begins to wait for its first pieces, and when it has them.
         """
         enable = find(stream_class, "enable")
-        self.stream_class, self.enable = stream_class, enable
-        buffering = self.buffering
+        buffering, note = self.buffering, self.note
 
         async def noticed(stream: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             buffering[id(stream)] = stream, time.monotonic()
@@ -54,14 +53,24 @@ class Streaming:
                 await enable(stream, *args, **kwargs)
             finally:
                 buffering.pop(id(stream), None)
+                note(stream)
 
         stream_class.enable = noticed
+        self.stream_class, self.enable, self.noticed = stream_class, enable, noticed
 
     def unhook(self) -> None:
         """
-        Leave Tribler as it was.
+        Leave Tribler as it was, unless somebody else wrapped it since.
         """
-        self.stream_class.enable = self.enable
+        if self.stream_class.enable is self.noticed:
+            self.stream_class.enable = self.enable
+
+    @guarded("noting a stream")
+    def note(self, stream: Any) -> None:  # noqa: ANN401
+        """
+        Note that a stream has its first pieces: a short one is over before anybody looks.
+        """
+        self.seen[stream.download.tdef.infohash] = time.monotonic()
 
     @guarded("looking at streams")
     def look(self) -> None:
