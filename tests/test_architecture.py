@@ -22,7 +22,7 @@ FLOORS = (
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
     {"cli_common"},
-    {"cli_announce", "cli_friends", "cli_tribler"},
+    {"cli_announce", "cli_friends", "cli_search", "cli_tribler"},
     {"cli"},
     {"__main__"},
 )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .cli_common import Failed, call, show
+from .cli_search import add_commands as add_search_commands
 from .cli_tribler import add_commands as add_tribler_commands
 from .settings import SETTINGS, SettingError, Settings, parse
 
@@ -222,6 +223,7 @@ def make_parser() -> argparse.ArgumentParser:
                          default="list")
     friends.add_argument("mid", metavar="MID", nargs="?", help="of a node that is known (see peers), 40 hex digits")
 
+    add_search_commands(command, _seconds)
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     add_tribler_commands(command)
     return parser

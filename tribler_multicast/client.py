@@ -1,12 +1,66 @@
 """What a hosting P2P client offers to the plugin: Tribler, or a client of our own."""
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESULT_KINDS: Final = ("torrent", "coded", "stream", "file")
+"""What can be found on the LAN: a torrent, something that is sent coded, what is streamed now, a shared file."""
+
+ACTIVITY_CLASSES: Final = ("idle", "bulk", "on_demand", "live")
+"""What a node may be doing, in rising order of how much it minds a delay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """
+    Something that a node has, or only knows of (`has` False): one of RESULT_KINDS, its id, its name, and its size in
+    bytes, None when unknown.
+
+    The id is the infohash (20 bytes) of a torrent, the content id (32) of what is coded, the file id (32) of a file; of
+    a stream the infohash (20) of the torrent that is streamed from, or the stream id (32) of a live one.
+    """
+
+    kind: str
+    id: bytes
+    name: str
+    size: int | None = None
+    has: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """
+    What a node is doing: one of ACTIVITY_CLASSES, and its rates in bytes/s, None when unknown. Only of what is not
+    anonymous.
+    """
+
+    kind: str = "idle"
+    up: float | None = None
+    down: float | None = None
+
+
+class ClientError(Exception):
+    """
+    The client can't do what is asked: one clear line, and the HTTP status that fits.
+    """
+
+    def __init__(self, message: str, status: int = 503) -> None:
+        """
+        Remember what to say.
+        """
+        super().__init__(message)
+        self.status = status
 
 
 class Client(Protocol):
     """
     The client around the plugin.
+
+    It answers for what its user shares openly, never for anonymous downloads.
     """
 
     name: str
@@ -14,7 +68,8 @@ class Client(Protocol):
 
     def capabilities(self) -> frozenset[str]:
         """
-        Get what this client offers to others, in the words of `protocol.introduction.CAPABILITIES`.
+        Get what this client offers to others, in the words of `protocol.introduction.CAPABILITIES`. With `search` it
+        has something that `search` or `streams` looks through.
         """
 
     def addresses(self) -> list[tuple[str, str, int]]:
@@ -27,9 +82,28 @@ class Client(Protocol):
         Tell the client's user interface that something happened. Arguments are JSON values.
         """
 
-    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+    def search(self, text: str, kinds: frozenset[str], most: int) -> list[Result]:
         """
-        Download a torrent without anonymity, from these BitTorrent peers (IP address, port) first.
+        Get the best results, at most so many, for words that somebody on the LAN looks for. The text comes from
+        the network: at most 128 bytes, no control characters, otherwise anything.
 
-        :raises NotImplementedError: when this client downloads no torrents.
+        It is called in a thread of its own, one call at a time, and may block; after some seconds nobody waits any
+        more. `stream` is never among the kinds.
+        """
+
+    def streams(self) -> list[Result]:
+        """
+        Get what is streamed here now, of kind `stream`. Called on the event loop: it must not block.
+        """
+
+    def activity(self) -> Activity:
+        """
+        Get what this client is doing now. Called on the event loop.
+        """
+
+    async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
+        """
+        Start to download a torrent, not anonymously, from these peers on the LAN (IP address, port).
+
+        :raises ClientError: with one line, when it can't.
         """

@@ -118,7 +118,7 @@ class Node:
     """
 
     def __init__(self, machine: Machine, name: str, state: Path, arguments: Iterable[str],
-                 settings: dict[str, object]) -> None:
+                 settings: dict[str, object], program: Iterable[str] = ("-m", "tribler_multicast")) -> None:
         """
         Start it; `ready` waits for it.
         """
@@ -136,7 +136,7 @@ class Node:
         self._lock = threading.Lock()
         chosen = [part for key, value in settings.items() for part in ("--set", f"{key}={_text(value)}")]
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        command = [sys.executable, "-m", "tribler_multicast", "node", "--state-dir", str(state), "--api-key", self.key]
+        command = [sys.executable, *program, "node", "--state-dir", str(state), "--api-key", self.key]
         with self.log_file.open("wb") as log:
             self.process = Process(machine.namespace.command([*command, *arguments, *chosen]),
                                    stdout=subprocess.PIPE, stderr=log, env={**os.environ, "PYTHONPATH": path})

@@ -230,7 +230,8 @@ class Machine:
         return self.namespace.call(socket.socket, family, kind)
 
     def node(self, name: str | None = None, *, wait: bool = True, arguments: Iterable[str] = (),
-             state: Path | None = None, **settings: object) -> Node:
+             state: Path | None = None, program: Iterable[str] = ("-m", "tribler_multicast"),
+             **settings: object) -> Node:
         """
         Start a tribler-multicast node.
 
@@ -238,10 +239,11 @@ class Machine:
         :param wait: return when it has said that it is ready (else call `node.ready()`).
         :param arguments: more arguments of `tribler-multicast node`.
         :param state: the state folder of an earlier node, to be the same peer again.
+        :param program: what Python is to run instead of this program.
         :param settings: as introduction_interval=1; given on the command line.
         """
         name = name or f"{self.name}-{len(self.nodes)}"
-        node = Node(self, name, state or self.lan.folder / name, list(arguments), settings)
+        node = Node(self, name, state or self.lan.folder / name, list(arguments), settings, program)
         self.nodes.append(node)
         return node.ready() if wait else node
 

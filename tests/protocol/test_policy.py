@@ -18,6 +18,7 @@ from tribler_multicast.protocol.wire import (
     MULTICAST_KINDS,
     PAIR_SEALED,
     SEAL_OVERHEAD,
+    SEALABLE_KINDS,
     SIGNATURE_SIZE,
     UNICAST_KINDS,
     Address,
@@ -346,16 +347,16 @@ def test_a_damaged_box_is_dropped_and_counted(damage: str) -> None:
     assert heard(only) == []
 
 
-def test_the_seal_bit_counts_for_announcements_by_unicast_only() -> None:
+def test_the_seal_bit_counts_for_announcements_and_searches_by_unicast_only() -> None:
     lan, (only, friend, _) = trio()
     peer = friend.core.peers.get(only.identity.key)
     assert peer is not None
     writer: Writer = friend.core.outbox.writer
-    for kind in sorted(UNICAST_KINDS - {Kind.FRAGMENT, Kind.TRAILER, Kind.ASK}):
+    for kind in sorted(UNICAST_KINDS - SEALABLE_KINDS):
         sealed = seal_for_pair(peer.pair_key, payload_of(kind, friend))
         data = writer.datagram(kind, channel_of(4, False) | PAIR_SEALED, sealed, pair_key=peer.pair_key)
         lan.transmit(friend, 4, friend.address(), only.address(), data)
-    count = len(UNICAST_KINDS) - 3
+    count = len(UNICAST_KINDS - SEALABLE_KINDS)
     for kind in sorted(MULTICAST_KINDS):
         lan.transmit(friend, 4, friend.address(), None,
                      writer.datagram(kind, channel_of(4, True) | PAIR_SEALED, payload_of(kind, friend)))

@@ -13,6 +13,7 @@ from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.peer import Peer
 
 from tribler_multicast.assembly import Assembly
+from tribler_multicast.client import ClientError
 from tribler_multicast.community.local_peer import PingResult
 from tribler_multicast.database import PeerDatabase
 from tribler_multicast.protocol.values import pack_values, to_json
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from tribler_multicast.community.found import Found as FoundOnLan
     from tribler_multicast.community.grouping import GroupStatus
 
 KEY = "the key of the tests"
@@ -94,6 +96,9 @@ class HandMovedCommunity:
         self.pinged: list[tuple[bytes | None, int]] = []
         self.throughput: dict[bytes, float] = {}
         self.announced: list[tuple[Any, ...]] = []
+        self.searched: list[tuple[str, float]] = []
+        self.on_lan: list[FoundOnLan] = []
+        self.downloaded: list[tuple[bytes, list[bytes]]] = []
         self.decided: list[tuple[str, bytes]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
@@ -144,6 +149,31 @@ class HandMovedCommunity:
             raise KeyError(mid)
         return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt,
                            self.throughput.get(peer.mid) if throughput else None) for peer in asked]
+
+    async def search(self, text: str, timeout: float) -> list[FoundOnLan]:
+        """
+        Remember the question; find what the test says.
+        """
+        self.searched.append((text, timeout))
+        return self.on_lan
+
+    async def streams(self, timeout: float) -> list[FoundOnLan]:
+        """
+        Find the streams of that.
+        """
+        return [found for found in await self.search("", timeout) if found.kind == "stream"]
+
+    async def download(self, infohash: bytes, mid: bytes | None) -> list[bytes]:
+        """
+        Remember what is downloaded, from one or from all.
+        """
+        sources = [peer.mid for peer in self.peers if mid in (None, peer.mid)]
+        if mid is not None and not sources:
+            raise KeyError(mid)
+        if not sources:
+            raise ClientError("no local node takes BitTorrent connections")
+        self.downloaded.append((infohash, sources))
+        return sources
 
     def ask_friend(self, mid: bytes) -> str:
         """

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 ROOT = "/api/multicast"
 DOORS = [("GET", "/status"), ("GET", "/peers"), ("POST", "/discover"), ("GET", "/announcements"),
          ("POST", "/announcements"), ("POST", "/ping"), ("GET", "/settings"), ("PATCH", "/settings"),
-         ("GET", "/events"), ("GET", "/doctor"), ("GET", "/no/such/door")]
-CHANGING = [("POST", "/discover"), ("POST", "/announcements"), ("POST", "/ping"), ("PATCH", "/settings")]
+         ("GET", "/events"), ("GET", "/doctor"), ("GET", "/search"), ("GET", "/streams"), ("POST", "/downloads"),
+         ("GET", "/activity"), ("PUT", "/activity"), ("GET", "/no/such/door")]
+CHANGING = [("POST", "/discover"), ("POST", "/announcements"), ("POST", "/ping"), ("PATCH", "/settings"),
+            ("POST", "/downloads"), ("PUT", "/activity")]
 LIMITS = {"/announcements": MAX_ANNOUNCEMENT_BODY}
 
 

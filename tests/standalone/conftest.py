@@ -10,7 +10,7 @@ import pytest
 from .nodes import RunningNode, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -19,9 +19,9 @@ class StartNode(Protocol):
     Starts a node by name; all of one test share their ports, so that they meet.
     """
 
-    def __call__(self, name: str, *arguments: str, **extra: str) -> RunningNode:
+    def __call__(self, name: str, *arguments: str, program: Sequence[str] = ..., **extra: str) -> RunningNode:
         """
-        Start it, with more arguments and environment.
+        Start it, with more arguments and environment; `program` instead of this one, as Python takes it.
         """
 
 
@@ -33,8 +33,9 @@ def start_node(tmp_path: Path) -> Iterator[StartNode]:
     started: list[RunningNode] = []
     ports = free_ports()
 
-    def start(name: str, *arguments: str, **extra: str) -> RunningNode:
-        node = RunningNode(tmp_path / name, *arguments, ports=ports, **extra)
+    def start(name: str, *arguments: str, program: Sequence[str] = ("-m", "tribler_multicast"),
+              **extra: str) -> RunningNode:
+        node = RunningNode(tmp_path / name, *arguments, ports=ports, program=program, **extra)
         started.append(node)
         return node
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 30.0
@@ -55,7 +55,8 @@ class RunningNode:
     A node as a process.
     """
 
-    def __init__(self, state_dir: Path, *arguments: str, ports: tuple[int, int] | None = None, **extra: str) -> None:
+    def __init__(self, state_dir: Path, *arguments: str, ports: tuple[int, int] | None = None,
+                 program: Sequence[str] = ("-m", "tribler_multicast"), **extra: str) -> None:
         """
         Start it and wait for the ready line.
         """
@@ -64,7 +65,7 @@ class RunningNode:
         self.errors = state_dir.parent / f"{state_dir.name}.stderr"
         with self.errors.open("a") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tribler_multicast", "node", "--state-dir", str(state_dir),
+                [sys.executable, *program, "node", "--state-dir", str(state_dir),
                  "--set", "interfaces=lo", "--set", f"port={port}", "--set", f"control_port={control}", *arguments],
                 stdout=subprocess.PIPE, stderr=errors, env=environment(**extra))
         assert self.process.stdout is not None

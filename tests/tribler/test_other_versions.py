@@ -36,6 +36,7 @@ def rename(tree: Path, old: str, new: str) -> None:
     ("get_random_peers", ("tribler-multicast works without search on the local network: "
                           "this Tribler has no ContentDiscoveryCommunity.get_random_peers; tested is Tribler 8.4.3")),
     ("topics_to_send_to_gui", "tribler-multicast works without events on /api/events"),
+    ("to_fts_query", "tribler-multicast works without answers to searches"),
     ("get_downloads", "tribler-multicast works without the download manager's part"),
     ("all_checkpoints_are_loaded", "tribler-multicast works without leaving anonymous downloads out"),
 ])

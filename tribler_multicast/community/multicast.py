@@ -19,12 +19,15 @@ from ..lan.endpoint import Datagram, LanEndpoint, LanListener
 from ..protocol.core import MulticastProtocol
 from ..protocol.events import (
     Announced,
+    Asked,
     ForeignSeal,
     FriendChanged,
     PeerAnswered,
     PeerGone,
     PeerLocal,
     PingEnded,
+    ResultsFound,
+    SearchEnded,
 )
 from ..protocol.identity import Identity, ipv8_key
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
@@ -38,6 +41,7 @@ from .handlers import Handlers
 from .isolated import IsolatedCommunity
 from .local_peer import Discovered, InterfaceStatus, LocalPeer
 from .pinging import Pinging
+from .searching import Searching
 from .views import LAN_SETTINGS, interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
@@ -65,7 +69,7 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanListener):
+class MulticastCommunity(Pinging, Searching, Befriending, Grouping, IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -97,6 +101,7 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
         self.announced = Handlers("announcements")
         self.ping_ends = {}
         self.train_ends, self.train_tasks = {}, set()
+        self.prepare_search()
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -265,6 +270,8 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
         await self.stop()
         for handlers in (self.introduced, self.happened, self.answered, self.announced):
             handlers.cancel()
+        if self.lookups is not None:
+            self.lookups.close()
         await super().unload()
 
     async def apply_settings(self, changed: set[str]) -> None:
@@ -362,6 +369,8 @@ class MulticastCommunity(Pinging, Befriending, Grouping, IsolatedCommunity, LanL
                 self.logger.warning("%s", foreign_seal_line(event.source[0]))
             elif isinstance(event, FriendChanged):
                 self.friend_changed(event)
+            elif isinstance(event, Asked | ResultsFound | SearchEnded):
+                self.on_search_event(event)
             else:
                 self.on_train_event(event)
         self.set_timer()

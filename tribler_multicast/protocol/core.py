@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .announcements import Announcements
 from .announcer import Announcer
+from .answers import Answers
 from .candidates import Candidates
 from .counters import Counters
 from .events import Event, PeerGone
@@ -36,6 +37,7 @@ from .ping import Pings
 from .policy import Policy
 from .puller import Puller
 from .reassembly import Reassembly
+from .search import Searches
 from .timers import Timers
 from .train import Trains
 from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
@@ -90,6 +92,8 @@ class MulticastProtocol:
         self.group = Group(self)
         self.outbox.wrap = self.group.wrap
         self.trains = Trains(self)
+        self.searches = Searches(self)
+        self.answers = Answers(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
@@ -104,7 +108,8 @@ class MulticastProtocol:
             Kind.FRAGMENT: self.announcements.on_fragment, Kind.TRAILER: self.announcements.on_trailer,
             Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
             Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page,
-            Kind.FRIEND: self.friends.on_friend}
+            Kind.FRIEND: self.friends.on_friend,
+            Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results}
         self.peer_handlers.update(self.trains.handlers())
 
     # --- What the shell calls.
@@ -150,6 +155,8 @@ class MulticastProtocol:
         self.puller.forget()
         self.friends.forget()
         self.trains.forget()
+        self.searches.forget()
+        self.answers.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)

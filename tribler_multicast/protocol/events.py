@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..client import Result
+    from .answers import Question
     from .peers import PeerState
     from .ping import PingRun
+    from .search import SearchRun
     from .train import Train, TrainRun
     from .train_receiver import Session
 
@@ -117,5 +120,34 @@ class TrainRunEnded:
     run: TrainRun
 
 
+@dataclass(frozen=True)
+class Asked:
+    """
+    A peer looks for something: ask the client, then call `Answers.give`.
+    """
+
+    question: Question
+
+
+@dataclass(frozen=True)
+class ResultsFound:
+    """
+    A peer has these, which a search of ours looks for.
+    """
+
+    run: SearchRun
+    peer: PeerState
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class SearchEnded:
+    """
+    All who were asked answered a search, or its time is over.
+    """
+
+    run: SearchRun
+
+
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
-         | TrainDue | TrainHeard | TrainOver | TrainRunEnded)
+         | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded)

@@ -24,6 +24,7 @@ from .wire import (
     PEERS_KINDS,
     PREFIX,
     SEALABLE_KINDS,
+    SEARCH_KINDS,
     TRAIN_KINDS,
     TRAIN_PACKET,
     UNICAST_KINDS,
@@ -36,7 +37,7 @@ from .wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .handshake import PendingChallenges, Secrets
     from .links import Arrival, Link
@@ -83,6 +84,12 @@ class Gate:
         self.trains = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
         self.all_trains = TokenBucket(limits.ALL_TRAINS_PER_SECOND, limits.ALL_TRAINS_BURST)
         self.reports = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
+        self.queries = KeyedBuckets(limits.QUERIES_PER_SECOND, limits.QUERIES_BURST, limits.MAX_PEERS)
+        self.all_queries = TokenBucket(limits.ALL_QUERIES_PER_SECOND, limits.ALL_QUERIES_BURST)
+        self.queries_again = KeyedBuckets(limits.QUERIES_AGAIN_PER_SECOND, limits.QUERIES_AGAIN_BURST,
+                                          limits.MAX_PEERS)
+        self.results = KeyedBuckets(limits.RESULTS_PER_SECOND, limits.RESULTS_BURST, limits.MAX_PEERS)
+        self.awaits_results: Callable[[Header], bool] = lambda _header: False
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -198,6 +205,8 @@ class Gate:
             return self.admit_ping(header, arrival, peer, now)
         if header.kind in TRAIN_KINDS:
             return self.admit_train(header, arrival, peer, now)
+        if header.kind == Kind.QUERY:
+            return self.admit_query(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
     def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
@@ -213,7 +222,9 @@ class Gate:
             return "bad_guard"
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
-        if header.kind == Kind.PAGE and not self.is_awaited(header, arrival):
+        if header.kind in SEARCH_KINDS and not header.channel & PAIR_SEALED:
+            return "not_sealed"
+        if header.kind in (Kind.PAGE, Kind.RESULTS) and not self.is_awaited(header, arrival):
             return "unexpected"
         budget = self.pair_budget(Kind(header.kind))
         if not budget.take(header.signer, now):
@@ -228,12 +239,15 @@ class Gate:
         if kind in FRAGMENT_KINDS:
             return self.repairs
         return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
-                Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports}.get(kind, self.pairs)
+                Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports, Kind.QUERY: self.queries_again,
+                Kind.RESULTS: self.results}.get(kind, self.pairs)
 
     def is_awaited(self, header: Header, arrival: Arrival) -> bool:
         """
-        Tell whether a PAGE is one of a pull of ours under way, and did not come before.
+        Tell whether a PAGE is one of a pull of ours under way, RESULTS of a search, and did not come before.
         """
+        if header.kind == Kind.RESULTS:
+            return self.awaits_results(header)
         pull = self.pulls.get(header.payload[:8])
         return (pull is not None and pull.peer == header.signer and pull.link == arrival.link
                 and int.from_bytes(header.payload[8:10], "big") not in pull.ends)
@@ -266,6 +280,15 @@ class Gate:
         if path is None or path.address != arrival.source:
             return "unverified_path"
         return None if self.trains.take(header.signer, now) and self.all_trains.take(now) else "rate"
+
+    def admit_query(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check a query to all in the name of a peer: it must come from that peer's address.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        return None if self.queries.take(header.signer, now) and self.all_queries.take(now) else "rate"
 
     def admit_multicast(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
                         now: float) -> str | None:

@@ -74,6 +74,8 @@ class Kind(IntEnum):
     TRAIN = 19
     TRAIN_END = 20
     TRAIN_REPORT = 21
+    QUERY = 23
+    RESULTS = 24
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
@@ -88,7 +90,7 @@ MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
                                     Kind.FRAGMENT, Kind.TRAILER, Kind.PING,
-                                    Kind.TRAIN, Kind.TRAIN_END})
+                                    Kind.TRAIN, Kind.TRAIN_END, Kind.QUERY})
 UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING, Kind.SEALED,
                                               Kind.TRAIN, Kind.TRAIN_END})
 TRAIN_PACKET: Final = 22
@@ -97,18 +99,20 @@ FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
 TRAIN_KINDS: Final = frozenset({Kind.TRAIN, Kind.TRAIN_END})
 """Around a packet train: said by verified peers only, with budgets of their own."""
-PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING}) | FRAGMENT_KINDS | TRAIN_KINDS
+PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY}) | FRAGMENT_KINDS | TRAIN_KINDS
 """Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
-                               Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT})
-"""Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT or TRAILER
-by unicast too.)"""
+                               Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT, Kind.RESULTS})
+"""Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT, TRAILER or
+QUERY by unicast too.)"""
 PAIR_SEALED: Final = 0x20
 """Bit of the channel byte: the payload is sealed for the pair (`pair_seal`)."""
-SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK})
-"""What is about an announcement: the hash of what somebody announces tells it to who guesses right."""
+SEARCH_KINDS: Final = frozenset({Kind.QUERY, Kind.RESULTS})
+"""What somebody looks for and has: by unicast always sealed for the pair."""
+SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK}) | SEARCH_KINDS
+"""What may be sealed: also what is about an announcement, whose hash tells it to who guesses right."""
 
 
 def channel_of(family: int, multicast: bool) -> int:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..community.activity import Activities
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
@@ -35,3 +37,10 @@ class RestContext:
     database: PeerDatabase | None
     change_settings: Callable[[dict[str, Any]], Awaitable[None]]
     started: float = field(default_factory=time.monotonic)
+    activities: Activities = field(init=False)
+
+    def __post_init__(self) -> None:
+        """
+        Begin with no declared activity.
+        """
+        self.activities = Activities(self.client)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from .activity_endpoint import ActivityRoom
 from .announcements_endpoint import AnnouncementsRoom
-from .downloads_endpoint import DownloadsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
 from .friends_endpoint import FriendsRoom
 from .peers_endpoint import PeersRoom
 from .ping_endpoint import PingRoom
+from .search_endpoint import SearchRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
@@ -39,7 +40,8 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), FriendsRoom(context), DownloadsRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), SearchRoom(context), ActivityRoom(context),
+                     self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

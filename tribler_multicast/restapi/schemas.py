@@ -163,6 +163,22 @@ class PingResultSchema(Schema):
         "description": "Mbit/s by multicast, counted in whole Ethernet frames; null: not measured"})
 
 
+class FoundSchema(Schema):
+    """
+    Something that local peers have.
+    """
+
+    kind = _text("torrent, coded, stream or file")
+    name = String()
+    size = Integer(allow_none=True, metadata={"description": "bytes"})
+    infohash = _text("of a torrent, or of the torrent that is streamed from, hex", allow_none=True)
+    content_id = _text("of what is sent coded, hex", allow_none=True)
+    stream_id = _text("of a live stream, hex", allow_none=True)
+    file_id = _text("of a shared file, hex", allow_none=True)
+    peers = List(String(), metadata={"description": "mids of those who have it or know of it, hex"})
+    holders = List(String(), metadata={"description": "mids of those who have it"})
+
+
 class ErrorDetailSchema(Schema):
     """
     What went wrong.
@@ -214,13 +230,28 @@ PingSchema = schema(MulticastPing={
     "throughput": (Boolean, "measure throughput too, by up to 14 MB of packets to the group; default false"),
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
+FoundListSchema = schema(MulticastFoundList={"results": [FoundSchema]})
+StreamsSchema = schema(MulticastStreams={"streams": [FoundSchema]})
 DownloadSchema = schema(MulticastDownload={
-    "infohash": (String, "of a torrent, hex"),
-    "peer": (String, "mid of a local peer to get it from, hex; absent: any that has it"),
+    "infohash": (String, "hex"),
+    "peer": (String, "mid of the local node to download from; absent: who said to have it, or all with BitTorrent"),
 })
-DownloadStartedSchema = schema(MulticastDownloadStarted={
-    "infohash": String,
-    "peers": ([String], "mids of the local peers it is tried at"),
+DownloadingSchema = schema(MulticastDownloading={
+    "infohash": (String, "hex"),
+    "peers": ([String], "mids of those it is downloaded from, hex"),
+})
+DeclareActivitySchema = schema(MulticastDeclareActivity={
+    "class": (String, "idle, bulk, on_demand or live"),
+    "up": (Float, "bytes/s; absent: what the client measures"),
+    "down": (Float, "bytes/s; absent: what the client measures"),
+    "ttl": (Float, "seconds that this counts"),
+})
+ActivitySchema = schema(MulticastActivity={
+    "class": (String, "idle, bulk, on_demand or live"),
+    "up": Float(allow_none=True, metadata={"description": "bytes/s"}),
+    "down": Float(allow_none=True, metadata={"description": "bytes/s"}),
+    "declared": (Boolean, "whether it was declared, or is what the client does"),
+    "until": Float(allow_none=True, metadata={"description": "Unix seconds: when the declared one expires"}),
 })
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
 

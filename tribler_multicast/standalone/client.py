@@ -3,6 +3,15 @@ The standalone node as the hosting client: a P2P client that has nothing to offe
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..client import Activity, ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..client import Result
+
 
 class StandaloneClient:
     """
@@ -28,8 +37,27 @@ class StandaloneClient:
         Hear of an event. The REST API tells it to whoever listens; nobody else wants to know.
         """
 
-    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+    def search(self, text: str, kinds: frozenset[str], most: int) -> list[Result]:
         """
-        Download a torrent: not yet.
+        Find nothing: this node has no catalogue.
         """
-        raise NotImplementedError
+        return []
+
+    def streams(self) -> list[Result]:
+        """
+        List nothing: this node streams nothing.
+        """
+        return []
+
+    def activity(self) -> Activity:
+        """
+        Be idle.
+        """
+        return Activity()
+
+    async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
+        """
+        Refuse: there is nothing to download with.
+        """
+        message = "this node has no BitTorrent client"
+        raise ClientError(message)

@@ -7,14 +7,18 @@ import importlib
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from ..client import Activity, ClientError
 from .errors import find, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from ..client import Result
     from ..community.multicast import MulticastCommunity
     from ..lan.interfaces import Interface
+    from .catalogue import Catalogue
     from .events import HostEvents
+    from .streaming import Streaming
 
 ANY = ("0.0.0.0", "::")
 
@@ -33,6 +37,8 @@ class TriblerClient:
         self.session = session
         self.events = events
         self.community: MulticastCommunity | None = None
+        self.catalogue: Catalogue | None = None
+        self.streaming: Streaming | None = None
 
     def capabilities(self) -> frozenset[str]:
         """
@@ -103,26 +109,56 @@ class TriblerClient:
         if self.events is not None:
             self.events.notify(topic, kwargs)
 
-
-    async def download(self, infohash: bytes, addresses: list[tuple[str, int]]) -> None:
+    def search(self, text: str, kinds: frozenset[str], most: int) -> list[Result]:
         """
-        Download a torrent without anonymity, from these peers first. One that is there already gets the peers.
+        Find torrents in Tribler's database.
+        """
+        return [] if self.catalogue is None else self.catalogue.search(text, kinds, most)
 
-        :raises ValueError: when it is there as an anonymous one: that is not tried on the LAN, ever.
+    def streams(self) -> list[Result]:
+        """
+        List what is streamed now.
+        """
+        return [] if self.streaming is None else self.streaming.now()
+
+    def activity(self) -> Activity:
+        """
+        Tell what Tribler does without anonymity.
+        """
+        return Activity() if self.catalogue is None else self.catalogue.activity()
+
+    async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
+        """
+        Download a torrent without anonymity, from these peers and whoever finds us, and from nobody on the internet: by
+        no DHT, no peer exchange and no tracker. One that is there already only gets the peers.
+
+        :raises ClientError: when it is there as an anonymous one: that is not tried on the LAN, ever.
         """
         manager = self.session.download_manager
         download = manager.get_download(infohash)
         if download is None or infohash in manager.metainfo_requests:
-            module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
-            config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
-            config.set_hops(0)
-            config.set_safe_seeding(False)
-            download = await manager.start_download_from_uri(f"magnet:?xt=urn:btih:{infohash.hex()}", config=config)
+            download = await self._begin(infohash)
         if download.config.get_hops() != 0:
-            message = "This torrent is there already as an anonymous download, which never uses the local network"
-            raise ValueError(message)
+            message = "this torrent is there already as an anonymous download, which never uses the local network"
+            raise ClientError(message, 409)
         for address in addresses:
             download.add_peer(address)
+
+    async def _begin(self, infohash: bytes) -> Any:  # noqa: ANN401
+        """
+        Begin to download a torrent from the LAN alone: who downloads anonymously as a rule is not to be seen in the DHT
+        because a neighbour has something.
+        """
+        module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
+        config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
+        config.set_hops(0)
+        config.set_safe_seeding(False)
+        libtorrent = importlib.import_module("libtorrent")
+        flags = libtorrent.torrent_flags
+        parameters = libtorrent.parse_magnet_uri(f"magnet:?xt=urn:btih:{infohash.hex()}")
+        parameters.flags |= flags.disable_dht | flags.disable_pex | flags.disable_lsd
+        definition = find(importlib.import_module("tribler.core.libtorrent.torrentdef"), "TorrentDef")(parameters)
+        return await self.session.download_manager.start_download(tdef=definition, config=config)
 
 
 def _is_link_local(text: str) -> bool:

@@ -17,6 +17,7 @@ from ..community.multicast import MulticastCommunity
 from ..lan.endpoint import LanEndpoint
 from ..restapi.security import HostPolicy
 from ..settings import SettingError
+from .catalogue import Catalogue
 from .client import TriblerClient
 from .config import ConfigSettings
 from .downloads import LanDownloads
@@ -29,6 +30,7 @@ from .privacy import Privacy
 from .rest import gate, settings_door
 from .search import Search
 from .state import next_epoch, open_database, remove_api, write_api
+from .streaming import Streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +128,8 @@ class Plugin:
 
         async def unload_and_close() -> None:
             await unload()
+            if self.client.streaming is not None:
+                self.client.streaming.unhook()
             remove_api(self.state_dir)
             self.assembly.stop_events()
             self.assembly.close()
@@ -181,6 +185,7 @@ class Plugin:
         _optional("IPv8 over IPv4", self._open_prefixes)
         if _optional("leaving anonymous downloads out", lambda: self._guard(overlay)) is not None:
             # Gossip only with that guard: it is what makes the neighbours' questions harmless.
+            _optional("answers to searches", self._offer)
             _optional("gossip", lambda: setattr(self, "gossip", Gossip(self.neighbours, overlay)))
         _optional("search on the local network",
                   lambda: Search(self.neighbours, self.options, is_friend).inject(overlay))
@@ -190,6 +195,16 @@ class Plugin:
         privacy.guard(overlay)
         self.privacy = privacy
         return privacy
+
+    def _offer(self) -> Catalogue:
+        """
+        Answer the searches of neighbours. Only with that guard, too.
+        """
+        assert self.privacy is not None
+        privacy = self.privacy
+        self.client.streaming = _optional("streams", lambda: Streaming(self.session.download_manager, privacy))
+        self.client.catalogue = Catalogue(self.session, privacy, self.client.streaming)
+        return self.client.catalogue
 
     def _open_prefixes(self) -> None:
         """
@@ -219,6 +234,8 @@ class Plugin:
             self.community.refresh_introduction()
         if self.privacy is not None:
             self.privacy.look()
+        if self.client.streaming is not None:
+            self.client.streaming.look()
         if self.gossip is not None:
             self.gossip.step(now)
         if self.downloads is not None:

@@ -69,6 +69,15 @@ class Privacy:
         self.look()
         return [entry for entry in entries if bytes(entry.infohash) not in self.hidden]
 
+    def allowed(self, infohashes: Iterable[bytes]) -> list[bytes]:
+        """
+        Get those of these infohashes that may be told, in their order. Only on the event loop.
+        """
+        if not self.ready:
+            return []
+        self.look()
+        return [infohash for infohash in infohashes if infohash not in self.hidden]
+
     def guard(self, overlay: Any) -> None:  # noqa: ANN401
         """
         Filter what Tribler's ContentDiscovery community answers and gossips, on this one object.

@@ -1,0 +1,135 @@
+"""
+Search, streams and downloads by REST: what is shown, and what cannot be.
+"""
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from tribler_multicast.client import ClientError
+from tribler_multicast.community.found import Found
+from tribler_multicast.restapi.search_endpoint import MAX_CALLS
+
+from .conftest import make_neighbour
+
+if TYPE_CHECKING:
+    from .conftest import Api
+
+SEARCH, STREAMS, DOWNLOADS = (f"/api/multicast/{name}" for name in ("search", "streams", "downloads"))
+BOAT = "b0a7" * 10
+
+
+async def test_what_is_found_is_shown_with_the_id_of_its_kind(api: Api) -> None:
+    mid = make_neighbour().mid
+    api.community.on_lan = [Found("torrent", "boat", 7, b"t" * 20, [mid], [mid]),
+                            Found("coded", "boat", 8, b"c" * 32, [mid]),
+                            Found("stream", "boat", None, b"s" * 20), Found("stream", "boat", None, b"l" * 32),
+                            Found("file", "boat", 9, b"f" * 32)]
+    status, answer = await api.call("GET", SEARCH + "?query=red%20boat&timeout=2.5")
+    assert status == 200
+    assert api.community.searched == [("red boat", 2.5)]
+    names = ("infohash", "content_id", "stream_id", "file_id")
+    assert [{name: result[name] for name in names if result[name] is not None} for result in answer["results"]] == [
+        {"infohash": "74" * 20}, {"content_id": "63" * 32}, {"infohash": "73" * 20}, {"stream_id": "6c" * 32},
+        {"file_id": "66" * 32}]
+    assert answer["results"][0] == {"kind": "torrent", "name": "boat", "size": 7, "infohash": "74" * 20,
+                                    "content_id": None, "stream_id": None, "file_id": None, "peers": [mid.hex()],
+                                    "holders": [mid.hex()]}
+    assert answer["results"][2]["size"] is None
+    status, answer = await api.call("GET", STREAMS)
+    assert (status, [stream["kind"] for stream in answer["streams"]]) == (200, ["stream", "stream"])
+
+
+async def test_nothing_found_is_an_empty_list(api: Api) -> None:
+    assert await api.call("GET", SEARCH + "?query=boat") == (200, {"results": []})
+    assert await api.call("GET", STREAMS) == (200, {"streams": []})
+    assert api.community.searched == [("boat", 1.0), ("", 1.0)]
+
+
+@pytest.mark.parametrize("query", [
+    "", "?query=", "?query=%20%0A", "?query=" + quote("\u202e"), "?query=" + "x" * 129, "?query=x&timeout=0",
+    "?query=x&timeout=31", "?query=x&timeout=nan", "?query=x&timeout=-1", "?query=x&timeout=", "?query=x&timeout=1e1",
+    "?query=x&query=y", "?query=x&kinds=torrent", "?query=x&timeout=" + "9" * 400])
+async def test_queries_that_cannot_be_are_422_and_nobody_is_asked(api: Api, query: str) -> None:
+    assert (await api.refused("GET", SEARCH + query))[0] == 422
+    assert api.community.searched == []
+
+
+@pytest.mark.parametrize("query", ["?timeout=x", "?query=x", "?timeout=0.01"])
+async def test_streams_take_a_timeout_and_nothing_else(api: Api, query: str) -> None:
+    assert (await api.refused("GET", STREAMS + query))[0] == 422
+
+
+async def test_a_node_that_is_switched_off_does_not_search(api: Api) -> None:
+    await api.assembly.change_settings({"enabled": False})
+    for method, path, body in (("GET", SEARCH + "?query=x", None), ("GET", STREAMS, None),
+                               ("POST", DOWNLOADS, {"infohash": BOAT})):
+        assert (await api.refused(method, path, json=body))[0] == 503
+    assert (await api.refused("GET", SEARCH))[0] == 422
+    assert api.community.searched == api.community.downloaded == []
+
+
+async def test_so_many_at_once_and_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, end = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(text: str, timeout: float) -> list[Any]:
+        started.release()
+        await end.wait()
+        raise ValueError("8 searches are running already")
+
+    monkeypatch.setattr(api.community, "search", slow)
+    tasks = [asyncio.ensure_future(api.refused("GET", SEARCH + "?query=x")) for _ in range(MAX_CALLS)]
+    for _ in tasks:
+        await asyncio.wait_for(started.acquire(), 5)
+    assert (await api.refused("GET", STREAMS))[0] == 503
+    end.set()
+    assert await asyncio.gather(*tasks) == [(503, "8 searches are running already")] * MAX_CALLS
+
+
+async def test_a_torrent_is_downloaded_from_one_or_from_all(api: Api) -> None:
+    kitchen, tv = make_neighbour(), make_neighbour()
+    api.community.peers = [kitchen, tv]
+    assert await api.call("POST", DOWNLOADS, json={"infohash": BOAT.upper(), "peer": tv.mid.hex()}) == (
+        200, {"infohash": BOAT, "peers": [tv.mid.hex()]})
+    status, answer = await api.call("POST", DOWNLOADS, json={"infohash": BOAT, "peer": None})
+    assert (status, len(answer["peers"])) == (200, 2)
+    assert api.community.downloaded[0] == (bytes.fromhex(BOAT), [tv.mid])
+
+
+async def test_downloads_that_cannot_be_have_the_status_that_fits(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = make_neighbour().mid.hex()
+    status, message = await api.refused("POST", DOWNLOADS, json={"infohash": BOAT, "peer": gone})
+    assert (status, gone in message) == (404, True)
+    assert await api.refused("POST", DOWNLOADS, json={"infohash": BOAT}) == (
+        503, "no local node takes BitTorrent connections")
+
+    async def anonymous(infohash: bytes, mid: bytes | None) -> list[bytes]:
+        raise ClientError("that torrent is being downloaded anonymously", 409)
+
+    monkeypatch.setattr(api.community, "download", anonymous)
+    assert (await api.refused("POST", DOWNLOADS, json={"infohash": BOAT}))[0] == 409
+
+
+@pytest.mark.parametrize("body", [
+    {}, {"infohash": None}, {"infohash": ""}, {"infohash": BOAT[:-1]}, {"infohash": BOAT + "0"}, {"infohash": 1},
+    {"infohash": BOAT + "\n"}, {"infohash": BOAT, "peer": "x"}, {"infohash": BOAT, "peer": 7}, {"file_id": BOAT},
+    {"infohash": BOAT, "hops": 0}, []])
+async def test_bodies_that_cannot_be_are_422(api: Api, body: Any) -> None:  # noqa: ANN401
+    assert (await api.refused("POST", DOWNLOADS, json=body))[0] == 422
+
+
+async def test_what_is_no_json_is_400(api: Api) -> None:
+    assert (await api.refused("POST", DOWNLOADS, data=b"{"))[0] == 400
+
+
+async def test_the_documentation_describes_it_all(api: Api) -> None:
+    _, document = await api.call("GET", "/docs/swagger.json")
+    paths = document["paths"]
+    assert {"200", "422", "503"} <= set(paths[SEARCH]["get"]["responses"])
+    assert {each["name"] for each in paths[SEARCH]["get"]["parameters"]} == {"query", "timeout"}
+    assert {"200", "422", "503"} <= set(paths[STREAMS]["get"]["responses"])
+    assert {"200", "404", "409", "422", "503"} <= set(paths[DOWNLOADS]["post"]["responses"])
+    assert "MulticastFoundList" in document["definitions"]

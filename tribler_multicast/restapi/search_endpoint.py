@@ -1,0 +1,171 @@
+"""
+``GET /search``, ``GET /streams`` and ``POST /downloads``: what is on the LAN, and getting it.
+"""
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp_apispec import docs, json_schema
+
+from ..client import ClientError
+from ..protocol.limits import MAX_QUERY
+from ..protocol.queries import clean_text
+from .errors import RestError, json_response
+from .request import read_object, read_query, shown
+from .schemas import DownloadingSchema, DownloadSchema, FoundListSchema, StreamsSchema, answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..community.found import Found
+    from .context import RestContext
+
+MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT = 0.05, 1.0, 30.0
+"""Seconds that a search may take. Neighbours answer within some milliseconds, and then it is over."""
+
+MAX_CALLS = 6
+"""Searches at once. Each speaks to the whole LAN; stops a script in a loop from making this node shout."""
+
+TIMEOUT_PARAMETER = {"in": "query", "name": "timeout", "type": "number", "required": False,
+                     "description": f"seconds at most, {MIN_TIMEOUT:g} to {MAX_TIMEOUT:g}, default {DEFAULT_TIMEOUT:g}"}
+
+
+class SearchRoom:
+    """
+    The calls about what others have.
+    """
+
+    def __init__(self, context: RestContext) -> None:
+        """
+        Search by the community.
+        """
+        self.context = context
+        self._calls = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """
+        The paths of this room.
+        """
+        return [web.get("/search", self.search, allow_head=False), web.get("/streams", self.streams, allow_head=False),
+                web.post("/downloads", self.download)]
+
+    @docs(tags=["Multicast"], summary="Search what local nodes have, by name. Over as soon as all have answered.",
+          parameters=[{"in": "query", "name": "query", "type": "string", "required": True,
+                       "description": f"words, at most {MAX_QUERY} bytes"}, TIMEOUT_PARAMETER],
+          responses=answers(FoundListSchema, 422, 503))
+    async def search(self, request: web.Request) -> web.Response:
+        """
+        Search; no answer is an empty list.
+        """
+        values = read_query(request, ("query", "timeout"))
+        text, timeout = _text(values), _timeout(values)
+        with self._call():
+            return json_response({"results": [_view(found) for found in
+                                              await self.context.community.search(text, timeout=timeout)]})
+
+    @docs(tags=["Multicast"], summary="What local nodes stream now.", parameters=[TIMEOUT_PARAMETER],
+          responses=answers(StreamsSchema, 422, 503))
+    async def streams(self, request: web.Request) -> web.Response:
+        """
+        Ask for streams.
+        """
+        timeout = _timeout(read_query(request, ("timeout",)))
+        with self._call():
+            return json_response({"streams": [_view(found) for found in
+                                              await self.context.community.streams(timeout=timeout)]})
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """
+        Count a search that is under way; what cannot be done now is 503.
+        """
+        self._check_enabled()
+        if self._calls >= MAX_CALLS:
+            raise RestError(503, f"{MAX_CALLS} searches are running already, try again later")
+        self._calls += 1
+        try:
+            yield
+        except ValueError as error:
+            raise RestError(503, str(error)) from error
+        finally:
+            self._calls -= 1
+
+    def _check_enabled(self) -> None:
+        """
+        503 when there is nobody to ask.
+        """
+        if not self.context.options["enabled"]:
+            raise RestError(503, "This node is switched off, the setting enabled is false")
+
+    @docs(tags=["Multicast"], summary="Download a torrent from local nodes directly, not anonymously.",
+          responses=answers(DownloadingSchema, 400, 404, 409, 413, 422, 503))
+    @json_schema(DownloadSchema)
+    async def download(self, request: web.Request) -> web.Response:
+        """
+        Begin a download; how it goes on is shown by the client.
+        """
+        read_query(request)
+        body = await read_object(request, ("infohash", "peer"))
+        infohash = _hex(body, "infohash")
+        peer = None if body.get("peer") is None else _hex(body, "peer")
+        self._check_enabled()
+        try:
+            mids = await self.context.community.download(infohash, peer)
+        except KeyError as error:
+            raise RestError(404, f"No node that is local now has the mid {body['peer']}") from error
+        except ClientError as error:
+            raise RestError(error.status, str(error)) from error
+        return json_response({"infohash": infohash.hex(), "peers": [mid.hex() for mid in mids]})
+
+
+def _text(values: Mapping[str, str]) -> str:
+    """
+    The words to look for; 422 when there are none or too many.
+    """
+    text = values.get("query", "")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise RestError(422, "query must be text") from error
+    if not clean_text(raw, len(raw)):
+        raise RestError(422, "query must say what to look for")
+    if len(raw) > MAX_QUERY:
+        raise RestError(422, f"query must be at most {MAX_QUERY} bytes, not {len(raw)}")
+    return text
+
+
+def _timeout(values: Mapping[str, str]) -> float:
+    """
+    The seconds that are allowed; 422 when they cannot be.
+    """
+    text = values.get("timeout", str(DEFAULT_TIMEOUT))
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", text, re.ASCII) \
+            or not MIN_TIMEOUT <= float(text) <= MAX_TIMEOUT:
+        raise RestError(422, f"timeout must be a number from {MIN_TIMEOUT:g} to {MAX_TIMEOUT:g}, not {shown(text)}")
+    return float(text)
+
+
+def _hex(body: dict[str, Any], name: str) -> bytes:
+    """
+    An infohash or a mid from a body; 422 when it is none.
+    """
+    text = body.get(name)
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-fA-F]{40}", text):
+        raise RestError(422, f"{name} must be 40 hex digits, not {shown(text)}")
+    return bytes.fromhex(text)
+
+
+def _view(found: Found) -> dict[str, Any]:
+    """
+    Something that was found as JSON has it.
+    """
+    text, infohash = found.id.hex(), found.infohash
+    return {"kind": found.kind, "name": found.name, "size": found.size,
+            "infohash": None if infohash is None else text,
+            "content_id": text if found.kind == "coded" else None,
+            "stream_id": text if found.kind == "stream" and infohash is None else None,
+            "file_id": text if found.kind == "file" else None,
+            "peers": [mid.hex() for mid in found.mids], "holders": [mid.hex() for mid in found.holders]}
