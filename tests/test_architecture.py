@@ -21,7 +21,7 @@ FLOORS = (
     {"assembly"},
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
-    {"cli_common"},
+    {"cli_common", "cli_types"},
     {"cli_announce", "cli_friends", "cli_search", "cli_tribler"},
     {"cli"},
     {"__main__"},

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +17,21 @@ from . import __version__
 from .cli_common import Failed, call, show
 from .cli_search import add_commands as add_search_commands
 from .cli_tribler import add_commands as add_tribler_commands
-from .settings import SETTINGS, SettingError, Settings, parse
+from .cli_types import (
+    MAX_PING_COUNT,
+    assignment,
+    checked,
+    count,
+    folder,
+    host,
+    key,
+    mid,
+    nickname,
+    ping_count,
+    port,
+    seconds,
+)
+from .settings import SETTINGS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +40,6 @@ PROGRAM = "tribler-multicast"
 DEFAULT_STATE_DIR = "~/.tribler-multicast"
 DISCOVER_TIMEOUT = 2.0
 PING_COUNT = 4
-MAX_PING_COUNT = 100
 PING_PATIENCE = 10.0
 """Seconds that one ping may take: on a LAN of thousands, each waits until all had time to answer the one before."""
 DOCTOR_PATIENCE = 40.0
@@ -54,121 +65,12 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {line} (--help says more)\n")
 
 
-def _folder(text: str) -> Path:
-    """
-    A folder, with ~ for the user's own.
-    """
-    try:
-        if not text:
-            raise RuntimeError("the name is empty")
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder: {error}") from error
-
-
-def _port(text: str) -> int:
-    """
-    A TCP port, 0 for any free one.
-    """
-    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port, use 0 to 65535")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    """
-    A positive number of seconds.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    """
-    A positive number of things.
-    """
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
-    return int(text)
-
-
-def _ping_count(text: str) -> int:
-    """
-    A number of pings.
-    """
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not 1 <= int(text) <= MAX_PING_COUNT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {MAX_PING_COUNT}")
-    return int(text)
-
-
-def _mid(text: str) -> str:
-    """
-    The mid of a node.
-    """
-    if not re.fullmatch(r"[0-9a-fA-F]{40}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is no mid, which has 40 hex digits")
-    return text.lower()
-
-
-def _key(text: str) -> str:
-    """
-    An API key: what fits in a header and in a line.
-    """
-    if not re.fullmatch(r"[\x21-\x7e]{1,256}", text):
-        raise argparse.ArgumentTypeError("the key must be 1 to 256 printable ASCII characters without spaces")
-    return text
-
-
-def _host(text: str) -> str:
-    """
-    A host to listen on.
-    """
-    if not re.fullmatch(r"[0-9A-Za-z._:%\[\]-]{1,255}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no host")
-    return text
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    """
-    ``name=value`` of a setting, with a value that the setting can have.
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not name=value")
-    _checked(name, value)
-    return name, value
-
-
-def _checked(name: str, text: str) -> Any:  # noqa: ANN401
-    """
-    The value of a setting from a text.
-    """
-    try:
-        if name not in SETTINGS:
-            raise SettingError(f"there is no setting {name!r}, the settings are: {', '.join(SETTINGS)}")
-        return parse(SETTINGS[name], text)
-    except SettingError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _nickname(text: str) -> str:
-    """
-    A nickname.
-    """
-    return str(_checked("nickname", text))
-
-
 def make_parser() -> argparse.ArgumentParser:
     """
     The parser of every command.
     """
     common = OneLineParser(add_help=False)
-    common.add_argument("--state-dir", metavar="DIR", type=_folder, default=argparse.SUPPRESS,
+    common.add_argument("--state-dir", metavar="DIR", type=folder, default=argparse.SUPPRESS,
                         help=f"where the node keeps its files (default {DEFAULT_STATE_DIR})")
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
                         help="one JSON document on stdout, nothing else")
@@ -183,12 +85,12 @@ def make_parser() -> argparse.ArgumentParser:
         return added
 
     node = command("node", run_node, "Run a node until Ctrl-C. Prints one JSON line when it is ready.")
-    node.add_argument("--api-host", metavar="H", type=_host, default="127.0.0.1",
+    node.add_argument("--api-host", metavar="H", type=host, default="127.0.0.1",
                       help="address that the API listens on (default 127.0.0.1)")
-    node.add_argument("--api-port", metavar="N", type=_port, default=0, help="its port (default 0: any free one)")
-    node.add_argument("--api-key", metavar="K", type=_key, help="its key (default: a new random one)")
-    node.add_argument("--nickname", metavar="NAME", type=_nickname, help="name that others see")
-    node.add_argument("--set", metavar="name=value", type=_assignment, action="append", default=[], dest="settings",
+    node.add_argument("--api-port", metavar="N", type=port, default=0, help="its port (default 0: any free one)")
+    node.add_argument("--api-key", metavar="K", type=key, help="its key (default: a new random one)")
+    node.add_argument("--nickname", metavar="NAME", type=nickname, help="name that others see")
+    node.add_argument("--set", metavar="name=value", type=assignment, action="append", default=[], dest="settings",
                       help="a setting, for this run; may be repeated (see the command settings)")
 
     command("status", show_status, "This node: interfaces, and messages sent, received and dropped.")
@@ -200,7 +102,7 @@ def make_parser() -> argparse.ArgumentParser:
                           help="group_passphrase=- asks for it, or reads stdin")
 
     discover = command("discover", do_discover, "Ask the local network who is there.")
-    discover.add_argument("--timeout", metavar="S", type=_seconds, default=DISCOVER_TIMEOUT,
+    discover.add_argument("--timeout", metavar="S", type=seconds, default=DISCOVER_TIMEOUT,
                           help=f"seconds to collect answers (default {DISCOVER_TIMEOUT:g})")
     discover.add_argument("--capability", metavar="C", action="append", default=[],
                           help="only nodes that have it; may be repeated")
@@ -209,11 +111,11 @@ def make_parser() -> argparse.ArgumentParser:
     announce.add_argument("values", metavar="JSON",
                           help="""a JSON list, '["hello", 1]'; {"hex": "00ff"} are bytes; - reads stdin""")
     listen = command("listen", do_listen, "Print the tuples that others announce, until Ctrl-C, one per line.")
-    listen.add_argument("--count", metavar="N", type=_count, help="end after so many")
+    listen.add_argument("--count", metavar="N", type=count, help="end after so many")
 
     ping = command("ping", do_ping, "Multicast ping of one node or all: times there and back, and loss.")
-    ping.add_argument("mid", metavar="MID", type=_mid, nargs="?", help="of a node that is local now (default: all)")
-    ping.add_argument("--count", metavar="N", type=_ping_count, default=PING_COUNT,
+    ping.add_argument("mid", metavar="MID", type=mid, nargs="?", help="of a node that is local now (default: all)")
+    ping.add_argument("--count", metavar="N", type=ping_count, default=PING_COUNT,
                       help=f"how many times, 1 to {MAX_PING_COUNT} (default {PING_COUNT})")
     ping.add_argument("--throughput", action="store_true",
                       help="measure Mbit/s by multicast too, with up to 14 MB of packets to all")
@@ -223,7 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
                          default="list")
     friends.add_argument("mid", metavar="MID", nargs="?", help="of a node that is known (see peers), 40 hex digits")
 
-    add_search_commands(command, _seconds)
+    add_search_commands(command, seconds)
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     add_tribler_commands(command)
     return parser
@@ -369,7 +271,7 @@ def do_settings(options: argparse.Namespace) -> None:
         if text == "-" and SETTINGS[name].secret:
             text = _read_secret(name)
         try:
-            value = _checked(name, text)
+            value = checked(name, text)
         except argparse.ArgumentTypeError as error:
             raise Failed(str(error), 2) from error
         document = call(options, "PATCH", "/settings", {name: value})

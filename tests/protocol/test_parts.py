@@ -120,7 +120,10 @@ def test_interval_keeps_the_sum_constant() -> None:
     assert introduction_interval(999, 5.0) == 100.0
     assert introduction_interval(100_000, 5.0) == 135.0
     random = Random(1)
-    assert all(0.8 * 7 <= next_introduction(7.0, random) <= 7 for _ in range(100))
+    assert all(0.8 * 7 <= next_introduction(7.0, 7.0, random) <= 7 for _ in range(100))
+    waves = [next_introduction(120.0, 5.0, random) for _ in range(1000)]
+    assert 5 <= min(waves) < 10
+    assert 110 < max(waves) <= 120
     assert 55 <= max(challenge_delay(5000, random) for _ in range(500)) <= 60
     assert max(challenge_delay(8, random) for _ in range(200)) <= 0.04
     assert challenge_delay(0, random) == 0.0

@@ -40,6 +40,7 @@ def settled(count: int, full: int | None = None, seed: int = 1) -> SimulatedLan:
     lan.average()
     for node in lan.nodes:
         lan.give_pages(node)
+        node.core.introducer.before = interval
         node.core.introducer.schedule(heard[node.number])
         node.flush()
     return lan

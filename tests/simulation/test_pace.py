@@ -31,7 +31,7 @@ def shared_cryptography() -> Iterator[None]:
 def test_introductions_of_all_together_are_at_most_20_per_second_or_1_2_per_node_and_two_minutes(nodes: int) -> None:
     random = Random(1)
     interval = introduction_interval(nodes - 1, 5.0)
-    mean = sum(next_introduction(interval, random) for _ in range(20_000)) / 20_000
+    mean = sum(next_introduction(interval, interval, random) for _ in range(20_000)) / 20_000
     assert nodes / mean <= (20.0 if nodes <= 2400 else 1.2 * nodes / 120)
 
 

@@ -36,25 +36,26 @@ from ..protocol.links import Link
 from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
 from .befriending import Befriending, DatabaseBook
+from .callbacks import Callbacks
+from .discovering import Discovering
 from .grouping import Grouping, foreign_seal_line
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
-from .local_peer import Discovered, InterfaceStatus, LocalPeer
 from .pinging import Pinging
 from .searching import Searching
 from .views import LAN_SETTINGS, interface_statuses, lan_config, local_peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from ipv8.keyvault.keys import PrivateKey
 
     from ..client import Client
     from ..database import PeerDatabase
     from ..protocol.peers import PeerState
+    from .local_peer import InterfaceStatus, LocalPeer
 
 TOUCH_INTERVAL = 60.0
-MOST_DISCOVERY_TIME = 60.0
 
 
 class MulticastSettings(CommunitySettings):
@@ -69,7 +70,8 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Pinging, Searching, Befriending, Grouping, IsolatedCommunity, LanListener):
+class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Befriending, Grouping, IsolatedCommunity,
+                         LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -114,35 +116,6 @@ class MulticastCommunity(Pinging, Searching, Befriending, Grouping, IsolatedComm
 
     # --- The 2009 module's calls in today's form.
 
-    async def discover(self, timeout: float = 2.0, capabilities: Iterable[str] = ()) -> list[Discovered]:
-        """
-        Ask the LAN who is there and has all of these capabilities; wait `timeout` seconds for answers.
-
-        :raises ValueError: for an unknown capability or a timeout that is not between 0 and 60 seconds.
-        """
-        wanted = frozenset(capabilities)
-        if wanted - set(CAPABILITIES):
-            msg = f"unknown capability {min(wanted - set(CAPABILITIES))!r}; known are {', '.join(CAPABILITIES)}"
-            raise ValueError(msg)
-        if not 0 < timeout <= MOST_DISCOVERY_TIME:
-            msg = f"timeout must be above 0 and at most {MOST_DISCOVERY_TIME:g} seconds"
-            raise ValueError(msg)
-        found: dict[bytes, Discovered] = {}
-
-        def answered(peer: LocalPeer, address: tuple[str, int]) -> None:
-            if wanted <= peer.capabilities:
-                found[peer.mid] = Discovered(peer, address, peer.capabilities)
-
-        self.answered.add(answered)
-        try:
-            for pause in (timeout / 4, timeout * 3 / 4):  # Twice: the first one may get lost.
-                self.core.solicit(wanted)
-                self.pump()
-                await asyncio.sleep(pause)
-        finally:
-            self.answered.remove(answered)
-        return list(found.values())
-
     def announce(self, values: tuple[Any, ...]) -> int:
         """
         Announce a tuple to all local nodes, at most 256 KiB; get the number of this announcement, from 1.
@@ -155,18 +128,6 @@ class MulticastCommunity(Pinging, Searching, Befriending, Grouping, IsolatedComm
         self.pump()
         return number
 
-    def add_announcement_handler(self, handler: Callable[[LocalPeer, tuple[Any, ...]], Any]) -> None:
-        """
-        Call `handler(peer, values)` for what other local nodes announce.
-        """
-        self.announced.add(handler)
-
-    def remove_announcement_handler(self, handler: Callable[[LocalPeer, tuple[Any, ...]], Any]) -> None:
-        """
-        Do not call this handler any more.
-        """
-        self.announced.remove(handler)
-
     def local_peers(self) -> list[LocalPeer]:
         """
         List the peers that are verified on our LAN now.
@@ -178,31 +139,6 @@ class MulticastCommunity(Pinging, Searching, Befriending, Grouping, IsolatedComm
         Get one local peer by its mid (20 bytes).
         """
         return next((self.view(peer) for peer in self.core.peers if peer.mid == mid), None)
-
-    def add_introduction_handler(self, handler: Callable[[LocalPeer], Any]) -> None:
-        """
-        Call `handler(peer)` whenever a peer becomes local, or says something new of itself.
-        """
-        self.introduced.add(handler)
-
-    def remove_introduction_handler(self, handler: Callable[[LocalPeer], Any]) -> None:
-        """
-        Do not call this handler any more.
-        """
-        self.introduced.remove(handler)
-
-    def add_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
-        """
-        Call `handler(topic, kwargs)` for `multicast_peer_local`, `multicast_peer_gone`, `multicast_announcement` and
-        `multicast_friend`.
-        """
-        self.happened.add(handler)
-
-    def remove_event_handler(self, handler: Callable[[str, dict[str, Any]], Any]) -> None:
-        """
-        Do not call this handler any more.
-        """
-        self.happened.remove(handler)
 
     # --- Status.
 

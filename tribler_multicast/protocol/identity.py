@@ -37,10 +37,31 @@ def mid_of(key: bytes) -> bytes:
     return sha1(IPV8_PREFIX + key, usedforsecurity=False).digest()
 
 
+SMALL_ORDER: Final = frozenset(bytes.fromhex(point) for point in (
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"))
+"""Ed25519 points whose order divides 8, with the sign bit cleared: anybody can sign for such a key. libsodium refuses
+them, OpenSSL does not (Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs", 2020)."""
+
+
+def is_weak(key: bytes) -> bool:
+    """
+    Tell whether anybody can sign for a key (64 bytes).
+    """
+    return key[32:63] + bytes((key[63] & 0x7F,)) in SMALL_ORDER
+
+
 def verify(key: bytes, signature: bytes, data: bytes, domain: bytes = SIGNATURE_DOMAIN) -> bool:
     """
     Check a signature of ours over `data` by the owner of `key` (64 bytes). Never raises.
     """
+    if len(key) != KEY_SIZE or is_weak(key):
+        return False
     try:
         return bool(default_eccrypto.key_from_public_bin(IPV8_PREFIX + key).verify(signature, domain + data))
     except Exception:  # The binding raises types of its own for keys that are no points of the curve.

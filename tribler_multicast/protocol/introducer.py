@@ -47,6 +47,7 @@ class Introducer:
         self.core = core
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
         self.next: Timer | None = None
+        self.before = core.shortest_interval
         self.heard: OrderedDict[tuple[bytes, LinkKey], tuple[HostPort, int, bytes]] = OrderedDict()
 
     # --- Said.
@@ -55,6 +56,7 @@ class Introducer:
         """
         Introduce this node a few times, then at its pace.
         """
+        self.before = self.interval()
         for turn, delay in enumerate(BURST_TIMES):
             self.core.timers.at(now + delay, partial(self.begin, turn))
         self.schedule(now + BURST_TIMES[-1])
@@ -111,7 +113,9 @@ class Introducer:
             self.introduce(now)
             self.schedule(now)
 
-        self.next = self.core.timers.at(now + next_introduction(self.interval(), self.core.random), again)
+        interval, before = self.interval(), self.before
+        self.before = interval
+        self.next = self.core.timers.at(now + next_introduction(interval, before, self.core.random), again)
 
     def solicit(self, links: Iterable[LinkKey], capabilities: Iterable[str]) -> None:
         """

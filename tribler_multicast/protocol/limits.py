@@ -242,6 +242,9 @@ MAX_INTERVAL: Final = 135.0
 """Bounds of the time between two introductions of one node, as announced: the longest. On average it is 0.9 of it,
 121.5 s, so that 2,400 nodes send fewer than 20 per second."""
 
+CROWD_GROWTH: Final = 1.5
+"""An interval that grew by more than this since the last introduction: so many came that waves are to be broken up."""
+
 LEAST_ANNOUNCED_INTERVAL: Final = 0.2
 MOST_ANNOUNCED_INTERVAL: Final = 600.0
 """What we believe when others announce their interval: it sets when we probe, and when we forget them."""

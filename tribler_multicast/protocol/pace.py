@@ -3,7 +3,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .limits import CHALLENGE_SPREAD, CHALLENGE_SPREAD_OF_MANY, MANY_CHALLENGERS, MAX_INTERVAL, PHI
+from .limits import (
+    CHALLENGE_SPREAD,
+    CHALLENGE_SPREAD_OF_MANY,
+    CROWD_GROWTH,
+    MANY_CHALLENGERS,
+    MAX_INTERVAL,
+    PHI,
+)
 
 if TYPE_CHECKING:
     from random import Random
@@ -18,11 +25,14 @@ def introduction_interval(addresses: int, shortest: float) -> float:
     return min(max((addresses + 1) / PHI, shortest), max(MAX_INTERVAL, shortest))
 
 
-def next_introduction(interval: float, random: Random) -> float:
+def next_introduction(interval: float, before: float, random: Random) -> float:
     """
     Get the time (seconds) to the next one: never later than announced, and not in step with others.
+
+    When the interval grew by much since `before`, a crowd started together, and would go on in waves for many turns:
+    then any moment from the former interval to the new one will do.
     """
-    return interval * random.uniform(0.8, 1.0)
+    return random.uniform(before, interval) if interval > CROWD_GROWTH * before else interval * random.uniform(0.8, 1.0)
 
 
 def challenge_delay(addresses: int, random: Random) -> float:
