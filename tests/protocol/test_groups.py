@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tribler_multicast.protocol import queries
 from tribler_multicast.protocol.announcer import pack_values
 from tribler_multicast.protocol.events import ForeignSeal, PeerGone
 from tribler_multicast.protocol.fragments import FRAGMENT_SIZE, Fragment, Head, pack_ask
@@ -16,8 +17,11 @@ from tribler_multicast.protocol.limits import (
     MAX_CLIENT_ADDRESSES,
     MAX_DATAGRAM,
     MAX_NICKNAME,
+    MAX_QUERY,
 )
 from tribler_multicast.protocol.pages import PAGE_HEAD, PAGE_ROOM
+from tribler_multicast.protocol.pair_seal import SEAL_SIZE
+from tribler_multicast.protocol.queries import QUERY_HEAD_SIZE
 from tribler_multicast.protocol.sealing import Seal
 from tribler_multicast.protocol.wire import MAX_SIGNED, NO_GUARD, PREFIX, Address, Kind, Writer, channel_of, is_signed
 
@@ -351,7 +355,9 @@ def largest_payloads() -> dict[Kind, bytes]:
     proof = Proof(bytes(64), bytes(16), 2 ** 64 - 1, address, address, introduction).pack()
     head = Head.of(2 ** 64 - 1, pack_values(values_of(MAX_ANNOUNCEMENT)))
     placed = address.pack() + introduction.pack()
-    return {Kind.INTRODUCTION: placed, Kind.SOLICITATION: address.pack() + b"\xff\xff" + introduction.pack(),
+    return {Kind.QUERY: bytes(QUERY_HEAD_SIZE + MAX_QUERY + SEAL_SIZE),
+            Kind.RESULTS: bytes(queries.PAGE_HEAD_SIZE + queries.PAGE_ROOM + SEAL_SIZE),
+            Kind.INTRODUCTION: placed, Kind.SOLICITATION: address.pack() + b"\xff\xff" + introduction.pack(),
             Kind.FRIEND: bytes(18), Kind.PULL: bytes(136), Kind.TRAIN: bytes(100), Kind.TRAIN_END: bytes(100),
             Kind.TRAIN_REPORT: bytes(100), Kind.PAGE: bytes(PAGE_HEAD + PAGE_ROOM),
             Kind.ANSWER: introduction.pack(), Kind.RESPONSE: proof, Kind.CONFIRM: proof,
