@@ -49,7 +49,8 @@ class Store(Host):
         return Activity("bulk", 5.0, 6.0)
 
     def addresses(self) -> list[tuple[str, str, int]]:
-        return [("ipv8", "127.0.0.1", 8090), ("libtorrent", "127.0.0.1", 6881), ("libtorrent", "8.8.8.8", 6881)]
+        return [("libtorrent", "8.8.8.8", 6881), ("libtorrent", "127.9.9.9", 6881), ("libtorrent", "127.0.0.1", 6881),
+                ("libtorrent", "2001:db8::1", 6881), ("libtorrent", "fe80::1", 6881)]
 
     async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
         self.downloads.append((infohash, addresses))
@@ -132,6 +133,20 @@ async def test_a_slow_store_is_asked_one_query_at_a_time_and_a_hanging_one_is_gi
     assert [each.name for each in found] == ["red boat"]
 
 
+async def test_the_store_rests_as_long_as_a_query_took(make: Maker) -> None:
+    began: list[float] = []
+
+    def look(_text: str) -> list[Result]:
+        began.append(time.monotonic())
+        time.sleep(0.3)
+        return []
+
+    a, b, _ = await meet(make, None, None, Store(search=look))
+    await asyncio.gather(a.search("x", timeout=5), b.search("y", timeout=5))
+    assert len(began) == 2
+    assert began[1] - began[0] >= 0.6
+
+
 async def test_a_store_that_fails_is_said_in_the_log_and_answers_nothing(
         make: Maker, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_text: str) -> list[Result]:
@@ -191,6 +206,19 @@ async def test_a_download_goes_to_who_said_to_have_it_and_only_to_addresses_on_o
     assert own.downloads[1:] == [(BOAT.id, [("127.0.0.1", 6881)])] * 2
     with pytest.raises(KeyError):
         await a.download(BOAT.id, bytes(20))
+
+
+async def test_with_the_policy_friends_nothing_is_downloaded_from_others(make: Maker) -> None:
+    own = Store()
+    a, b = await meet(make, own, Store(BOAT))
+    a.options["policy"] = "friends"  # type: ignore[index]
+    await a.apply_settings({"policy"})
+    await until(a.local_peers)
+    with pytest.raises(ClientError, match="no local node"):
+        await a.download(BOAT.id)
+    with pytest.raises(ClientError, match="that node"):
+        await a.download(BOAT.id, b.my_peer.mid)
+    assert own.downloads == []
 
 
 async def test_with_nobody_or_nothing_to_download_by_it_says_so(make: Maker) -> None:
