@@ -266,11 +266,12 @@ def test_description_is_json_with_every_field_of_every_setting() -> None:
     described = json.loads(json.dumps(settings.describe(), allow_nan=False))
     assert [setting["name"] for setting in described] == list(SETTINGS)
     assert {frozenset(setting) for setting in described} == {frozenset((
-        "name", "type", "unit", "default", "minimum", "maximum", "choices", "help", "value", "needs_restart",
-        "source"))}
+        "name", "type", "unit", "default", "minimum", "maximum", "choices", "help", "value", "is_set",
+        "needs_restart", "source"))}
     assert described[list(SETTINGS).index("port")] == {
         "name": "port", "type": "int", "unit": "", "default": 32109, "minimum": 1024, "maximum": 65535,
-        "choices": None, "help": SETTINGS["port"].help, "value": 2000, "needs_restart": True, "source": "file"}
+        "choices": None, "help": SETTINGS["port"].help, "value": 2000, "is_set": True,
+        "needs_restart": True, "source": "file"}
 
 
 def test_secret_is_never_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,6 +280,7 @@ def test_secret_is_never_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings({"passphrase": "hunter2222"})
     assert settings["passphrase"] == "hunter2222"
     assert "hunter" not in json.dumps(settings.describe())
+    assert [setting["is_set"] for setting in settings.describe() if setting["name"] == "passphrase"] == [True]
     for bad in ("hunter", ["hunter"], "hunter\n22222", "hunter" * 20):
         with pytest.raises(SettingError) as error:
             settings.update({"passphrase": bad})

@@ -148,7 +148,8 @@ def setting_lines(document: dict[str, Any]) -> list[str]:
     for setting in document["settings"]:
         unit = f" {setting['unit']}" if setting["unit"] else ""
         restart = "; counts after a restart" if setting["needs_restart"] else ""
-        lines += [f"{paint(setting['name'], BOLD)} = {_value(setting['value'])}{unit}",
+        value = "(set, never shown)" if setting["value"] is None and setting["is_set"] else _value(setting["value"])
+        lines += [f"{paint(setting['name'], BOLD)} = {value}{unit}",
                   f"    {setting['help']} ({setting['source']}{restart})"]
     return lines
 

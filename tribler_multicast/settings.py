@@ -386,7 +386,8 @@ class Settings:
 
     def describe(self) -> list[dict[str, Any]]:
         """
-        Every setting with its value and limits, ready for JSON. The value of a secret is null.
+        Every setting with its value and limits, ready for JSON. The value of a secret is null; `is_set` tells
+        whether somebody gave one that is not empty.
         """
         return [{"name": setting.name,
                  "type": setting.type.__name__,
@@ -397,5 +398,6 @@ class Settings:
                  "choices": None if setting.choices is None else list(setting.choices),
                  "help": setting.help,
                  "value": None if setting.secret else self[setting.name],
+                 "is_set": self.source(setting.name) != "default" and bool(self[setting.name]),
                  "needs_restart": setting.needs_restart,
                  "source": self.source(setting.name)} for setting in SETTINGS.values()]

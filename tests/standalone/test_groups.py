@@ -73,6 +73,7 @@ def test_settings_command_changes_the_group_while_running_and_never_shows_the_pa
         assert done.returncode == 0, done.stderr
         said += [done.stdout, done.stderr]
     assert "policy     group" in said[-8]
+    assert "group_passphrase = (set, never shown)" in said[-10]
     file = one.state_dir / "settings.json"
     assert json.loads(file.read_text())["group_passphrase"] == PASSPHRASE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -121,6 +121,7 @@ class SettingSchema(Schema):
     choices = List(String(), allow_none=True)
     help = String()
     value = Raw()
+    is_set = Boolean()
     needs_restart = Boolean()
     source = _text("command line, environment, file or default")
 
