@@ -278,15 +278,17 @@ def status_of(tribler: Tribler, method: str, path: str, headers: dict[str, str])
 
 
 def refuses_a_wrong_key_and_while_disabled_all_but_the_settings(tribler: Tribler) -> None:
-    paths = [path for path, calls in tribler.api("GET", "/docs/swagger.json")["paths"].items()
-             if path.startswith("/api/multicast/") and "get" in calls and "{" not in path]
-    assert len(paths) >= 8
-    for path in paths:
-        assert status_of(tribler, "GET", path, {}) == 401
-        assert status_of(tribler, "GET", path, {"X-Api-Key": "wrong"}) == 401
+    calls = [(method.upper(), path.replace("{mid}", "0" * 40))
+             for path, methods in tribler.api("GET", "/docs/swagger.json")["paths"].items()
+             for method in methods if path.startswith("/api/multicast/")]
+    assert len(calls) >= 15
+    for headers in ({}, {"X-Api-Key": "wrong"}):
+        assert {call: status_of(tribler, *call, headers) for call in calls} == dict.fromkeys(calls, 401)
     tribler.rest("PATCH", "/settings", {"enabled": False})
-    said = {path: status_of(tribler, "GET", path, tribler.headers) for path in paths}
-    assert said == {path: 200 if path.endswith("/settings") else 404 for path in paths}
+    closed = [call for call in calls if call[1] != "/api/multicast/settings"]
+    assert len(closed) == len(calls) - 2
+    assert {call: status_of(tribler, *call, tribler.headers) for call in closed} == dict.fromkeys(closed, 404)
+    assert status_of(tribler, "GET", "/api/multicast/settings", tribler.headers) == 200
     tribler.rest("PATCH", "/settings", {"enabled": True})
     tribler.ready()
 
