@@ -270,6 +270,46 @@ def test_the_commands_say_one_line_or_one_document(copied_tree: Path, tmp_path: 
     assert cli.main(["run", "--tribler", str(tmp_path / "nowhere")]) == 1
 
 
+def status_of(tribler: Tribler, method: str, path: str, headers: dict[str, str]) -> int:
+    connection = tribler.connection()
+    try:
+        connection.request(method, path, headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def refuses_a_wrong_key_and_while_disabled_all_but_the_settings(tribler: Tribler) -> None:
+    calls = [(method.upper(), path.replace("{mid}", "0" * 40))
+             for path, methods in tribler.api("GET", "/docs/swagger.json")["paths"].items()
+             for method in methods if path.startswith("/api/multicast/")]
+    assert len(calls) >= 15
+    for headers in ({}, {"X-Api-Key": "wrong"}):
+        assert {call: status_of(tribler, *call, headers) for call in calls} == dict.fromkeys(calls, 401)
+    tribler.rest("PATCH", "/settings", {"enabled": False})
+    closed = [call for call in calls if call[1] != "/api/multicast/settings"]
+    assert len(closed) == len(calls) - 2
+    assert {call: status_of(tribler, *call, tribler.headers) for call in closed} == dict.fromkeys(closed, 404)
+    assert status_of(tribler, "GET", "/api/multicast/settings", tribler.headers) == 200
+    tribler.rest("PATCH", "/settings", {"enabled": True})
+    tribler.ready()
+
+
+@pytest.mark.usefixtures("needs_namespaces")
+def test_an_unmodified_tree_that_is_run_with_the_plugin_has_it_all_and_stays_unmodified(
+        copied_tree: Path, start: Callable[..., Tribler], house: Lan) -> None:
+    node = house.machine().node("onlooker")
+    tribler = start(house.machine(), "unmodified", tree=copied_tree)
+    tribler.wait_local(node)
+    overlay = tribler.overlay("MulticastCommunity")
+    assert overlay["is_isolated"] is True
+    assert node.status()["public_key"] in {peer["public_key"] for peer in overlay["peers"]}
+    refuses_a_wrong_key_and_while_disabled_all_but_the_settings(tribler)
+    tribler.shutdown()
+    assert not tribler.complaints()
+    assert changes(copied_tree) == ""
+
+
 @pytest.mark.usefixtures("needs_namespaces")
 def test_a_tree_with_the_drop_in_runs_with_the_plugin_and_without_it_afterwards(
         copied_tree: Path, start: Callable[..., Tribler], house: Lan) -> None:
@@ -278,8 +318,12 @@ def test_a_tree_with_the_drop_in_runs_with_the_plugin_and_without_it_afterwards(
     node = house.machine().node("looker")
     with_plugin = start(machine, "dropped", tree=copied_tree, plain=True)
     with_plugin.wait_local(node)
-    assert with_plugin.overlay("MulticastCommunity")["is_isolated"] is True
+    overlay = with_plugin.overlay("MulticastCommunity")
+    assert overlay["is_isolated"] is True
+    assert node.status()["public_key"] in {peer["public_key"] for peer in overlay["peers"]}
     assert with_plugin.api("GET", "/docs/swagger.json")["paths"]["/api/multicast/peers"]
+    refuses_a_wrong_key_and_while_disabled_all_but_the_settings(with_plugin)
+    with_plugin.wait_local(node)
     with_plugin.shutdown()
     assert not with_plugin.complaints()
     installer.uninstall(copied_tree)
@@ -288,6 +332,87 @@ def test_a_tree_with_the_drop_in_runs_with_the_plugin_and_without_it_afterwards(
     assert "/api/multicast/peers" not in without.api("GET", "/docs/swagger.json")["paths"]
     assert without.overlay("MulticastCommunity") == {}
     without.shutdown()
+    assert changes(copied_tree) == ""
+
+
+@pytest.mark.usefixtures("needs_namespaces")
+def test_the_users_limits_are_the_same_after_install_all_actions_kill_restart_and_uninstall(
+        copied_tree: Path, start: Callable[..., Tribler], house: Lan) -> None:
+    machine = house.machine()
+    mine = {"max_upload_rate": 1_000_000, "max_download_rate": 2_000_000, "max_connections_download": 37,
+            "utp": False}
+    of_download = {"upload_limit": 1_012_345, "download_limit": 1_054_321}
+
+    def limits(tribler: Tribler) -> dict[str, Any]:
+        stored = tribler.api("GET", "/api/settings")["settings"]["libtorrent"]
+        session = tribler.api("GET", "/api/libtorrent/settings?hop=0")["settings"]
+        found = {f"{infohash} {name}": tribler.download(infohash)[name] for infohash in known for name in of_download}
+        return {**{name: stored[name] for name in mine}, **found, "in the file": tribler.configuration["libtorrent"],
+                "session": {name: value for name, value in session.items() if "limit" in name or "rate" in name}}
+
+    # The user's, before there is a plugin.
+    host = start(machine, "limited", tree=copied_tree, plain=True)
+    host.api("POST", "/api/settings", {"libtorrent": mine})
+    own = host.share("mine.mp4", os.urandom(3_000_000))
+    known = [own]
+    host.wait_for(lambda: host.download(own).get("progress") == 1, 20, "seeds")
+    host.api("PATCH", f"/api/downloads/{own}", of_download)
+    expected = limits(host)
+    assert {name: expected[name] for name in mine} == mine
+    assert {name: expected[f"{own} {name}"] for name in of_download} == of_download
+    assert expected["session"]["upload_rate_limit"] == 1_000_000
+    assert expected["session"]["download_rate_limit"] == 2_000_000
+    host.shutdown()
+
+    installer.install(copied_tree)
+    host = start(machine, "limited", tree=copied_tree, plain=True)
+    neighbour = start(house.machine(), "limitless")
+    host.wait_local(neighbour)
+    host.wait_for(lambda: host.download(own).get("progress") == 1, 20, "the download is back")
+    theirs = neighbour.share("theirs.mp4", os.urandom(3_000_000))
+    host.wait_for(lambda: "torrents" in host.peer(neighbour)["capabilities"], 30, "it takes connections")
+    host.rest("POST", "/downloads", {"infohash": theirs, "peer": neighbour.mid})
+    host.wait_for(lambda: host.download(theirs).get("progress") == 1, 60, "downloaded")
+    assert host.rest("GET", "/search?query=theirs")["results"]
+    host.api("PUT", "/api/search/remote?fts_text=theirs&metadata_type=300")
+    connection = host.connection(timeout=20)
+    connection.request("GET", f"/api/downloads/{own}/stream/0", headers=host.headers)
+    assert connection.getresponse().read(65_536)
+    host.wait_for(lambda: host.rest("GET", "/activity")["class"] == "on_demand", 5, "streams")
+    for kind in ("live", "bulk", "idle"):
+        host.rest("PUT", "/activity", {"class": kind, "ttl": 1})
+    host.rest("POST", "/ping", {"count": 1, "throughput": True})
+    host.rest("PUT", f"/friends/{neighbour.mid}")
+    connection.close()
+    for change in ({"nickname": "x"}, {"search_local_peers": 3}, {"introduction_interval": 7}, {"enabled": False},
+                   {"enabled": True}):
+        host.rest("PATCH", "/settings", change)
+    host.api("PATCH", f"/api/downloads/{theirs}", of_download)
+    known.append(theirs)
+    expected |= {f"{theirs} {name}": value for name, value in of_download.items()}
+    assert limits(host) == expected
+    # Tribler writes what it keeps of a download once a minute, and when it is stopped.
+    host.api("PATCH", f"/api/downloads/{theirs}", {"state": "stop"})
+    checkpoint = host.state / "dlcheckpoints" / f"{theirs}.conf"
+    host.wait_for(lambda: str(of_download["upload_limit"]) in checkpoint.read_text(), 10, "written")
+    host.kill()
+    host = start(machine, "limited", tree=copied_tree, plain=True)
+    host.wait_for(lambda: all(map(host.download, known)), 30, "both are back")
+    assert limits(host) == expected
+    host.shutdown()
+    assert not host.complaints()
+
+    installer.uninstall(copied_tree)
+    assert changes(copied_tree) == ""
+    host = start(machine, "limited", tree=copied_tree, plain=True)
+    assert host.overlay("MulticastCommunity") == {}
+    deadline = time.monotonic() + 30
+    while not all(map(host.download, known)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert limits(host) == expected
+    host.shutdown()
+    neighbour.shutdown()
 
 
 @pytest.mark.usefixtures("needs_namespaces")

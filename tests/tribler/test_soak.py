@@ -36,6 +36,8 @@ def test_ten_minutes_of_peers_that_come_and_go_leave_no_exception(start: Callabl
         host.wait_local(other, *nodes, timeout=30)
         infohash = other.share(f"round{rounds}.bin", os.urandom(400_000))
         host.wait_for(lambda: other.download(infohash).get("progress") == 1, 30, "seeded")  # noqa: B023
+        # libtorrent listens from the first download on, and the neighbours hear of it with the next introduction.
+        host.wait_for(lambda: "torrents" in host.peer(other)["capabilities"], 30, "takes connections")  # noqa: B023
         host.rest("POST", "/downloads", {"infohash": infohash})
         host.api("PUT", f"/api/search/remote?fts_text=round{rounds}&metadata_type=300")
         host.wait_for(lambda: host.download(infohash).get("progress") == 1, 60, "downloaded")  # noqa: B023

@@ -3,8 +3,9 @@ Local peers as Tribler's own communities and libtorrent can reach them.
 """
 from __future__ import annotations
 
+import time
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address, UDPv6Address
 from ipv8.peer import Peer
@@ -14,6 +15,10 @@ from ..policy import FRIENDS, effective_policy
 if TYPE_CHECKING:
     from ..community.local_peer import LocalPeer
     from ..community.multicast import MulticastCommunity
+
+IPV4_PATIENCE: Final = 3.0
+"""Seconds that a new peer with IPv4 on our network, verified over IPv6 alone so far, is waited with: IPv8 3.2 prefers
+the IPv6 address of a peer for ever, and cannot write it into the answer to an introduction that comes over IPv4."""
 
 
 class Neighbours:
@@ -93,6 +98,13 @@ class Neighbours:
                    for link in self.community.lan.links.values() if link.address is not None
                    for text in link.interface.networks(link.family) if (":" in text) == (":" in ip))
 
+    def is_ipv4_awaited(self, peer: LocalPeer) -> bool:
+        """
+        Is a peer so new that it may still be verified at the IPv4 address it announces for IPv8?
+        """
+        return 0 <= time.time() - peer.first_seen < IPV4_PATIENCE and any(
+            kind == "ipv8" and port and ":" not in ip and self.on_link(ip) for kind, ip, port in peer.services)
+
     def introduce(self, peer: LocalPeer, overlay: Any) -> Peer | None:  # noqa: ANN401
         """
         Put a local peer into the network of one of Tribler's own communities, also when that one is full and would take
@@ -102,6 +114,8 @@ class Neighbours:
         if not where or peer.public_key == self.community.my_peer.public_key.key_to_bin():
             return None
         ip, port = where[0]
+        if ":" in ip and self.is_ipv4_awaited(peer):
+            return None
         address = UDPv6Address(ip, port) if ":" in ip else UDPv4Address(ip, port)
         known = overlay.network.get_verified_by_public_key_bin(peer.public_key)
         if known is None:
@@ -109,6 +123,8 @@ class Neighbours:
             known = overlay.network.get_verified_by_public_key_bin(peer.public_key)
             if known is None:
                 return None
+        if isinstance(address, UDPv4Address) and UDPv6Address in known.addresses:
+            known.addresses.pop(UDPv6Address)
         known.add_address(address)
         if known not in overlay.get_peers():
             overlay.network.discover_services(known, [overlay.community_id])

@@ -1,0 +1,227 @@
+"""
+An anonymous download beside an open one, while every kind of message there is goes out: its name, its infohash and its
+rates are in no frame that leaves the machine, and in no answer.
+
+Tribler gives a download with hops no rate where there are no exit nodes. So here it says one that could be real.
+"""
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lan.namespaces import why_no_loss
+from tribler_multicast.protocol.wire import PREFIX, TRAIN_PACKET, Kind
+
+from .capture import Capture, traces
+from .test_privacy import IPV8_PORT, spied, strangers, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.lan.node import Node
+    from tests.lan.processes import Process
+    from tests.lan.testbed import Lan, Machine
+
+    from .host import Tribler
+
+__all__ = ["strangers"]
+
+RATE = 7_654_321
+"""Bytes/s both ways that an anonymous download says it has."""
+
+SLOW = 150_000
+"""Bytes/s that the open one may send."""
+
+WRITTEN_RATE = [written for rate in (RATE, 2 * RATE)
+                for written in (str(rate).encode(), *(struct.pack(form, rate) for form in (">I", "<I", ">d", "<d")))]
+
+
+def with_a_rate(tree: Path) -> Path:
+    """Let a tree's anonymous downloads have a rate."""
+    file = tree / "src" / "tribler" / "core" / "libtorrent" / "download_manager" / "download_state.py"
+    before, name, rates = file.read_text().partition("    def get_current_speed(")
+    begin = "        if not self.lt_status or self.get_status() not in ["
+    assert rates.count(begin) >= 2  # get_current_speed and get_current_payload_speed
+    stand_in = f"        if self.download.config.get_hops() > 0:\n            return {RATE}\n{begin}"
+    file.write_text(before + name + rates.replace(begin, stand_in, 2))
+    return tree
+
+
+def kinds(capture: Capture) -> set[int]:
+    return {payload[22] for payload in capture.datagrams() if payload.startswith(PREFIX)}
+
+
+def handshake(machine: Machine, address: tuple[str, int], infohash: str) -> bytes:
+    """Greet a BitTorrent client (BEP 3); return what it says to that."""
+    with machine.socket(socket.AF_INET, socket.SOCK_STREAM) as peer:
+        peer.settimeout(5)
+        peer.connect(address)
+        peer.sendall(b"\x13BitTorrent protocol" + bytes(8) + bytes.fromhex(infohash) + b"-XX0001-" + os.urandom(12))
+        try:
+            return peer.recv(1000)
+        except ConnectionError:
+            return b""
+
+
+def play(tribler: Tribler, infohash: str) -> Any:  # noqa: ANN401
+    connection = tribler.connection(timeout=20)
+    connection.request("GET", f"/api/downloads/{infohash}/stream/0", headers=tribler.headers)
+    return connection
+
+
+class Told:
+    """All that neighbours are told, in the clear: the answers of their own REST, which open what is sealed for them."""
+
+    def __init__(self, *neighbours: Node) -> None:
+        self.neighbours = neighbours
+        self.text: list[str] = []
+        self.events = [one.events() for one in neighbours]
+
+    def look(self, *words: str) -> None:
+        calls = [f"/search?query={word}&timeout=1" for word in words]
+        for one in self.neighbours:
+            for call in (*calls, "/streams", "/peers", "/announcements", "/friends", "/status"):
+                self.text.append(json.dumps(one.rest("GET", call), ensure_ascii=False))
+
+    def found(self, wanted: list[bytes]) -> list[bytes]:
+        events = [json.dumps(each.received, ensure_ascii=False) for each in self.events]
+        text = "\n".join(self.text + events).lower().encode()
+        return [each for each in wanted if each in text]
+
+
+def provoke(b: Tribler, a: Tribler, node: Node, capture: Capture) -> None:
+    """Have one say what it says to neighbours who are there, with some loss, which makes it ask again."""
+    b.rest("POST", "/announcements", {"values": ["hello", "x" * 20_000]})
+    for one in (b, a):
+        one.rest("POST", "/ping", {"count": 2})
+        one.rest("POST", "/discover", {"timeout": 0.5})
+        one.rest("GET", "/search?query=opentoall")
+    b.rest("PUT", f"/friends/{node.mid}")
+    b.rest("POST", "/ping", {"count": 1, "throughput": True})
+    time.sleep(3.5)  # the pause between two measurements
+    a.rest("POST", "/ping", {"count": 1, "throughput": True})
+    b.machine.lose(60)
+    for _ in range(10):
+        node.rest("POST", "/announcements", {"values": ["y" * 60_000]})
+        time.sleep(1)
+        if Kind.ASK in kinds(capture):
+            break
+    b.machine.lose(0)
+
+
+def provoke_newcomers(b: Tribler, house: Lan, capture: Capture) -> None:
+    """Have it challenge newcomers, who ask some of those who are there for pages, and ask so as a newcomer itself."""
+    for number in range(10):
+        if {Kind.PAGE, Kind.CHALLENGE, Kind.CONFIRM} <= kinds(capture):
+            break
+        house.machine().node(f"guest{number}", introduction_interval=60).wait_local(b)
+        time.sleep(3)
+    b.rest("PATCH", "/settings", {"enabled": False})
+    b.rest("PATCH", "/settings", {"enabled": True})
+    wait_for(lambda: Kind.PULL in kinds(capture), 10, "it asks for pages")
+
+
+def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
+        start: Callable[..., Tribler], house: Lan, strangers: Callable[..., Process], copied_tree: Path) -> None:
+    if reason := why_no_loss():
+        pytest.skip(reason)
+    a = start(house.machine(), "a", introduction_interval=60, config={"libtorrent": {"utp": False}})
+    node = house.machine().node("tv", introduction_interval=60)
+    machine = house.machine()
+    machine.shape(100)
+    capture = Capture(machine)
+    address = machine.interfaces["eth0"].ipv4
+    assert address is not None
+    b = start(machine, "b", tree=with_a_rate(copied_tree))
+    for one in (a, node):
+        b.wait_local(one)
+        one.wait_local(b)
+    told = Told(a, node)
+
+    # Anonymous ones alone: one stays, one is removed.
+    hidden_name, removed_name = "nobodysbusiness-åéß.mp4", "nobodysformerbusiness.mp4"
+    hidden, removed = (b.share(name, os.urandom(3_000_000), hops=1) for name in (hidden_name, removed_name))
+    secrets = traces(hidden, hidden_name, "nobodysbusiness") + traces(removed, removed_name, "nobodysformerbusiness")
+    wait_for(lambda: {hidden, removed} <= set(b.known_torrents()), 10, "b knows them itself")
+    wait_for(lambda: b.download(hidden).get("progress") == 1, 20, "it is complete")
+    assert b.download(hidden)["speed_up"] == RATE  # what stands in for a rate does
+    connections = [play(b, hidden)]
+    time.sleep(1)
+    quiet = b.rest("GET", "/activity")
+    assert (quiet["class"], quiet["up"], quiet["down"]) == ("idle", 0, 0)
+    words = "nobodysbusiness", "nobodysformerbusiness", "mp4"
+    told.look(*words)
+
+    # An open one beside them, and its rate.
+    shown = b.share("opentoall.mp4", os.urandom(3_000_000))
+    b.api("PATCH", f"/api/downloads/{shown}", {"upload_limit": SLOW})
+    a.wait_for(lambda: "torrents" in a.peer(b)["capabilities"], 30, "b takes connections")
+    a.rest("POST", "/downloads", {"infohash": shown, "peer": b.mid})
+    seen: list[dict[str, Any]] = []
+
+    def is_sending() -> bool:
+        seen.append(b.rest("GET", "/activity"))
+        return bool(seen[-1]["up"] > SLOW / 3)
+
+    wait_for(is_sending, 30, "the rate of the open one is shown")
+    assert seen[-1]["class"] == "bulk"
+    assert all(each["up"] < 3 * SLOW and each["down"] < 3 * SLOW for each in seen)
+    [port] = {peer["port"] for peer in a.download(shown)["peers"] if peer["ip"] == address}
+    connections.append(play(b, shown))
+    wait_for(lambda: b.rest("GET", "/activity")["class"] == "on_demand", 5, "the open stream counts")
+    wait_for(lambda: [each["infohash"] for each in a.rest("GET", "/streams")["streams"]] == [shown], 5, "it is listed")
+    told.look("opentoall", *words)
+    assert told.found([b"opentoall"])
+    for change in ({"class": "idle", "ttl": 1}, {"class": "live", "up": 1.0, "down": 2.0, "ttl": 1}):
+        answer = b.rest("PUT", "/activity", change)
+        assert (answer["up"] or 0) + (answer["down"] or 0) < 6 * SLOW
+    assert RATE not in {peer[way] for peer in a.peers().values() for way in ("up", "down")}
+
+    provoke(b, a, node, capture)
+    a.api("PUT", "/api/search/remote?fts_text=nobodysbusiness&metadata_type=300")
+    assert handshake(node.machine, (address, port), hidden) == b""
+    assert bytes.fromhex(shown) in handshake(node.machine, (address, port), shown)
+    spy = spied(strangers(house.machine(), "spy", address, str(IPV8_PORT), hidden, "nobodysbusiness"))
+    assert {"select", "version", "health"} <= set(spy["answers"])
+    assert (spy["names"], spy["leaks"]) == (["select"], [])
+    for connection in connections:
+        connection.close()
+    b.api("DELETE", f"/api/downloads/{removed}", {"remove_data": False})
+    wait_for(lambda: b.download(removed) == {}, 5, "it is removed")
+    told.look("opentoall", *words)
+    provoke_newcomers(b, house, capture)
+    b.wait_local(a)
+    member = house.machine().node("member", group_passphrase="a passphrase that is fine")
+    inside = Told(member)
+    b.rest("PATCH", "/settings", {"group_passphrase": "a passphrase that is fine"})
+    member.wait_local(b)
+    inside.look("opentoall", *words)
+    assert shown in inside.text[0]
+    b.shutdown()
+    capture.stop()
+
+    names = {int(kind): kind.name for kind in Kind} | {TRAIN_PACKET: "TRAIN_PACKET"}
+    missing = {names[kind] for kind in set(names) - kinds(capture)}
+    assert missing == set()
+    streams = capture.streams()
+    print(f"{len(capture.frames)} frames, {sum(map(len, capture.frames)) / 1e6:.1f} MB, {len(streams)} TCP streams, "
+          f"{len(kinds(capture))} kinds of ours, {len(capture.datagrams(IPV8_PORT))} datagrams of Tribler's overlays")
+    assert sum(map(len, streams.values())) > 1_000_000  # BitTorrent is in it
+    assert capture.found([b"\x13bittorrent protocol"])
+    assert {frame[12:14] for frame in capture.frames} >= {b"\x08\x00", b"\x86\xdd"}  # both families are
+    assert capture.found(secrets) == []
+    assert told.found(secrets) == inside.found(secrets) == []
+    assert told.found([str(RATE).encode()]) == inside.found([str(RATE).encode()]) == []
+    overlays = [payload for payload in capture.datagrams() if payload[:1] == b"\x00"]
+    assert not [payload for payload in overlays if any(rate in payload for rate in WRITTEN_RATE)]
+    assert not {hidden, removed} & set(a.known_torrents())
+    assert not a.complaints()
+    assert not b.complaints()
+    a.shutdown()
