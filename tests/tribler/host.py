@@ -257,10 +257,11 @@ class Tribler(Node):
 
     def complaints(self) -> list[str]:
         """
-        The tracebacks in its log that have to do with the plugin: ours, and IPv8's about the addresses we gave it.
+        The tracebacks in its log that have to do with the plugin: ours, and IPv8's when it cannot answer because of an
+        address we gave it.
         """
         return [part for part in self.log().split("Traceback ")[1:]
-                if "tribler_multicast" in part[:4000] or "Could not pack item" in part[:4000]]
+                if "tribler_multicast" in part[:4000] or "in create_introduction_response" in part[:4000]]
 
     def api(self, method: str, path: str, body: object = None, timeout: float = 20.0) -> Any:  # noqa: ANN401
         """
