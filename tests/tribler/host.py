@@ -255,13 +255,13 @@ class Tribler(Node):
                 raise TimeoutError(f"not in {timeout} s in the log of {self.name}: {text}\n{self.log()[-2000:]}")
             time.sleep(0.1)
 
-    def complaints(self) -> list[str]:
+    def complaints(self, answers: bool = True) -> list[str]:
         """
-        The tracebacks in its log that have to do with the plugin: ours, and IPv8's when it cannot answer because of an
-        address we gave it.
+        The tracebacks in its log that have to do with the plugin: ours, and (with `answers`) IPv8's when it cannot
+        answer because of an address we gave it.
         """
-        return [part for part in self.log().split("Traceback ")[1:]
-                if "tribler_multicast" in part[:4000] or "in create_introduction_response" in part[:4000]]
+        return [part for part in self.log().split("Traceback ")[1:] if "tribler_multicast" in part[:4000]
+                or (answers and "in create_introduction_response" in part[:4000])]
 
     def api(self, method: str, path: str, body: object = None, timeout: float = 20.0) -> Any:  # noqa: ANN401
         """

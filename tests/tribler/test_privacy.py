@@ -173,4 +173,5 @@ def test_without_tunnels_or_one_family_it_is_still_found_and_searched(
     wait_for(lambda: infohash in a.known_torrents(), 5, "a knows it")
     for tribler in (a, b):
         tribler.shutdown()
-        assert not tribler.complaints()
+        # Where IPv8 3.2 has no IPv4 it answers no introduction, whoever sends it: see docs/tribler.md.
+        assert not tribler.complaints(answers=name != "noipv4")
