@@ -11,18 +11,19 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tribler_multicast"
 FLOORS = (
-    {"client", "settings"},
-    {"policy"},
+    {"settings", "torrents"},
+    {"client", "policy"},
     {"protocol", "lan", "coding"},
     {"transfer", "weather", "database"},
-    {"community"},
+    {"community", "feeds"},
     {"doctor"},
+    {"control"},
     {"restapi", "page", "gui_patch"},
     {"assembly"},
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
     {"cli_common", "cli_types"},
-    {"cli_announce", "cli_friends", "cli_search", "cli_tribler"},
+    {"cli_announce", "cli_friends", "cli_search", "cli_torrents", "cli_tribler"},
     {"cli"},
     {"__main__"},
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from .torrents import Torrents
 
 RESULT_KINDS: Final = ("torrent", "coded", "stream", "file")
 """What can be found on the LAN: a torrent, something that is sent coded, what is streamed now, a shared file."""
@@ -66,6 +68,9 @@ class Client(Protocol):
     name: str
     """`tribler` or `standalone`."""
 
+    torrents: Torrents | None
+    """Its BitTorrent; None where it has none, or not yet."""
+
     def capabilities(self) -> frozenset[str]:
         """
         Get what this client offers to others, in the words of `protocol.introduction.CAPABILITIES`. With `search` it
@@ -106,4 +111,12 @@ class Client(Protocol):
         Start to download a torrent, not anonymously, from these peers on the LAN (IP address, port).
 
         :raises ClientError: with one line, when it can't.
+        """
+
+    async def offer_file(self, file_id: bytes, progress: Callable[[float], None]) -> bytes:
+        """
+        Make a torrent of a shared file that a node on the LAN asked for, seed it, and get its infohash; at once when
+        that was done before. `progress` is called with 0..1 while the file is hashed.
+
+        :raises ClientError: with one line; status 404 when there is no such file.
         """

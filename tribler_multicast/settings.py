@@ -33,6 +33,8 @@ ValueType = type[bool] | type[int] | type[float] | type[str] | type[list[str]]
 MAX_SHOWN = 40
 # Longest name of a network interface in bytes. Linux allows 15, Windows shows "friendly names" of up to 256.
 MAX_INTERFACE_NAME = 256
+# Longest path of a shared folder in bytes: PATH_MAX of Linux.
+MAX_FOLDER = 4096
 # The control port is the first free one of this many: a firewall needs one range, and several nodes fit on a host.
 CONTROL_PORTS = 16
 
@@ -113,6 +115,34 @@ SETTINGS: dict[str, Setting] = _table(
             "Never shown again; empty: none.", False, secret=True),
     Setting("search_local_peers", int, "", 10, 0, 20, None,
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
+    Setting("share", list, "", (), 0, 64, None,
+            "Folders whose files others on the local network may find and get (standalone nodes).", False),
+    Setting("download_folder", str, "", "", 0, 4096, None,
+            "Where downloads go (standalone nodes); empty: downloads in the state directory.", False),
+    Setting("torrent_port", int, "", 0, 0, 65535, None,
+            "TCP and UDP port of BitTorrent (standalone nodes); 0: any free one, the same at each start.", True),
+    Setting("upload_rate", int, "bytes/s", 0, 0, 2**40, None,
+            "Most that all torrents upload together (standalone nodes); 0: no limit.", False),
+    Setting("download_rate", int, "bytes/s", 0, 0, 2**40, None,
+            "Most that all torrents download together (standalone nodes); 0: no limit.", False),
+    Setting("connections", int, "", 200, 2, 5000, None,
+            "BitTorrent connections at most (standalone nodes); how many of them are used follows what the link and "
+            "the router bear.", False),
+    Setting("dht", bool, "", False, None, None, None,
+            "Find BitTorrent peers on the internet by DHT (standalone nodes); never for what comes from the local "
+            "network.", False),
+    Setting("feed_interval", float, "minutes", 30.0, 0.05, 10080, None,
+            "Time between two looks at a feed that does not say when to look again.", False),
+    Setting("feed_port", int, "", 0, 0, 65535, None,
+            "TCP port at which the feed of this node's own torrents is served to everybody who can reach it; 0: "
+            "nowhere.", False),
+    Setting("feed_upload_url", str, "", "", 0, 2048, None,
+            "Where each torrent that is published is sent to by HTTP, with {name} and {infohash} filled in; empty: "
+            "nowhere.", False),
+    Setting("feed_upload_method", str, "", "PUT", None, None, ("PUT", "POST"),
+            "How it is sent: PUT (the file is the body) or POST (as a form's file).", False),
+    Setting("feed_upload_token", str, "", "", 0, 1024, None,
+            "Sent along as Authorization: Bearer; empty: nothing.", False, secret=True),
 )
 
 
@@ -250,11 +280,13 @@ def _checked_names(setting: Setting, names: list[object]) -> list[str]:
     for name in names:
         if not isinstance(name, str):
             raise _wrong_type(setting, names)
-        if not name or name != name.strip() or "," in name or _has_controls(name):
+        # Folders have any name, of other programs' making: only as a text, on a command line, can't they have a comma.
+        folder = setting.name == "share"
+        if not name or _has_controls(name) or (not folder and (name != name.strip() or "," in name)):
             message = f"{setting.name} must not contain the name {shown(name)}"
             raise SettingError(message)
-        if len(name.encode()) > MAX_INTERFACE_NAME:
-            message = f"{setting.name} must have names of at most {MAX_INTERFACE_NAME} bytes"
+        if len(name.encode()) > (most := MAX_FOLDER if folder else MAX_INTERFACE_NAME):
+            message = f"{setting.name} must have names of at most {most} bytes"
             raise SettingError(message)
         checked[name] = None
     if setting.name == "visibility_networks":

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ..client import Activity, ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..client import Result
+    from ..torrents import Torrents
 
 
 class StandaloneClient:
@@ -19,6 +20,12 @@ class StandaloneClient:
     """
 
     name = "standalone"
+
+    def __init__(self) -> None:
+        """
+        Begin with nothing to offer.
+        """
+        self.torrents: Torrents | None = None
 
     def capabilities(self) -> frozenset[str]:
         """
@@ -61,3 +68,10 @@ class StandaloneClient:
         """
         message = "this node has no BitTorrent client"
         raise ClientError(message)
+
+    async def offer_file(self, file_id: bytes, progress: Callable[[float], None]) -> bytes:
+        """
+        Refuse: nothing is shared.
+        """
+        message = "this node shares no files"
+        raise ClientError(message, 404)

@@ -11,11 +11,12 @@ from ..client import Activity, ClientError
 from .errors import find, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..client import Result
     from ..community.multicast import MulticastCommunity
     from ..lan.interfaces import Interface
+    from ..torrents import Torrents
     from .catalogue import Catalogue
     from .events import HostEvents
     from .streaming import Streaming
@@ -39,6 +40,7 @@ class TriblerClient:
         self.community: MulticastCommunity | None = None
         self.catalogue: Catalogue | None = None
         self.streaming: Streaming | None = None
+        self.torrents: Torrents | None = None
 
     def capabilities(self) -> frozenset[str]:
         """
@@ -143,6 +145,13 @@ class TriblerClient:
             raise ClientError(message, 409)
         for address in addresses:
             download.add_peer(address)
+
+    async def offer_file(self, file_id: bytes, progress: Callable[[float], None]) -> bytes:
+        """
+        Refuse: what Tribler shares are torrents already.
+        """
+        message = "this node shares torrents, no files"
+        raise ClientError(message, 404)
 
     async def _begin(self, infohash: bytes) -> Any:  # noqa: ANN401
         """
