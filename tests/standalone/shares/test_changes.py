@@ -34,7 +34,6 @@ def with_too_little(shares: Shares) -> None:
 @pytest.fixture(params=[with_inotify, without, with_too_little])
 def change(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Shares], None]:
     monkeypatch.setattr("tribler_multicast.standalone.shares.roots.POLL", 0.3)
-    monkeypatch.setattr("tribler_multicast.standalone.shares.indexer.POLL", 0.3)
     chosen: Callable[[Shares], None] = request.param
     return chosen
 
