@@ -234,13 +234,22 @@ PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 FoundListSchema = schema(MulticastFoundList={"results": [FoundSchema]})
 StreamsSchema = schema(MulticastStreams={"streams": [FoundSchema]})
 DownloadSchema = schema(MulticastDownload={
-    "infohash": (String, "hex"),
+    "infohash": (String, "hex; or"),
+    "file_id": (String, "of a shared file, hex: its sharer makes a torrent of it first"),
     "peer": (String, "mid of the local node to download from; absent: who said to have it, or all with BitTorrent"),
+    "timeout": (Float, "with file_id: seconds to wait for the sharer, 0 to 120, default 30"),
 })
 DownloadingSchema = schema(MulticastDownloading={
     "infohash": (String, "hex"),
     "peers": ([String], "mids of those it is downloaded from, hex"),
+    "file_id": (String, "of the shared file, when it was one, hex"),
 })
+FileWaitSchema = schema(MulticastFileWait={
+    "file_id": (String, "hex"),
+    "state": (String, "asking, waiting (the sharer does others first), hashing, or ready: the download begins"),
+    "progress": Float(allow_none=True, metadata={"description": "how much of it is hashed, 0 to 1"}),
+})
+FileGivenUpSchema = schema(MulticastFileGivenUp={"file_id": (String, "hex")})
 DeclareActivitySchema = schema(MulticastDeclareActivity={
     "class": (String, "idle, bulk, on_demand or live"),
     "up": (Float, "bytes/s; absent: what the client measures"),
