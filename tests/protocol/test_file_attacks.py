@@ -18,6 +18,7 @@ from tribler_multicast.protocol.file_messages import (
     FileRequest,
 )
 from tribler_multicast.protocol.limits import (
+    ALL_FILE_REQUESTS_BURST,
     FILE_REQUESTS_BURST,
     FILE_REQUESTS_PER_SECOND,
     MAX_FILE_ANSWERS_KEPT,
@@ -129,13 +130,50 @@ def test_a_flood_of_questions_is_checked_within_the_budget_and_leaves_the_rest_o
         for number in range(1000):
             ask(b, a, f"{second} {number}", 1000 * second + number)
         lan.run(1)
-    assert a.core.counters.received["file_request"] <= FILE_REQUESTS_BURST + 4 * FILE_REQUESTS_PER_SECOND
+    assert FILE_REQUESTS_BURST <= a.core.counters.received["file_request"] <= (
+        FILE_REQUESTS_BURST + 4 * FILE_REQUESTS_PER_SECOND)
     assert len(lan.of_kind(Kind.FILE_ANSWER)) <= 2 * (FILE_REQUESTS_BURST + 4 * FILE_REQUESTS_PER_SECOND)
     assert a.knows(b)
     lan.run(10)
     run = want(b, a, "boat")
     lan.run(1)
     assert run.infohash == infohash("boat")
+
+
+def test_floods_of_questions_of_many_peers_are_checked_within_the_budget_of_all() -> None:
+    lan, (a, *others) = sharers(6)
+    for node in others:
+        for number in range(int(FILE_REQUESTS_BURST)):
+            ask(node, a, f"{number}", number)
+    lan.run(0.01)
+    assert a.core.counters.received["file_request"] <= ALL_FILE_REQUESTS_BURST + 5 < 5 * FILE_REQUESTS_BURST
+
+
+def test_a_refusal_that_was_lost_is_said_again_and_the_client_is_not_asked_again() -> None:
+    lan, (a, b) = sharers(2)
+    run = want(b, a, "film")
+    lan.run(0.01)
+    job = a.core.file_answers.take(False, lan.now)
+    assert job is not None
+    lan.filter = lambda node, data: not (node is b and data[22] == Kind.FILE_ANSWER)
+    a.core.file_answers.give(job, None, 409, lan.now)
+    a.flush()
+    lan.run(1)
+    lan.filter = lambda node, data: True
+    lan.run(1)
+    assert run.code == 409
+    assert a.core.file_answers.jobs == {}
+
+
+def test_an_answer_from_another_address_does_not_count() -> None:
+    lan, (a, b), run = hostile()
+    peer = b.core.peers.get(a.identity.key)
+    assert peer is not None
+    sealed = seal_for_pair(peer.pair_key, answer(run.number, READY, infohash=bytes(20)))
+    data = b.core.outbox.writer.datagram(Kind.FILE_ANSWER, 0x34, sealed, pair_key=peer.pair_key)
+    lan.transmit(None, 4, ("10.0.0.99", 32110), a.address(), data)
+    lan.run(0.05)
+    assert not run.ended
 
 
 @pytest.mark.parametrize("payload", [
