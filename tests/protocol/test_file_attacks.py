@@ -29,7 +29,7 @@ from tribler_multicast.protocol.limits import (
 from tribler_multicast.protocol.pair_seal import seal_for_pair
 from tribler_multicast.protocol.wire import Kind, WireError, Writer
 
-from .sharing import answer, file_id, infohash, share, sharers, want
+from .sharing import answer, file_id, infohash, share, sharers, took, want
 from .simulated import identity_from
 
 if TYPE_CHECKING:
@@ -79,14 +79,29 @@ def test_a_peer_that_asks_for_thousands_has_one_hashed_at_a_time_and_others_stil
 
 
 def test_giving_up_and_asking_again_reads_nothing_twice() -> None:
-    lan, (a, b) = sharers(2)
+    lan, (a, b, c) = sharers(3)
     shared = share(a, {"film": 5.0})
     for number in range(100):
         ask(b, a, "film", number)
         lan.run(0.3)
         say(b, a, FileRequest(number.to_bytes(8, "big"), file_id("film"), wanted=False).pack(), Kind.FILE_REQUEST)
         lan.run(0.3)
+        if number == 5:
+            other = want(c, a, "film")
     assert shared.hashed == ["film"]
+    assert (other.infohash, took(c, other) < 2.5) == (infohash("film"), True), "who asks meanwhile has the same one"
+
+
+def test_giving_up_an_earlier_question_leaves_the_later_one_alone() -> None:
+    lan, (a, b, c) = sharers(3)
+    shared = share(a, {"film": 5.0, "boat": 1.0})
+    want(c, a, "film")
+    lan.run(0.1)
+    for number in (1, 2):
+        ask(b, a, "boat", number)
+    say(b, a, FileRequest((1).to_bytes(8, "big"), file_id("boat"), wanted=False).pack(), Kind.FILE_REQUEST)
+    lan.run(10)
+    assert shared.hashed == ["film", "boat"]
 
 
 def test_a_crowd_that_asks_fills_the_places_and_no_more() -> None:
@@ -307,7 +322,7 @@ def test_an_infohash_that_is_none_is_a_refusal() -> None:
     lan.run(0.01)
     job = b.core.file_answers.take(False, lan.now)
     assert job is not None
-    b.core.file_answers.give(job, b"short", 0, lan.now)
+    b.core.file_answers.give(job, b"short", 10 ** 9, lan.now)
     b.core.file_answers.give(job, bytes(20), 0, lan.now)
     b.flush()
     lan.run(0.01)
