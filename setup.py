@@ -23,6 +23,8 @@ REQUIREMENTS = [
     # Sealing: libnacl needs the system's libsodium; where there is none, PyNaCl brings its own.
     "libnacl",
     "PyNaCl",
+    # Feeds: XML that strangers wrote.
+    "defusedxml",
 ]
 
 EXTRAS = {

@@ -3,6 +3,7 @@ A REST server as a standalone node has it, on a real socket, with a community th
 """
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from ipv8.peer import Peer
 
 from tribler_multicast.assembly import Assembly
 from tribler_multicast.client import ClientError
+from tribler_multicast.community.fetching import Fetch
 from tribler_multicast.community.local_peer import PingResult
 from tribler_multicast.control import Control, Parts
 from tribler_multicast.database import PeerDatabase
@@ -100,6 +102,8 @@ class HandMovedCommunity:
         self.searched: list[tuple[str, float]] = []
         self.on_lan: list[FoundOnLan] = []
         self.downloaded: list[tuple[bytes, list[bytes]]] = []
+        self.fetches: dict[tuple[bytes, bytes | None], Fetch] = {}
+        self.began: list[tuple[bytes, bytes | None]] = []
         self.decided: list[tuple[str, bytes]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
@@ -170,6 +174,40 @@ class HandMovedCommunity:
             raise ClientError("no local node takes BitTorrent connections")
         self.downloaded.append((infohash, sources))
         return sources
+
+    def begin_fetch(self, file_id: bytes, mid: bytes | None) -> Fetch:
+        """
+        Get a file, as the test says in `fetching`.
+        """
+        if mid is not None and mid not in [peer.mid for peer in self.peers]:
+            raise KeyError(mid)
+        if (file_id, mid) not in self.fetches:
+            fetch = self.fetches[file_id, mid] = Fetch(file_id, mid)
+            self.began.append((file_id, mid))
+            fetch.task = asyncio.ensure_future(self.fetching(fetch))
+        return self.fetches[file_id, mid]
+
+    async def fetching(self, fetch: Fetch) -> tuple[bytes, list[bytes]]:
+        """
+        Find nobody, unless the test says otherwise.
+        """
+        raise ClientError("that node shares no such file any more: search again", 404)
+
+    def told(self, fetch: Fetch) -> None:
+        """
+        Forget it.
+        """
+        self.fetches.pop((fetch.file_id, fetch.mid), None)
+
+    def give_up_file(self, file_id: bytes) -> int:
+        """
+        Give up what is waited for.
+        """
+        ended = [fetch for fetch in self.fetches.values() if fetch.file_id == file_id]
+        for fetch in ended:
+            assert fetch.task is not None
+            fetch.task.cancel()
+        return len(ended)
 
     def ask_friend(self, mid: bytes) -> str:
         """
