@@ -3,7 +3,6 @@ A program that uses only the queues does everything that the command line does.
 """
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
@@ -47,6 +46,7 @@ from tribler_multicast.control.messages import (
 from .conftest import closing, meet, next_event, until_closing
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
     from .conftest import OpenNode

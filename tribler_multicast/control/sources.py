@@ -7,7 +7,6 @@ import asyncio
 import stat
 from typing import TYPE_CHECKING, Final
 
-from ..protocol.file_requests import HASHING
 from .check import HEX, refuse, shown, take_existing, take_mid
 from .messages import Progress
 
@@ -72,7 +71,7 @@ async def _file(call: Call, file_id: bytes, mid: bytes | None) -> tuple[bytes, l
     Have a local node make a torrent of a file that it shares, and begin to fetch that.
     """
     def hashed(state: str, progress: float) -> None:
-        call.tell(Progress, progress if state == HASHING else None)
+        call.tell(Progress, progress if state == "hashing" else None)
 
     return await call.parts.community.download_file(file_id, mid, hashed)
 
