@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .control import Control
     from .database import PeerDatabase
     from .feeds.feeds import Feeds
-    from .feeds.feeds import Feeds
     from .restapi.endpoint import MulticastEndpoint
     from .restapi.security import HostPolicy
     from .settings import Settings
