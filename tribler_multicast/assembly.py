@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .community.multicast import MulticastCommunity
     from .control import Control
     from .database import PeerDatabase
+    from .feeds.feeds import Feeds
     from .restapi.endpoint import MulticastEndpoint
     from .restapi.security import HostPolicy
     from .settings import Settings
@@ -35,7 +36,7 @@ class Assembly:
     """
 
     def __init__(self, client: Client, options: Settings, database: PeerDatabase | None, epoch: int,
-                 save_settings: Callable[[dict[str, Any]], None], feeds: Any = None) -> None:  # noqa: ANN401
+                 save_settings: Callable[[dict[str, Any]], None], feeds: Feeds | None = None) -> None:
         """
         Put together what exists before the community does.
 

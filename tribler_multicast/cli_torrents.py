@@ -297,8 +297,8 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
             if each["state"] == "failed":
                 raise Failed(each["error"] or "the download failed")
             percent = int(100 * each["progress"])
-            line = (f"{bar(each['progress'])} {percent:3} %  {clean(each['state'])}  {_rate(each['down'])}  "
-                    + (f"{_time(each['eta_s'])} left" if each["eta_s"] is not None else ""))
+            line = f"{bar(each['progress'])} {percent:3} %  {clean(each['state'])}  {_rate(each['down'])}"
+            line += "" if each["eta_s"] is None else f"  {_time(each['eta_s'])} left"
             if terminal:
                 print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201
             elif percent != told and percent % 10 == 0:

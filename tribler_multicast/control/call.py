@@ -10,6 +10,7 @@ from .check import refuse
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ..feeds.feeds import Feeds
     from .hub import Control
     from .messages import Command, Event
     from .parts import Parts
@@ -51,7 +52,7 @@ class Call:
         """
         self.user.tell(kind(*args, **kwargs, request=self.command.request))
 
-    def feeds(self) -> Any:  # noqa: ANN401
+    def feeds(self) -> Feeds:
         """
         Get the node's feeds; 503 when it has none.
         """

@@ -16,10 +16,11 @@ from .transfers import until_complete
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from ..feeds.model import Feed, FeedItem
     from .call import Call, Handler
 
 
-def item_view(item: Any) -> dict[str, Any]:  # noqa: ANN401
+def item_view(item: FeedItem) -> dict[str, Any]:
     """
     Get an item of a feed as plain values.
     """
@@ -28,7 +29,7 @@ def item_view(item: Any) -> dict[str, Any]:  # noqa: ANN401
             "error": item.error or None}
 
 
-def feed_view(feed: Any) -> dict[str, Any]:  # noqa: ANN401
+def feed_view(feed: Feed) -> dict[str, Any]:
     """
     Get a feed as plain values.
     """
@@ -41,10 +42,10 @@ async def subscribe(call: Call, command: Subscribe) -> dict[str, Any]:
     Subscribe the node, and tell what comes.
     """
     feeds = call.feeds()
-    items: asyncio.Queue[Any] = asyncio.Queue()
+    items: asyncio.Queue[FeedItem] = asyncio.Queue()
     wanted: str | None = None
 
-    def came(item: Any) -> None:  # noqa: ANN401
+    def came(item: FeedItem) -> None:
         if command.url is None or wanted is None or item.feed == wanted:
             items.put_nowait(item)
 
@@ -67,7 +68,7 @@ async def subscribe(call: Call, command: Subscribe) -> dict[str, Any]:
             feeds.unsubscribe(came)
 
 
-async def _tell_items(call: Call, items: asyncio.Queue[Any], wanted: str | None, left: asyncio.Event) -> None:
+async def _tell_items(call: Call, items: asyncio.Queue[FeedItem], wanted: str | None, left: asyncio.Event) -> None:
     """
     Tell of items and their downloads until the feed is left.
     """
@@ -134,9 +135,7 @@ async def withdraw(call: Call, command: Withdraw) -> dict[str, Any]:
     Take a torrent out of the own feed.
     """
     infohash = take_infohash(command.infohash)
-    found = call.feeds().withdraw(infohash)
-    if asyncio.iscoroutine(found):
-        await found
+    await call.feeds().withdraw(infohash)
     return {"infohash": infohash.hex()}
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..community.multicast import MulticastCommunity
     from ..database import PeerDatabase
+    from ..feeds.feeds import Feeds
     from ..settings import Settings
 
 
@@ -33,7 +34,7 @@ class Parts:
     community: MulticastCommunity
     database: PeerDatabase | None
     change_settings: Callable[[dict[str, Any]], Awaitable[None]]
-    feeds: Any = None
+    feeds: Feeds | None = None
     started: float = field(default_factory=time.monotonic)
     activities: Activities = field(init=False)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .check import HEX, refuse, shown, take_existing, take_mid
+from .messages import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,11 +70,10 @@ async def _file(call: Call, file_id: bytes, mid: bytes | None) -> tuple[bytes, l
     """
     Have a local node make a torrent of a file that it shares, and begin to fetch that.
     """
-    download_file: Any = getattr(call.parts.community, "download_file", None)
-    if download_file is None:
-        raise refuse("this node cannot fetch shared files", 503)
-    infohash, mids = await download_file(file_id, mid)
-    return infohash, mids
+    def hashed(state: str, progress: float) -> None:
+        call.tell(Progress, progress if state == "hashing" else None)
+
+    return await call.parts.community.download_file(file_id, mid, hashed)
 
 
 def _addresses(call: Call, mid: bytes) -> list[tuple[str, int]]:
@@ -117,4 +117,9 @@ async def _download(url: str) -> bytes:
     """
     Get a ``.torrent`` file from a web server.
     """
-    raise refuse(f"{shown(url)}: this node has no web client", 503)
+    from ..feeds.web import Web  # noqa: PLC0415 (aiohttp costs start time)
+
+    answer = await Web().get(url, MAX_TORRENT_FILE)
+    if answer.body is None:
+        raise refuse(f"{shown(url)} has nothing to give (304)", 503)
+    return answer.body

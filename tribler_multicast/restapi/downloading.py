@@ -10,6 +10,9 @@ from ..control.messages import Fetch
 from .errors import RestError
 from .request import shown
 
+BY_THE_CLIENT: Final = ("magnet", "torrent", "folder")
+"""With one of these in its body a call is for `fetch_of`."""
+
 SOURCES: Final = {
     "magnet": (re.compile(r"magnet:\?.+", re.IGNORECASE | re.DOTALL), "a magnet link"),
     "torrent": (re.compile(r"https?://.+|/.+|[A-Za-z]:[\\/].+", re.IGNORECASE | re.DOTALL),
@@ -23,6 +26,8 @@ def fetch_of(body: dict[str, Any]) -> Fetch:
     """
     The command of a body that says what to download in one of these fields; 422 when it does not.
     """
+    if body.get("file_id") is not None or body.get("timeout") is not None:
+        raise RestError(422, "file_id and timeout go with peer only")
     given = [name for name in SOURCES if body.get(name) is not None]
     if len(given) != 1:
         raise RestError(422, f"The body must have one of {', '.join(SOURCES)}")

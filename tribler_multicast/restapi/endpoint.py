@@ -42,8 +42,8 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), FriendsRoom(context), SearchRoom(context), ActivityRoom(context),
-                     TorrentsRoom(context), FeedsRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
+                     ActivityRoom(context), FeedsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

@@ -273,12 +273,12 @@ PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 FoundListSchema = schema(MulticastFoundList={"results": [FoundSchema]})
 StreamsSchema = schema(MulticastStreams={"streams": [FoundSchema]})
 DownloadSchema = schema(MulticastDownload={
-    "infohash": (String, "hex; of the local network only. Or one of the three below"),
+    "infohash": (String, "hex; from the local network only. Or one of:"),
     "file_id": (String, "of a shared file, hex: its sharer makes a torrent of it first"),
     "magnet": (String, "a magnet link"),
     "torrent": (String, "the absolute path, on the node's machine, or the URL of a .torrent file"),
     "peer": (String, "mid of the local node to download from; absent: who said to have it, or all with BitTorrent"),
-    "folder": (String, "where to, on the node's machine, absolute; absent: the setting download_folder"),
+    "folder": (String, "not with file_id: where to, on the node's machine, absolute; absent: the setting"),
     "timeout": (Float, "with file_id: seconds to wait for the sharer, 0 to 120, default 30"),
 })
 DownloadingSchema = schema(MulticastDownloading={

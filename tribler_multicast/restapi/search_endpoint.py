@@ -16,7 +16,7 @@ from ..control.messages import ListStreams, Query
 from ..protocol.file_requests import ASKING
 from ..protocol.limits import MAX_QUERY
 from ..protocol.queries import clean_text
-from .downloading import fetch_of
+from .downloading import BY_THE_CLIENT, fetch_of
 from .errors import RestError, json_response
 from .request import read_object, read_query, shown, take_number
 from .schemas import (
@@ -123,8 +123,8 @@ class SearchRoom:
         Begin a download; how it goes on is shown by the client.
         """
         read_query(request)
-        body = await read_object(request, ("infohash", "file_id", "peer", "timeout", "magnet", "torrent", "folder"))
-        if body.keys() & {"magnet", "torrent", "folder"}:
+        body = await read_object(request, ("infohash", "file_id", "peer", "timeout", *BY_THE_CLIENT))
+        if body.keys() & set(BY_THE_CLIENT):
             return json_response(await self.context.ask(fetch_of(body)))
         peer = None if body.get("peer") is None else _hex(body, "peer", MID_DIGITS)
         if (body.get("infohash") is None) == (body.get("file_id") is None):

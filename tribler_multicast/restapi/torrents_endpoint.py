@@ -42,8 +42,10 @@ class TorrentsRoom:
         """
         The paths of this room.
         """
+        # By their length they differ from the files that are waited for (search_endpoint).
+        one = "/downloads/{infohash:[0-9a-fA-F]{40}}"
         return [web.post("/torrents", self.make), web.get("/downloads", self.downloads, allow_head=False),
-                web.patch("/downloads/{infohash}", self.limit), web.delete("/downloads/{infohash}", self.stop)]
+                web.patch(one, self.limit), web.delete(one, self.stop)]
 
     @docs(tags=["Multicast"], summary="Make a torrent of a file or folder, and seed it. It is made when this answers.",
           responses=answers(MadeTorrentSchema, 400, 403, 404, 409, 413, 422, 503))
