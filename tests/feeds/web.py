@@ -121,7 +121,7 @@ class WebServer:
     def feed(self) -> bytes:
         """Write the feed as it is now."""
         items = "".join(f"<item><title>{escape(item.title)}</title><guid>{escape(item.guid)}</guid>"
-                        f"<enclosure url={quoteattr(item.enclosure)} length=\"{item.length}\" type=\"{TORRENT_TYPE}\"/>"
+                        f'<enclosure url={quoteattr(item.enclosure)} length="{item.length}" type="{TORRENT_TYPE}"/>'
                         "</item>" for item in self.items)
         return (f'<?xml version="1.0"?><rss version="2.0"><channel><title>{escape(self.title)}</title>'
                 f"{self.channel}{items}</channel></rss>").encode()

@@ -17,6 +17,7 @@ from tribler_multicast.assembly import Assembly
 from tribler_multicast.client import ClientError
 from tribler_multicast.community.fetching import Fetch
 from tribler_multicast.community.local_peer import PingResult
+from tribler_multicast.control import Control, Parts
 from tribler_multicast.database import PeerDatabase
 from tribler_multicast.protocol.values import pack_values, to_json
 from tribler_multicast.restapi.context import RestContext
@@ -154,18 +155,13 @@ class HandMovedCommunity:
         return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt,
                            self.throughput.get(peer.mid) if throughput else None) for peer in asked]
 
-    async def search(self, text: str, timeout: float) -> list[FoundOnLan]:
+    async def search(self, text: str, kinds: tuple[str, ...], timeout: float,
+                     partial: Callable[[list[FoundOnLan]], None]) -> list[FoundOnLan]:
         """
         Remember the question; find what the test says.
         """
         self.searched.append((text, timeout))
-        return self.on_lan
-
-    async def streams(self, timeout: float) -> list[FoundOnLan]:
-        """
-        Find the streams of that.
-        """
-        return [found for found in await self.search("", timeout) if found.kind == "stream"]
+        return [found for found in self.on_lan if found.kind in kinds]
 
     async def download(self, infohash: bytes, mid: bytes | None) -> list[bytes]:
         """
@@ -363,9 +359,9 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     saved: list[dict[str, Any]] = []
     assembly = Assembly(StandaloneClient(), Settings(), database, 1, saved.append)
     await assembly.start(community)
-    context = RestContext(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
-                          announcements=assembly.announcements, database=database,
-                          change_settings=assembly.change_settings)
+    control = Control(Parts(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
+                            database=database, change_settings=assembly.change_settings))
+    context = RestContext(control, assembly.announcements)
     listener = bind_api("127.0.0.1", 0)
     policy = HostPolicy("127.0.0.1")
     endpoint = MulticastEndpoint(context, policy)
@@ -376,5 +372,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         served.saved = saved
         yield served
     endpoint.close()
+    control.close()
     await server.stop()
     assembly.close()

@@ -77,7 +77,7 @@ async def test_a_node_that_is_switched_off_does_not_search(api: Api) -> None:
 async def test_so_many_at_once_and_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     started, end = asyncio.Semaphore(0), asyncio.Event()
 
-    async def slow(text: str, timeout: float) -> list[Any]:
+    async def slow(text: str, **_: Any) -> list[Any]:  # noqa: ANN401
         started.release()
         await end.wait()
         raise ValueError("8 searches are running already")

@@ -12,9 +12,11 @@ from aiohttp import web
 from aiohttp_apispec import docs, json_schema
 
 from ..client import ClientError
+from ..control.messages import ListStreams, Query
 from ..protocol.file_requests import ASKING
 from ..protocol.limits import MAX_QUERY
 from ..protocol.queries import clean_text
+from .downloading import BY_THE_CLIENT, fetch_of
 from .errors import RestError, json_response
 from .request import read_object, read_query, shown, take_number
 from .schemas import (
@@ -30,7 +32,6 @@ from .schemas import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..community.found import Found
     from .context import RestContext
 
 MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT = 0.05, 1.0, 30.0
@@ -78,8 +79,7 @@ class SearchRoom:
         values = read_query(request, ("query", "timeout"))
         text, timeout = _text(values), _timeout(values)
         with self._call():
-            return json_response({"results": [_view(found) for found in
-                                              await self.context.community.search(text, timeout=timeout)]})
+            return json_response(await self.context.ask(Query(text, timeout=timeout)))
 
     @docs(tags=["Multicast"], summary="What local nodes stream now.", parameters=[TIMEOUT_PARAMETER],
           responses=answers(StreamsSchema, 422, 503))
@@ -89,8 +89,7 @@ class SearchRoom:
         """
         timeout = _timeout(read_query(request, ("timeout",)))
         with self._call():
-            return json_response({"streams": [_view(found) for found in
-                                              await self.context.community.streams(timeout=timeout)]})
+            return json_response(await self.context.ask(ListStreams(timeout)))
 
     @contextmanager
     def _call(self) -> Iterator[None]:
@@ -124,7 +123,9 @@ class SearchRoom:
         Begin a download; how it goes on is shown by the client.
         """
         read_query(request)
-        body = await read_object(request, ("infohash", "file_id", "peer", "timeout"))
+        body = await read_object(request, ("infohash", "file_id", "peer", "timeout", *BY_THE_CLIENT))
+        if body.keys() & set(BY_THE_CLIENT):
+            return json_response(await self.context.ask(fetch_of(body)))
         peer = None if body.get("peer") is None else _hex(body, "peer", MID_DIGITS)
         if (body.get("infohash") is None) == (body.get("file_id") is None):
             raise RestError(422, "One of infohash and file_id must be there, and only one")
@@ -214,16 +215,3 @@ def _hex(body: Mapping[str, Any], name: str, digits: int) -> bytes:
     if not isinstance(text, str) or not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):
         raise RestError(422, f"{name} must be {digits} hex digits, not {shown(text)}")
     return bytes.fromhex(text)
-
-
-def _view(found: Found) -> dict[str, Any]:
-    """
-    Something that was found as JSON has it.
-    """
-    text, infohash = found.id.hex(), found.infohash
-    return {"kind": found.kind, "name": found.name, "size": found.size,
-            "infohash": None if infohash is None else text,
-            "content_id": text if found.kind == "coded" else None,
-            "stream_id": text if found.kind == "stream" and infohash is None else None,
-            "file_id": text if found.kind == "file" else None,
-            "peers": [mid.hex() for mid in found.mids], "holders": [mid.hex() for mid in found.holders]}
