@@ -4,10 +4,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from email import message_from_bytes
+from email.policy import HTTP
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp import ClientConnectionError, ClientSession, web
+from aiohttp import ClientConnectionError, ClientSession
 
 from tribler_multicast.feeds import publisher as publisher_module
 from tribler_multicast.feeds import server as server_module
@@ -302,19 +304,14 @@ async def test_a_torrent_is_put_to_a_web_server(node: Node, server: WebServer) -
 
 
 async def test_a_torrent_is_posted_as_the_file_of_a_form(node: Node, server: WebServer) -> None:
-    fields: list[tuple[str, str, bytes]] = []
     torrent = made("one")
-
-    async def take(request: web.Request) -> web.Response:
-        for name, part in (await request.post()).items():
-            assert isinstance(part, web.FileField)
-            fields.append((name, part.filename, part.file.read()))
-        return web.Response(status=303, headers={"Location": "/done"})
-
-    server.answers["/up"] = take
+    server.redirect("/up", "/done", 303)
     await upload_to(node, server, "/up", method="POST")
     assert (await node.feeds.publish(torrent)).uploaded is True
-    assert fields == [("file", "one.torrent", torrent.data)]
+    head = f"Content-Type: {server.seen[0].headers['Content-Type']}\r\n\r\n".encode()
+    form = message_from_bytes(head + server.bodies[0], policy=HTTP)
+    assert [(part.get_param("name", header="Content-Disposition"), part.get_filename(), part.get_content())
+            for part in form.iter_parts()] == [("file", "one.torrent", torrent.data)]
     assert "Authorization" not in server.seen[0].headers
     assert server.requests["/done"] == 0
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.hostile_disk import ROOT
-from tribler_multicast.client import ClientError
 from tribler_multicast.feeds import store as store_module
 from tribler_multicast.feeds.feeds import Feeds
 from tribler_multicast.feeds.store import FeedRow, ItemRow, Store
@@ -50,10 +49,8 @@ async def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     node = Node(tmp_path / "feeds")
     status, line = await refusal(node.start())
-    assert (status, line) == (503, f"the state of feeds can't be read: {path} was written by a newer version of this "
-                                   "program")
-    with pytest.raises(ClientError):
-        await node.start()
+    assert status == 503
+    assert line == f"the state of feeds can't be read: {path} was written by a newer version of this program"
 
 
 async def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
@@ -167,9 +164,12 @@ def _stop_at(node: Node, step: int) -> Callable[[], int]:
     feeds = node.feeds
     feeds._thread.do = around(feeds._thread.do)
     feeds.web.get = around(feeds.web.get)
-    begin = node.downloads.fetch
-    feeds._items._torrents = lambda: type("Stopping", (), {"fetch": staticmethod(around(begin))})()
-    return lambda: steps
+    node.downloads.fetch = around(node.downloads.fetch)
+
+    def count() -> int:
+        return steps
+
+    return count
 
 
 NODE = """
@@ -212,7 +212,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("mode", ["looking", "fetching", "after"])
 async def test_kill_9_during_an_update_loses_nothing(tmp_path: Path, server: WebServer, mode: str) -> None:
-    """A process of its own, and a real SIGKILL: while the feed comes, while a file comes, when a download has just begun."""
+    """A process of its own, and a real SIGKILL: while the feed comes, while a file does, when a download has begun."""
     async def start(mode: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-c", NODE, str(ROOT), str(tmp_path), server.url, mode, stdin=asyncio.subprocess.PIPE,
