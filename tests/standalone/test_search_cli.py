@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tribler_multicast.cli_search import size_text
+from tribler_multicast.cli_render import size_text
 
 from .nodes import run, wait_for
 

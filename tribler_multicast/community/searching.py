@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SEARCH_TIMEOUT: Final = 1.0
 
 MAX_HOLDERS: Final = 1024
-"""Infohashes of which it is remembered who said to have them, the last found first: for downloads."""
+"""Infohashes and file ids of which it is remembered who said to have them, the last found first: for downloads."""
 
 MAX_SOURCES: Final = 20
 """Peers that one download is begun at: a large LAN does not take all of its connections."""
@@ -152,10 +152,10 @@ class Searching:
 
     def remember(self, mid: bytes, results: Iterable[Result]) -> None:
         """
-        Remember who says to have a torrent.
+        Remember who says to have a torrent or a shared file.
         """
         for result in results:
-            if result.has and len(result.id) == INFOHASH_SIZE:
+            if result.has and (len(result.id) == INFOHASH_SIZE or result.kind == "file"):
                 mids = self.holders.setdefault(result.id, [])
                 self.holders.move_to_end(result.id)
                 if mid not in mids:

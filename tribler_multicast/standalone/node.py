@@ -51,14 +51,14 @@ class NodeError(Exception):
 @dataclass
 class NodeArguments:
     """
-    What the command line says. ``settings`` holds texts by setting name.
+    What the command line says. ``settings`` holds values by setting name; a text is read as from the command line.
     """
 
     state_dir: Path
     api_host: str = "127.0.0.1"
     api_port: int = 0
     api_key: str | None = None
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def run_node(arguments: NodeArguments) -> None:
@@ -138,9 +138,10 @@ class Node:
     The parts of a running standalone node, in the order in which they start.
     """
 
-    def __init__(self, arguments: NodeArguments, listener: socket.socket, state: StateDir, options: Settings) -> None:
+    def __init__(self, arguments: NodeArguments, listener: socket.socket | None, state: StateDir,
+                 options: Settings) -> None:
         """
-        Remember the parts that exist already.
+        Remember the parts that exist already. With no listener it has no REST server.
         """
         self.arguments = arguments
         self.listener = listener
@@ -156,8 +157,9 @@ class Node:
         Start the LAN part, then the REST server.
         """
         await self._start_lan()
-        await self._start_rest()
-        self.state.write_api(self.url, self.api_key, self.page)
+        if self.listener is not None:
+            await self._start_rest(self.listener)
+            self.state.write_api(self.url, self.api_key, self.page)
 
     async def _start_lan(self) -> None:
         """
@@ -180,7 +182,7 @@ class Node:
         await self.ipv8.start()
         await self.assembly.start(community)
 
-    async def _start_rest(self) -> None:
+    async def _start_rest(self, listener: socket.socket) -> None:
         """
         Import the REST server in a thread, so that the LAN part answers meanwhile, and start it.
         """
@@ -189,13 +191,14 @@ class Node:
         assert self.assembly is not None
         policy = security.HostPolicy(self.arguments.api_host)
         self.server = module.RestServer(self.assembly.endpoint(policy), self.ipv8, self.api_key, policy)
-        await self.server.start(self.listener)
+        await self.server.start(listener)
 
     @property
     def url(self) -> str:
         """
         Where the API is.
         """
+        assert self.listener is not None
         return api_url(self.listener)
 
     @property
