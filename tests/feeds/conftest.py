@@ -4,6 +4,7 @@ Feeds with a real store and a real web server, and a BitTorrent that only rememb
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -92,6 +93,13 @@ async def refusal(call: Awaitable[object]) -> tuple[int, str]:
     assert line.isprintable()
     assert len(line) < 300
     return caught.value.status, line
+
+
+def free_port() -> int:
+    """Get a port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture

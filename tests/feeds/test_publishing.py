@@ -19,7 +19,7 @@ from tribler_multicast.feeds.parse import parse_feed
 from tribler_multicast.feeds.upload import target_of
 from tribler_multicast.torrents import MadeTorrent
 
-from .conftest import Node, refusal, until
+from .conftest import Node, free_port, refusal, until
 from .web import WebServer, torrent_of
 
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 def made(name: str) -> MadeTorrent:
     infohash, data = torrent_of(name)
     return MadeTorrent(infohash, name, 7, f"/data/{name}", data)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture

@@ -124,6 +124,7 @@ async def test_a_crash_at_any_step_loses_nothing_and_begins_nothing_twice(tmp_pa
         if count() <= step:
             last = step
         await node.feeds.close()
+        del node.downloads.fetch
         await node.start()
         await node.feeds.check(feed)
         if node.feeds.list()[0].waiting:
@@ -195,9 +196,23 @@ class Durable(Downloads):
             os.kill(os.getpid(), signal.SIGKILL)
         return infohash
 
+async def engine(options):
+    from tribler_multicast.standalone.torrents.engine import TorrentEngine
+    made = TorrentEngine(folder, options)
+    made.set_addresses(["127.0.0.1"])
+    await made.start()
+    fetch = made.fetch
+    async def killed(*values, **named):
+        await fetch(*values, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "engine":
+        made.fetch = killed
+    return made
+
 async def main():
-    downloads = Durable()
-    feeds = Feeds(folder / "feeds", lambda: downloads, Settings({"feed_interval": 10080.0, "interfaces": ["lo"]}))
+    options = Settings({"feed_interval": 10080.0, "interfaces": ["lo"]})
+    downloads = await engine(options) if mode.startswith("engine") else Durable()
+    feeds = Feeds(folder / "feeds", lambda: downloads, options)
     await feeds.start()
     feed = await feeds.add(url)
     print("ready", flush=True)
@@ -205,23 +220,45 @@ async def main():
     feed = await feeds.check(feed.id)
     print(json.dumps([feed.begun, feed.waiting, feed.error]), flush=True)
     await feeds.close()
+    if mode.startswith("engine"):
+        print(json.dumps(sorted(status.infohash.hex() for status in downloads.status())), flush=True)
+        await downloads.close()
 
 asyncio.run(main())
 """
 
 
+async def process_of(folder: Path, server: WebServer, mode: str) -> asyncio.subprocess.Process:
+    """Start a node of its own, that subscribes, says so, and looks again when it is told a line."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", NODE, str(ROOT), str(folder), server.url, mode,
+                                                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+
+
+async def test_kill_9_when_the_real_client_has_just_begun(tmp_path: Path, server: WebServer) -> None:
+    pytest.importorskip("libtorrent")
+    process = await process_of(tmp_path, server, "engine")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+    server.add("two", TWO[1])
+    server.add("three", THREE[1])
+    process.stdin.write(b"\n")
+    assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGKILL
+    again = await process_of(tmp_path, server, "engine again")
+    out, _ = await asyncio.wait_for(again.communicate(b"\n"), 20)
+    counts, torrents = map(json.loads, out.splitlines()[1:])
+    assert counts == [2, 0, ""]
+    assert torrents == sorted([TWO[0].hex(), THREE[0].hex()])
+    assert all(server.requests[item.enclosure.removeprefix(server.base)] == 1 for item in server.items)
+
+
 @pytest.mark.parametrize("mode", ["looking", "fetching", "after"])
 async def test_kill_9_during_an_update_loses_nothing(tmp_path: Path, server: WebServer, mode: str) -> None:
     """A process of its own, and a real SIGKILL: while the feed comes, while a file does, when a download has begun."""
-    async def start(mode: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-c", NODE, str(ROOT), str(tmp_path), server.url, mode, stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE)
-
     async def hang(_: object) -> Any:  # noqa: ANN401
         await asyncio.sleep(60)
 
-    process = await start(mode)
+    process = await process_of(tmp_path, server, mode)
     assert process.stdin is not None
     assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
@@ -239,7 +276,7 @@ async def test_kill_9_during_an_update_loses_nothing(tmp_path: Path, server: Web
     server.answers.clear()
     server.requests.clear()
 
-    again = await start("")
+    again = await process_of(tmp_path, server, "")
     out, _ = await asyncio.wait_for(again.communicate(b"\n"), 20)
     assert json.loads(out.splitlines()[-1]) == [2, 0, ""]
     assert (tmp_path / "begun").read_text().split() == [TWO[0].hex(), THREE[0].hex()]

@@ -256,6 +256,20 @@ async def test_without_bittorrent_items_wait_for_it(node: Node, server: WebServe
     assert node.downloads.begun == [ONE[0]]
 
 
+async def test_without_its_library_items_wait_for_it_too(node: Node, server: WebServer) -> None:
+    node.downloads.fail = ClientError("BitTorrent needs libtorrent", 501)
+    feed = await subscribed(node, server)
+    server.add("one", ONE[1])
+    for _ in range(MAX_ITEM_TRIES + 1):
+        await node.feeds.check(feed)
+        node.ahead += HOUR
+    assert (only(node).waiting, only(node).error) == (1, "new items wait: BitTorrent needs libtorrent")
+    node.downloads.fail = None
+    await node.feeds.check(feed)
+    assert node.downloads.begun == [ONE[0]]
+    assert server.requests[server.items[0].enclosure.removeprefix(server.base)] == 1
+
+
 async def test_a_feed_that_fails_is_tried_again_later_and_later(node: Node, server: WebServer) -> None:
     node.options.update({"feed_interval": 30.0})
     feed = await subscribed(node, server)
