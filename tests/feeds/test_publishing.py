@@ -13,6 +13,7 @@ from aiohttp import ClientConnectionError, ClientSession
 
 from tribler_multicast.feeds import publisher as publisher_module
 from tribler_multicast.feeds import server as server_module
+from tribler_multicast.feeds.addresses import NETWORK
 from tribler_multicast.feeds.limits import MINUTE
 from tribler_multicast.feeds.model import FeedError, Published
 from tribler_multicast.feeds.parse import parse_feed
@@ -159,6 +160,23 @@ async def test_the_server_only_gives(node: Node, session: ClientSession, method:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
+@pytest.mark.parametrize("said", [
+    b"\x16\x03\x01\x02\x00\x01garbage\r\n\r\n", b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n",
+    b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET / HTTP/1.1\r\nHost: h\r\n" + 300 * b"A: b\r\n" + b"\r\n"])
+async def test_what_is_no_request_is_answered_in_a_line_and_not_logged(node: Node, said: bytes,
+                                                                       caplog: pytest.LogCaptureFixture) -> None:
+    base = await served(node)
+    ((reader, writer),) = await _open(base, 1, said)
+    answer = await asyncio.wait_for(reader.read(), 2)
+    assert b" 40" in answer.partition(b"\r\n")[0]
+    assert answer.endswith((b"Bad request\n", b"Not found\n"))
+    assert b"aiohttp" not in answer
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
+    writer.close()
+
+
 @pytest.mark.parametrize(("host", "base"), [
     ("nas.local:8000", "http://nas.local:8000"), ("[fe80::1]:80", "http://[fe80::1]:80"),
     ('x"><script>', None), ("a b", None), ("x" * 300, None)])
@@ -208,9 +226,14 @@ async def test_a_port_in_use_is_said_and_taken_when_it_is_free(node: Node, monke
     await until(lambda: node.feeds.serving() == (f"http://127.0.0.1:{port}/feed.xml", ""))
 
 
-async def test_only_addresses_that_the_node_uses_are_served(node: Node, session: ClientSession) -> None:
+async def test_only_addresses_that_the_node_uses_are_served(node: Node, session: ClientSession,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
     base = await served(node)
     node.feeds._addresses = lambda: ["127.0.0.9"]
+    last = {"Connection": "close"}
+    async with session.get(f"{base}/feed.xml", headers=last) as answer:
+        assert answer.status == 200  # this machine itself
+    monkeypatch.setattr(server_module, "nearness", lambda _: NETWORK)
     with pytest.raises(ClientConnectionError):
         await session.get(f"{base}/feed.xml")
     node.feeds._addresses = lambda: ["127.0.0.1"]
