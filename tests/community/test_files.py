@@ -24,6 +24,8 @@ BOAT, FILM = b"b" * 32, b"f" * 32
 class Sharer(Store):
     """A client that shares files, each with the seconds that hashing takes; or what else happens."""
 
+    torrents: object | None = object()
+
     def __init__(self, *files: bytes, seconds: float = 0.0, error: Exception | None = None) -> None:
         super().__init__(*(Result("file", file, "/home/me/red boat", 7) for file in files))
         self.files, self.seconds, self.error = set(files), seconds, error
@@ -204,7 +206,11 @@ async def test_with_nobody_to_ask_or_nothing_to_download_by_it_says_so(make: Mak
         assert "\n" not in str(refused.value)
     with pytest.raises(KeyError):
         await a.download_file(BOAT, bytes(20))
+    own.torrents = None
+    with pytest.raises(ClientError, match="no BitTorrent"):
+        await a.download_file(BOAT, plain.my_peer.mid)
     assert own.downloads == []
+    assert a.counters()["sent"]["file_request"] == 1
 
 
 async def test_it_ends_with_the_node_and_nothing_is_left(make: Maker) -> None:

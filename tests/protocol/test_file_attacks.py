@@ -18,6 +18,7 @@ from tribler_multicast.protocol.file_messages import (
     FileRequest,
 )
 from tribler_multicast.protocol.limits import (
+    ALL_FILE_REQUESTS_BURST,
     FILE_REQUESTS_BURST,
     FILE_REQUESTS_PER_SECOND,
     MAX_FILE_ANSWERS_KEPT,
@@ -28,7 +29,7 @@ from tribler_multicast.protocol.limits import (
 from tribler_multicast.protocol.pair_seal import seal_for_pair
 from tribler_multicast.protocol.wire import Kind, WireError, Writer
 
-from .sharing import answer, file_id, infohash, share, sharers, want
+from .sharing import answer, file_id, infohash, share, sharers, took, want
 from .simulated import identity_from
 
 if TYPE_CHECKING:
@@ -78,14 +79,29 @@ def test_a_peer_that_asks_for_thousands_has_one_hashed_at_a_time_and_others_stil
 
 
 def test_giving_up_and_asking_again_reads_nothing_twice() -> None:
-    lan, (a, b) = sharers(2)
+    lan, (a, b, c) = sharers(3)
     shared = share(a, {"film": 5.0})
     for number in range(100):
         ask(b, a, "film", number)
         lan.run(0.3)
         say(b, a, FileRequest(number.to_bytes(8, "big"), file_id("film"), wanted=False).pack(), Kind.FILE_REQUEST)
         lan.run(0.3)
+        if number == 5:
+            other = want(c, a, "film")
     assert shared.hashed == ["film"]
+    assert (other.infohash, took(c, other) < 2.5) == (infohash("film"), True), "who asks meanwhile has the same one"
+
+
+def test_giving_up_an_earlier_question_leaves_the_later_one_alone() -> None:
+    lan, (a, b, c) = sharers(3)
+    shared = share(a, {"film": 5.0, "boat": 1.0})
+    want(c, a, "film")
+    lan.run(0.1)
+    for number in (1, 2):
+        ask(b, a, "boat", number)
+    say(b, a, FileRequest((1).to_bytes(8, "big"), file_id("boat"), wanted=False).pack(), Kind.FILE_REQUEST)
+    lan.run(10)
+    assert shared.hashed == ["film", "boat"]
 
 
 def test_a_crowd_that_asks_fills_the_places_and_no_more() -> None:
@@ -129,13 +145,50 @@ def test_a_flood_of_questions_is_checked_within_the_budget_and_leaves_the_rest_o
         for number in range(1000):
             ask(b, a, f"{second} {number}", 1000 * second + number)
         lan.run(1)
-    assert a.core.counters.received["file_request"] <= FILE_REQUESTS_BURST + 4 * FILE_REQUESTS_PER_SECOND
+    assert FILE_REQUESTS_BURST <= a.core.counters.received["file_request"] <= (
+        FILE_REQUESTS_BURST + 4 * FILE_REQUESTS_PER_SECOND)
     assert len(lan.of_kind(Kind.FILE_ANSWER)) <= 2 * (FILE_REQUESTS_BURST + 4 * FILE_REQUESTS_PER_SECOND)
     assert a.knows(b)
     lan.run(10)
     run = want(b, a, "boat")
     lan.run(1)
     assert run.infohash == infohash("boat")
+
+
+def test_floods_of_questions_of_many_peers_are_checked_within_the_budget_of_all() -> None:
+    lan, (a, *others) = sharers(6)
+    for node in others:
+        for number in range(int(FILE_REQUESTS_BURST)):
+            ask(node, a, f"{number}", number)
+    lan.run(0.01)
+    assert a.core.counters.received["file_request"] <= ALL_FILE_REQUESTS_BURST + 5 < 5 * FILE_REQUESTS_BURST
+
+
+def test_a_refusal_that_was_lost_is_said_again_and_the_client_is_not_asked_again() -> None:
+    lan, (a, b) = sharers(2)
+    run = want(b, a, "film")
+    lan.run(0.01)
+    job = a.core.file_answers.take(False, lan.now)
+    assert job is not None
+    lan.filter = lambda node, data: not (node is b and data[22] == Kind.FILE_ANSWER)
+    a.core.file_answers.give(job, None, 409, lan.now)
+    a.flush()
+    lan.run(1)
+    lan.filter = lambda node, data: True
+    lan.run(1)
+    assert run.code == 409
+    assert a.core.file_answers.jobs == {}
+
+
+def test_an_answer_from_another_address_does_not_count() -> None:
+    lan, (a, b), run = hostile()
+    peer = b.core.peers.get(a.identity.key)
+    assert peer is not None
+    sealed = seal_for_pair(peer.pair_key, answer(run.number, READY, infohash=bytes(20)))
+    data = b.core.outbox.writer.datagram(Kind.FILE_ANSWER, 0x34, sealed, pair_key=peer.pair_key)
+    lan.transmit(None, 4, ("10.0.0.99", 32110), a.address(), data)
+    lan.run(0.05)
+    assert not run.ended
 
 
 @pytest.mark.parametrize("payload", [
@@ -269,7 +322,7 @@ def test_an_infohash_that_is_none_is_a_refusal() -> None:
     lan.run(0.01)
     job = b.core.file_answers.take(False, lan.now)
     assert job is not None
-    b.core.file_answers.give(job, b"short", 0, lan.now)
+    b.core.file_answers.give(job, b"short", 10 ** 9, lan.now)
     b.core.file_answers.give(job, bytes(20), 0, lan.now)
     b.flush()
     lan.run(0.01)

@@ -205,7 +205,7 @@ class Fetching:
         :raises KeyError: when no local peer has this mid.
         :raises ClientError: with one line, when nobody can be asked.
         """
-        if self.client is None:
+        if self.client is None or self.client.torrents is None:  # Nobody hashes gigabytes for one who can't get them.
             msg = "this node has no BitTorrent client"
             raise ClientError(msg)
         if len(file_id) != FILE_ID_SIZE:

@@ -59,6 +59,8 @@ class Offering:
         Have a file offered: get its infohash, or None and a code. What the client says of it stays here: it may name
         folders of the user.
         """
+        if not job.known:
+            logger.info("A shared file is made a torrent, because another node asked for it")
         try:
             return await asyncio.wait_for(self.client.offer_file(job.file_id, job.tell), MAX_FILE_TIME), 0
         except ClientError as error:

@@ -20,7 +20,7 @@ from .subscriptions import Subscriptions
 from .web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
     from pathlib import Path
     from typing import Any, TypeAlias
 
@@ -43,6 +43,18 @@ LAST_BIND_PAUSE = 60.0
 
 MOST_FIRST = 100
 """Items that can be asked for with a subscription."""
+
+
+@contextlib.contextmanager
+def _stored() -> Iterator[None]:
+    """
+    Say in one line what the disk did not do.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        message = f"the state of feeds can't be kept: {clean_line(str(error))}"
+        raise FeedError(message) from None
 
 
 class Feeds:
@@ -122,13 +134,15 @@ class Feeds:
         if not 0 <= first <= MOST_FIRST:
             message = f"first must be from 0 to {MOST_FIRST}"
             raise FeedError(message, 400, again=False)
-        return await self._subscriptions.add(url, first)
+        with _stored():
+            return await self._subscriptions.add(url, first)
 
     async def remove(self, feed_id: str) -> None:
         """
         End a subscription; the downloads that it began stay. Raises ClientError (404).
         """
-        await self._subscriptions.remove(feed_id)
+        with _stored():
+            await self._subscriptions.remove(feed_id)
 
     async def check(self, feed_id: str) -> Feed:
         """
@@ -140,7 +154,8 @@ class Feeds:
         """
         Get the newest items that came after the subscription: without `infohash` those that wait or were given up.
         """
-        return await self._subscriptions.items(feed_id, most)
+        with _stored():
+            return await self._subscriptions.items(feed_id, most)
 
     def subscribe(self, handler: Callable[[FeedItem], None]) -> None:
         """
@@ -160,13 +175,15 @@ class Feeds:
 
         An upload that fails is told and tried again later. Publishing again renews the date.
         """
-        return await self._publisher.publish(made, title, self._url(made.infohash))
+        with _stored():
+            return await self._publisher.publish(made, title, self._url(made.infohash))
 
     async def withdraw(self, infohash: bytes) -> None:
         """
         Take a torrent out of the own feed. Raises ClientError (404).
         """
-        await self._publisher.withdraw(infohash)
+        with _stored():
+            await self._publisher.withdraw(infohash)
 
     def published(self) -> PublishedList:
         """
@@ -184,7 +201,8 @@ class Feeds:
         """
         Get the ``.torrent`` file of what is in the own feed.
         """
-        return self._thread.store.torrent_file(infohash) if self._thread.store is not None else None
+        with _stored():
+            return self._thread.store.torrent_file(infohash) if self._thread.store is not None else None
 
     def serving(self) -> tuple[str, str]:
         """

@@ -69,7 +69,10 @@ def new_items(row: FeedRow, parsed: ParsedFeed, answer: Answer, known: dict[str,
         state, source = known.get(item.key, ("", ""))
         if state and not (state == "failed" and source != item.source):
             continue
-        near = MACHINE if item.source.startswith("magnet:") else answer.place.bound(checked_url(item.source))
+        try:
+            near = MACHINE if item.source.startswith("magnet:") else answer.place.bound(checked_url(item.source))
+        except FeedError:
+            continue  # a port of 99999, a host that can't be one
         new.append(ItemRow(row.id, item.key, item.title, item.link, item.source, near, item.published, "waiting",
                            now, now))
     return new

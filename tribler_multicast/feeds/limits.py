@@ -38,6 +38,9 @@ TOTAL_TIMEOUT: Final = 90.0
 MAX_ELEMENTS: Final = 200_000
 """Elements of a feed: 4 MiB of `<a/>` are a million, each a call in Python."""
 
+MAX_TAG: Final = 1 << 16
+"""Bytes of one tag with its attributes, of which there could be 350,000."""
+
 MAX_DEPTH: Final = 64
 """Elements within each other. Feeds have five levels, with XHTML inside some more."""
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 from xml.etree.ElementTree import ParseError
 
 from ..settings import shown
-from .limits import MAX_DEPTH, MAX_ELEMENTS, MAX_ITEMS, MAX_TEXT, MAX_URL
+from .limits import MAX_DEPTH, MAX_ELEMENTS, MAX_ITEMS, MAX_TAG, MAX_TEXT, MAX_URL
 from .metainfo import read_infohash
 from .model import FeedError, clean_line
 
@@ -42,6 +42,9 @@ BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (cod
                (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 DECLARED: Final = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
+
+# pyexpat makes a dictionary of all attributes before anybody can count them: 4 MiB of them take a second and 100 MiB.
+LONG_TAG: Final = re.compile(rb"<[A-Za-z_:][^<>]{%d}" % MAX_TAG)
 
 MAGIC: Final = ((b"\x89PNG", "an image"), (b"\xff\xd8\xff", "an image"), (b"GIF8", "an image"),
                 (b"RIFF", "a media file"), (b"%PDF", "a PDF document"),
@@ -107,6 +110,8 @@ def parse_feed(data: bytes, url: str, now: float, charset: str = "") -> ParsedFe
     from defusedxml.ElementTree import DefusedXMLParser  # noqa: PLC0415
 
     text = _decoded(data, charset)
+    if LONG_TAG.search(text):
+        raise _no_feed(f"has a tag of more than {MAX_TAG:,} bytes")
     reader = _Reader(url, now)
     parser = DefusedXMLParser(target=reader, encoding="utf-8", forbid_dtd=True)
     try:
@@ -136,7 +141,9 @@ def _kind(data: bytes) -> str:
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         return "is empty"
-    if re.match(rb"(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", start, re.IGNORECASE | re.DOTALL):
+    while start.startswith(b"<!--"):
+        start = start.partition(b"-->")[2].lstrip()
+    if re.match(rb"<(!doctype\s{1,9}html|html|head|body)\b", start, re.IGNORECASE):
         return "is a web page, not a feed"
     return next((f"is {kind}, not a feed" for magic, kind in MAGIC if start.startswith(magic)), "")
 
@@ -291,13 +298,12 @@ class _Reader:
                        if (source := self._absolute(rank, item.sources[rank]))), "")
         if not source:
             return
-        kind, name = next((pair for pair in (("guid", item.texts.get("id", "").strip()), ("link", item.link))
-                           if pair[1]), ("source", source))
+        names = (("guid", item.texts.get("id", "").strip()), ("link", item.link), ("source", source))
+        kind, name = next(pair for pair in names if pair[1])
         key = sha256(f"{kind}:{name}".encode("utf-8", "replace")).hexdigest()[:32]
-        title = clean_line(item.texts.get("title", "")) or clean_line(urlsplit(source).path.rpartition("/")[2])
-        link = self._absolute(0, item.link)
-        self.items.setdefault(key, ParsedItem(key, title or "without a title", "" if link == source else link, source,
-                                              self._date(item.texts)))
+        title = clean_line(item.texts.get("title", "")) or clean_line(_name_in(source)) or "without a title"
+        link = _without_password(self._absolute(0, item.link))
+        self.items.setdefault(key, ParsedItem(key, title, link, source, self._date(item.texts)))
 
     def _absolute(self, rank: int, source: str) -> str:
         """
@@ -336,6 +342,24 @@ class _Reader:
         ttl = re.fullmatch(r"\s*(\d{1,7})\s*", self.feed.get("ttl", ""), re.ASCII)
         return ParsedFeed(clean_line(self.feed.get("title", "")), float(ttl[1]) * 60 or None if ttl else None,
                           list(self.items.values()), cut)
+
+
+def _name_in(source: str) -> str:
+    """
+    What a source calls its torrent, "" if nothing.
+    """
+    parts = urlsplit(source)
+    if parts.scheme == "magnet":
+        return next((value for name, value in parse_qsl(parts.query) if name == "dn"), "")
+    return unquote(parts.path.rpartition("/")[2])
+
+
+def _without_password(url: str) -> str:
+    """
+    The URL as it may be shown: a relative link takes the password of the feed's own URL along.
+    """
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
 
 
 def _is_torrent(url: str) -> bool:

@@ -86,9 +86,6 @@ class Publisher:
             self._rows = dict(list({row.infohash: row, **self._rows}.items())[:MAX_PUBLISHED])
             if uploads:
                 row = await self._upload(row)
-        except (sqlite3.Error, OSError) as error:
-            message = f"it can't be stored: {error}"
-            raise FeedError(message) from None
         finally:
             self._busy.discard(row.infohash)
             self._wake.set()
@@ -109,8 +106,8 @@ class Publisher:
         if infohash not in self._rows:
             message = "there is no such torrent in the feed"
             raise FeedError(message, 404, again=False)
-        del self._rows[infohash]
         await self._store.do(Store.withdraw, infohash)
+        self._rows.pop(infohash, None)
 
     async def run(self) -> None:
         """

@@ -193,11 +193,7 @@ class Subscriptions:
         for old in items[:len(items) - first] if first else items:
             old.state = "old"
         row = self._looked(row, parsed, answer, len(items))
-        try:
-            await self._store.do(Store.looked, row, items, [], now)
-        except (sqlite3.Error, OSError) as error:
-            message = f"the feed can't be stored: {error}"
-            raise FeedError(message) from None
+        await self._store.do(Store.looked, row, items, [], now)
         self.live[feed_id] = live = Live(row, looked=True)
         await self._items.count(live)
         self._wake.set()
@@ -208,11 +204,13 @@ class Subscriptions:
         End a subscription; the downloads it began go on.
         """
         live = self._known(feed_id)
-        del self.live[feed_id]
+        await self._store.do(Store.remove, feed_id)
+        self.live.pop(feed_id, None)
         if live.task is not None:
             live.task.cancel()
             await asyncio.gather(live.task, return_exceptions=True)
-        await self._store.do(Store.remove, feed_id)
+            # What the task kept meanwhile.
+            await self._store.do(Store.remove, feed_id)
 
     def _known(self, feed_id: str) -> Live:
         if feed_id not in self.live:
@@ -225,11 +223,11 @@ class Subscriptions:
         Look at a feed now, and fetch what is new.
         """
         live = self._known(feed_id)
-        if live.task is None:
-            live.row = replace(live.row, next_check=0.0)
-            self._serve(live)
-        assert live.task is not None
-        await asyncio.wait([live.task])
+        while live.task is not None:
+            await asyncio.wait([live.task])
+        self._known(feed_id)
+        live.row = replace(live.row, next_check=0.0)
+        await asyncio.wait([self._serve(live)])
         return self._view(live)
 
     async def items(self, feed_id: str, most: int) -> list[FeedItem]:

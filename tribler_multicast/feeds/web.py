@@ -90,7 +90,8 @@ def checked_url(text: str) -> URL:
     if host is None or url.scheme not in ("http", "https") or not host or odd:
         message = f"{shown(shown_url(text))} is no address of the form http://host/path or https://host/path"
         raise FeedError(message, 422, again=False)
-    return url.with_fragment(None)
+    url = url.with_fragment(None)
+    return url.with_port(None) if url.is_default_port() else url
 
 
 class _Resolver(AbstractResolver):
@@ -239,9 +240,7 @@ class Web:
                 raise _too_near(place, resolver.refused) from None
             message = f"can't reach {place}: {_reason(error.os_error)}"
             raise FeedError(message) from None
-        except (aiohttp.ServerTimeoutError, TimeoutError) as error:
-            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError):
-                raise  # the time for the whole is over: said by who set it
+        except (aiohttp.ServerTimeoutError, TimeoutError):
             message = f"{place} does not answer"
             raise FeedError(message) from None
         except (aiohttp.InvalidURL, ValueError):

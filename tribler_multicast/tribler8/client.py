@@ -3,12 +3,12 @@ Tribler as the hosting client: what it offers on the LAN and where it listens.
 """
 from __future__ import annotations
 
-import importlib
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from ..client import Activity, ClientError
-from .errors import find, guarded
+from .errors import guarded
+from .torrents import begin, magnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -139,7 +139,7 @@ class TriblerClient:
         manager = self.session.download_manager
         download = manager.get_download(infohash)
         if download is None or infohash in manager.metainfo_requests:
-            download = await self._begin(infohash)
+            download = await begin(self.session, magnet(infohash), lan_only=True)
         if download.config.get_hops() != 0:
             message = "this torrent is there already as an anonymous download, which never uses the local network"
             raise ClientError(message, 409)
@@ -152,22 +152,6 @@ class TriblerClient:
         """
         message = "this node shares torrents, no files"
         raise ClientError(message, 404)
-
-    async def _begin(self, infohash: bytes) -> Any:  # noqa: ANN401
-        """
-        Begin to download a torrent from the LAN alone: who downloads anonymously as a rule is not to be seen in the DHT
-        because a neighbour has something.
-        """
-        module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
-        config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
-        config.set_hops(0)
-        config.set_safe_seeding(False)
-        libtorrent = importlib.import_module("libtorrent")
-        flags = libtorrent.torrent_flags
-        parameters = libtorrent.parse_magnet_uri(f"magnet:?xt=urn:btih:{infohash.hex()}")
-        parameters.flags |= flags.disable_dht | flags.disable_pex | flags.disable_lsd
-        definition = find(importlib.import_module("tribler.core.libtorrent.torrentdef"), "TorrentDef")(parameters)
-        return await self.session.download_manager.start_download(tdef=definition, config=config)
 
 
 def _is_link_local(text: str) -> bool:
