@@ -132,8 +132,8 @@ async def test_a_download_is_begun_limited_and_given_up(api: Api, engine: Torren
 
 IMPOSSIBLE: list[dict[str, Any]] = [
     {"magnet": NOBODY}, {"magnet": 5}, {"torrent": NOBODY}, {"torrent": "film.torrent"}, {"torrent": "ftp://x/y"},
-    {"magnet": "magnet:?xt=urn:btih:" + NOBODY, "infohash": NOBODY}, {"folder": "/tmp/x"},
-    {"infohash": "x", "folder": "/tmp"}, {"magnet": "magnet:?xt=urn:btih:" + NOBODY, "folder": "here"},
+    {"magnet": "magnet:?xt=urn:btih:" + NOBODY, "infohash": NOBODY}, {"folder": "/nowhere/x"},
+    {"infohash": "x", "folder": "/nowhere"}, {"magnet": "magnet:?xt=urn:btih:" + NOBODY, "folder": "here"},
     {"magnet": "magnet:?xt=urn:btih:" + NOBODY, "peer": "x"}, {"torrent": "/", "file_id": "ab" * 32},
     {"magnet": "magnet:?nothing"}, {"torrent": "/dev/zero"}, {"torrent": "/"}]
 
