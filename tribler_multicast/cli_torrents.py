@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from .cli_common import Failed, call, show
 from .cli_render import GREEN, MISSING, RED, ago, clean, paint, size_text, table
@@ -139,11 +140,7 @@ def do_feeds(options: argparse.Namespace) -> None:
         document = call(options, "POST", "/feeds", {"url": feed, "first": options.first}, FETCHING)
         show(options, document, lambda added: [f"subscribed to {_title(added)}: {added['id']}"])
     else:
-        known = call(options, "GET", "/feeds")["feeds"]
-        found = next((each for each in known if feed in (each["id"], each["url"])), None)
-        if found is None:
-            raise Failed(f"there is no feed {feed!r} (see the command feeds)")
-        document = call(options, "DELETE", f"/feeds/{found['id']}", None, FETCHING)
+        document = call(options, "DELETE", f"/feeds/{quote(feed, safe='', errors='replace')}", None, FETCHING)
         show(options, document, lambda removed: [f"no longer subscribed to {_title(removed)}"])
 
 

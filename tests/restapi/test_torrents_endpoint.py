@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
 from tests.feeds.web import WebServer
 from tribler_multicast.feeds.feeds import Feeds
 from tribler_multicast.standalone.torrents import TorrentEngine
 
+from .conftest import KEY
 from .test_events_endpoint import listen, next_event
 
 if TYPE_CHECKING:
@@ -177,6 +180,10 @@ async def test_feeds_are_added_listed_and_removed(api: Api, engine: TorrentEngin
         assert status in (404, 503)
         assert (await api.call("DELETE", f"{FEEDS}/{feed['id']}"))[0] == 200
         assert (await api.refused("DELETE", f"{FEEDS}/{feed['id']}"))[0] == 404
+        assert (await api.call("POST", FEEDS, json={"url": server.url}))[0] == 200
+        by_url = api.url + f"{FEEDS}/{quote(server.url, safe='')}"
+        async with api.session.delete(URL(by_url, encoded=True), headers={"X-Api-Key": KEY}) as response:
+            assert response.status == 200
 
 
 async def test_listeners_hear_of_downloads_and_of_new_items(api: Api, engine: TorrentEngine, film: Path) -> None:
