@@ -54,10 +54,10 @@ def test_what_a_neighbour_has_is_listed_for_people_and_for_programs(start_node: 
     write(catalogue, [])
     assert run("search", "red", *state).stdout == "Nothing found.\n"
     assert run("streams", *state).stdout == "Nothing is streamed here now.\n"
-    # A standalone node has nothing to download with, and one with something does so at the announced address.
+    # That one listens nowhere for BitTorrent.
     body = json.dumps({"infohash": "b0" * 20, "peer": second.mid}).encode()
     status, answer = first.call("POST", "/downloads", body)
-    assert (status, answer["error"]["message"]) == (503, "this node has no BitTorrent client")
+    assert (status, answer["error"]["message"]) == (409, "that node takes no BitTorrent connections now")
 
 
 @pytest.mark.parametrize("command", ["search", "streams"])
