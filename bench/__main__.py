@@ -94,7 +94,7 @@ def summary(reports: list[Report]) -> str:
     Return one line on what was asked for: how much of it was kept, and what was not.
     """
     asked = [row for report in reports for row in report.rows if row.limit is not None]
-    missed = [row for row in asked if row.limit is not None and row.value >= row.limit]
+    missed = [row for row in asked if not row.kept]
     lines = [f"{len(asked) - len(missed)} of {len(asked)} limits kept"]
     lines += [f"missed: {row.cells()[0]}: {row.cells()[1]}, asked for {row.cells()[2]}" for row in missed]
     return "\n".join(lines)

@@ -62,7 +62,7 @@ class Row:
     value: float
     unit: str
     limit: float | None = None
-    """Ours should be below this."""
+    """Ours should be below this; where more is better, at least this."""
     other: str = ""
     theirs: float | None = None
     more_is_better: bool = False
@@ -78,12 +78,19 @@ class Row:
         better, worse = (self.value, self.theirs) if self.more_is_better else (self.theirs, self.value)
         return better / worse if worse else None
 
+    @property
+    def kept(self) -> bool:
+        """
+        Tell whether it is on the right side of its limit; true without one.
+        """
+        return self.limit is None or (self.value >= self.limit if self.more_is_better else self.value < self.limit)
+
     def cells(self) -> tuple[str, ...]:
         """
         Return it as texts: what, figure, limit, the other's figure, ratio.
         """
-        kept = self.limit is not None and self.value < self.limit
-        limit = "" if self.limit is None else f"< {number(self.limit)} {'kept' if kept else 'MISSED'}"
+        side = ">=" if self.more_is_better else "<"
+        limit = "" if self.limit is None else f"{side} {number(self.limit)} {'kept' if self.kept else 'MISSED'}"
         theirs = "" if self.theirs is None else f"{number(self.theirs)} {self.other}"
         ratio = "" if self.ratio is None else f"{number(self.ratio)}x " + ("better" if self.ratio >= 1 else "(worse)")
         return self.what, f"{number(self.value)} {self.unit}".strip(), limit, theirs, ratio
