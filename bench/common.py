@@ -5,6 +5,7 @@ What the benchmarks share: figures and ratios, how they are printed, and a LAN i
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -15,16 +16,18 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.lan.namespaces import TestbedError, why_not
 from tests.lan.testbed import Lan
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 HERE = Path(__file__).resolve().parent
+Name = TypeVar("Name")
 
 
 class BenchError(Exception):
@@ -50,6 +53,35 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     """
     return {"count": len(values), "min": min(values), "median": statistics.median(values),
             "p90": percentile(values, 90), "max": max(values)}
+
+
+def interleaved(calls: Mapping[Name, Callable[[], object]], rounds: int, turn: float = 0.002,
+                inside: Callable[[Name], AbstractContextManager[object]] = contextlib.nullcontext) -> dict[Name, float]:
+    """
+    Return how many seconds each of these calls takes: the median of so many rounds, in which they take turns.
+
+    What else the machine does meanwhile so disturbs all alike.
+
+    :param turn: a call is repeated for about so many seconds in each turn, at least once.
+    :param inside: makes for each name what its turn happens in; the time for that does not count.
+    """
+    repeats, times = {}, {}
+    for name, call in calls.items():
+        with inside(name):
+            call()
+            begin = time.perf_counter()
+            call()
+            repeats[name] = min(10_000, max(1, round(turn / (time.perf_counter() - begin + 1e-9))))
+        times[name] = list[float]()
+    for _ in range(rounds):
+        for name, call in calls.items():
+            numbers = itertools.repeat(None, repeats[name])
+            with inside(name):
+                begin = time.perf_counter()
+                for _ in numbers:
+                    call()
+                times[name].append((time.perf_counter() - begin) / repeats[name])
+    return {name: statistics.median(found) for name, found in times.items()}
 
 
 @dataclass
