@@ -11,6 +11,7 @@ import ctypes
 import ctypes.util
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +91,9 @@ class Raptorq:
         :raises Missing: when it is not there.
         """
         try:
-            import raptorq  # noqa: PLC0415
+            self.module = import_module("raptorq")
         except ImportError as e:
             raise Missing(f"raptorq is not installed (pip install raptorq): {e}") from e
-        self.module = raptorq
         self.version = version("raptorq")
 
     def call(self, task: Task) -> Call:
@@ -138,10 +138,9 @@ class Zfec:
         :raises Missing: when it is not there.
         """
         try:
-            import zfec  # noqa: PLC0415
+            self.module = import_module("zfec")
         except ImportError as e:
             raise Missing(f"zfec is not installed (pip install zfec): {e}") from e
-        self.module = zfec
         self.version = version("zfec")
 
     def call(self, task: Task) -> Call:
