@@ -255,7 +255,7 @@ def product(out: Buffer, matrix: Buffer, rows: int, columns: int, sources: Buffe
         result[row * size:(row + 1) * size] = value.to_bytes(size, "little")
 
 
-def coefficients(seed: int, k: int, density: int = 256, band: int = 0) -> bytes:
+def coefficients(seed: int, k: int, density: int, band: int) -> bytes:
     """
     The coefficients of a coded packet: see the module ``coefficients``, which specifies them.
     """
