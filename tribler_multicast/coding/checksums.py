@@ -62,6 +62,9 @@ MAX_SYMBOL_SIZE: Final = 65_535
 ALONE: Final = 8
 """A batch that fails is halved down to so many packets, which are then checked one by one: halving on costs more."""
 
+EACH: Final = ("gfni512", "gfni256", "portable")
+"""Paths on which checking each packet takes less time than combining them (bench/checksums.py)."""
+
 DOMAIN: Final = b"tribler-multicast checksums 1"
 
 
@@ -215,10 +218,13 @@ class Verifier:
 
         :raises ChecksumError: when it has not k coefficients or not a payload of one symbol.
         """
-        wanted, payloads = self._rows(coefficients, payload)
-        if payloads.count != 1:
-            raise ChecksumError(f"one packet is asked for, not {payloads.count}")
-        return self._same(wanted, payloads)
+        if len(coefficients) != self.k:
+            raise ChecksumError(f"a packet has {self.k} coefficients, this one {len(coefficients)}")
+        self._check_payload(payload)
+        found, due = bytearray(FUNCTIONALS), bytearray(FUNCTIONALS)
+        field.dots(found, self.functionals.vectors, FUNCTIONALS, payload, 1, self.symbol_size)
+        field.dots(due, self._checksums, FUNCTIONALS, coefficients, 1, self.k)
+        return found == due
 
     def verify_systematic(self, index: int, payload: Buffer) -> bool:
         """
@@ -228,8 +234,14 @@ class Verifier:
         """
         if not 0 <= index < self.k:
             raise ChecksumError(f"there are {self.k} symbols, none with number {index}")
-        _, payloads = self._rows(bytes(self.k), payload)
-        return self.functionals.of(payloads) == self._checksums[index::self.k]
+        self._check_payload(payload)
+        found = bytearray(FUNCTIONALS)
+        field.dots(found, self.functionals.vectors, FUNCTIONALS, payload, 1, self.symbol_size)
+        return found == self._checksums[index::self.k]
+
+    def _check_payload(self, payload: Buffer) -> None:
+        if len(payload) != self.symbol_size:
+            raise ChecksumError(f"a payload has {self.symbol_size} bytes, this one {len(payload)}")
 
     def verify_each(self, coefficients: Buffer | Rows, payloads: Buffer | Rows) -> bool:
         """
@@ -254,16 +266,17 @@ class Verifier:
         """
         Get the numbers, from 0, of those of n packets that are not what they say, lowest first: [] when all are good.
 
-        All together are checked, and a batch that fails is halved until the bad ones are found (with GFNI each is
-        checked then, which is quick): at most 2 n 2^-64 that any is missed. A good one is never named.
+        Where that is quicker (EACH) every one is checked: a bad one is missed with 2^-64. Elsewhere all together are,
+        and a batch that fails is halved until the bad ones are found: at most 2 n 2^-64 that any is missed. A good one
+        is never named.
 
         :raises ChecksumError: when the lengths do not fit together.
         """
         wanted, payloads = self._rows(coefficients, payloads)
+        if field.path() in EACH:
+            return self._one_by_one(wanted, payloads, 0)
         if self._combined(wanted, payloads):
             return []
-        if field.path().startswith("gfni"):
-            return self._one_by_one(wanted, payloads, 0)
         return list(self._search(wanted, payloads, 0))
 
     def _search(self, coefficients: Rows, payloads: Rows, first: int) -> Iterator[int]:
