@@ -12,15 +12,18 @@ from tribler_multicast.coding import fallback, field
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BEST = field.kernels
+"""The implementation that was chosen at the start."""
+
 KERNELS = ("paths", "path", "use", "multiply", "inverse", "axpy", "scale", "dot", "dots", "product", "coefficients")
-"""What field takes from the implementation in use."""
+"""What the module field takes from the implementation in use, besides it as a whole."""
 
 
 def all_paths() -> tuple[str, ...]:
     """
     Return every path of this machine, the best first, the standard library last.
     """
-    return tuple(dict.fromkeys((*field.kernels.paths(), *fallback.paths())))
+    return tuple(dict.fromkeys((*BEST.paths(), *fallback.paths())))
 
 
 @contextlib.contextmanager
@@ -30,16 +33,15 @@ def calculating(path: str) -> Iterator[None]:
 
     :raises ValueError: when this machine has no such path.
     """
-    kernels = fallback if path in fallback.paths() else field.kernels
-    before = {name: getattr(field, name) for name in KERNELS}
-    for name in KERNELS:
-        setattr(field, name, getattr(kernels, name))
+    kernels = fallback if path in fallback.paths() else BEST
+    chosen = {"kernels": kernels, **{name: getattr(kernels, name) for name in KERNELS}}
+    before = {name: getattr(field, name) for name in chosen}
     was = kernels.path()
     kernels.use(path)
+    vars(field).update(chosen)
     try:
         yield
     finally:
+        vars(field).update(before)
         kernels.use(was)
-        for name, value in before.items():
-            setattr(field, name, value)
 
