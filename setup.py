@@ -44,8 +44,8 @@ EXTRAS = {
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED") and sys.implementation.name == "cpython"
 NATIVE = Path("tribler_multicast", "coding", "native")
 
-# Everything installs without a compiler: the extension is optional, so that a machine that cannot build it (no compiler,
-# no headers of Python, an old one) still gets the package, and calculates with the standard library.
+# Everything installs without a compiler: the extension is optional, so that a machine that cannot build it (no
+# compiler, no headers of Python, an old one) still gets the package, and calculates with the standard library.
 CODING = Extension(
     "tribler_multicast.coding._native",
     sources=sorted(path.relative_to(HERE).as_posix() for path in (HERE / NATIVE).glob("*.c")),

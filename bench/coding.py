@@ -3,10 +3,10 @@ Network coding beside what else there is: encode, recode, decode, the matrix pro
 
     python -m bench.coding [--k 64]... [--rounds 30] [--path NAME]... [--json]
 
-One process, one pinned core; all take turns in each round, and the figures are medians of the rounds. Beside it: raptorq
+One process, one pinned core; all take turns in each round, and figures are medians of the rounds. Beside it: raptorq
 and zfec (PyPI) for encoding and decoding, Intel's ISA-L for the matrix product. A call does the whole of its task: it
-begins with the bytes of a generation, or with packets in a buffer as they were received, and ends with the packets in a
-buffer, or with the bytes. GB/s are of payload (k x symbol size). Nobody else recodes.
+begins with the bytes of a generation, or with packets as they were received, and ends with the packets, or with the
+bytes. GB/s are of payload (k x symbol size). None of the others recodes.
 """
 
 from __future__ import annotations

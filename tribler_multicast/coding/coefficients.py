@@ -12,13 +12,13 @@ Lea and Flood 2014)::
     base = mix(seed + G)
     stream(b) = mix(b + 1 * G), mix(b + 2 * G), mix(b + 3 * G), ... each as 8 bytes, least significant byte first
 
-Parameters of a session: ``k`` (1 to 255), ``band`` (0 = k, or 1 to k) and ``density`` (1 to 256). The vector has k bytes.
-It is zero but for a window of ``band`` bytes, which begins at ``(base >> 32) mod k`` and goes round: byte j of the window
-is byte ``(begin + j) mod k`` of the vector. With band = k the window is the whole vector and begins at 0.
+Parameters of a session: ``k`` (1 to 255), ``band`` (0 = k, or 1 to k) and ``density`` (1 to 256). The vector has k
+bytes. It is zero but for a window of ``band`` bytes, which begins at ``(base >> 32) mod k`` and goes round: byte j of
+the window is byte ``(begin + j) mod k`` of the vector. With band = k the window is the whole vector and begins at 0.
 
 - density 256: byte j of the window is byte j of stream(base).
-- density below 256: byte j of the window is 0 unless byte j of stream(base ^ 0x5DEECE66D) is below ``density``. Else it is
-  byte j of stream(base), or 1 where that is 0. So ``density / 256`` of them are not zero, on average.
+- density below 256: byte j of the window is 0 unless byte j of stream(base ^ 0x5DEECE66D) is below ``density``. Else
+  it is byte j of stream(base), or 1 where that is 0. So ``density / 256`` of them are not zero, on average.
 
 A vector that comes out all zero gets a 1 at byte ``(base >> 32) mod k``.
 

@@ -5,11 +5,13 @@ GF(2^8) with polynomial 0x11B: the native code where it is there, else the stand
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from . import fallback
+
+if TYPE_CHECKING:
+    from .fallback_generation import Generation
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Anything with the buffer protocol, contiguous (``collections.abc.Buffer`` is of Python 3.12)."""
@@ -78,6 +80,17 @@ class Kernels(Protocol):
     def coefficients(self, seed: int, k: int, density: int, band: int, /) -> bytes:
         """
         The coefficient vector of a seed: see the module ``coefficients``.
+        """
+
+    def encode(self, out: Buffer, count: int, step: int, head: int, payload: int, first: int,  # noqa: PLR0913, PLR0917
+               source: Buffer, k: int, symbol_size: int, density: int, band: int, /) -> None:
+        """
+        Write packets of a generation: see ``fallback_generation.encode``.
+        """
+
+    def Generation(self, k: int, symbol_size: int, density: int, band: int, /) -> Generation:  # noqa: N802
+        """
+        Make the state of a generation at a receiver: see ``fallback_generation.Generation``.
         """
 
 

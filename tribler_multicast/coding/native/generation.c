@@ -216,12 +216,11 @@ static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, un
         const uint8_t inverse = gf_inverses[row[n]];
         row[n] = 1;
         kernels->scale(row, inverse, stride);
-        for (unsigned i = 0; i < count; i++) {
-            factors[i] = matrix[i * stride + n];
-            matrix[i * stride + n] = 0;
-        }
-        factors[n] = 0;
         memcpy(spare, row, stride);
+        for (unsigned i = 0; i < count; i++) {
+            factors[i] = i == n ? 0 : matrix[i * stride + n];
+            matrix[i * stride + n] &= i == n ? 255 : 0;
+        }
         kernels->update(matrix, stride, factors, count, spare, stride);
     }
     for (unsigned n = count; n-- > 0;)

@@ -538,7 +538,13 @@ static PyMethodDef methods[] = {
     {"recode", FAST(recode), METH_FASTCALL, "recode(out, count, step, head, body, seed, density, chosen)"},
     {NULL, NULL, 0, NULL}};
 
+static PyObject *get_symbols(PyObject *object, void *nothing)
+{
+    return PyMemoryView_FromObject(object);
+}
+
 static PyGetSetDef attributes[] = {
+    {"symbols", get_symbols, NULL, "All slots, read-only: k x symbol_size.", NULL},
     {"rank", get_rank, NULL, "How many independent packets are stored.", NULL},
     {"decoded", get_decoded, NULL, "Whether all symbols are there.", NULL},
     {"memory", get_memory, NULL, "Bytes in use.", NULL},
