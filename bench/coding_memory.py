@@ -1,13 +1,14 @@
 """
 What a decoder takes, as the system counts it: resident memory, C's included, each measured in a process of its own.
 
-    python -m bench.coding_memory complete|peak K SYMBOL_SIZE
+    python -m bench.coding_memory collected|decoded|peak K SYMBOL_SIZE
 
 prints one number: bytes over the bytes of the generation.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ from .common import HERE, BenchError, Report
 
 COMPLETE_BAR, PEAK_BAR = 1.3, 2.2
 """What was asked for: once complete, and at any time."""
+
+AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+"""For the C library: what is freed goes back to the system, so that it is not taken for what was there before."""
 
 HELD = 32_000_000
 """Bytes of generations that are held at once."""
@@ -45,9 +49,9 @@ def packets(code: Code, seed: int) -> bytearray:
     return made
 
 
-def complete(code: Code) -> float:
+def held(code: Code, decoded: bool) -> float:
     """
-    Hold many decoders that are decoded.
+    Hold many decoders that have all they need, and have decoded it or not.
     """
     received = packets(code, 1)
     count = max(1, HELD // code.generation_size)
@@ -56,7 +60,8 @@ def complete(code: Code) -> float:
     for number in range(count + 1):
         decoder = Decoder(code)
         decoder.add_batch(received, code.k + 4)
-        decoder.decode()
+        if decoded:
+            decoder.decode()
         made.append(decoder)
         if number == 0:  # what is only needed once
             before = measured("VmRSS")
@@ -84,14 +89,15 @@ def memory(report: Report) -> None:
 
     :raises BenchError: when a process fails.
     """
-    for k, size, what, bar in ((64, 1344, "complete", COMPLETE_BAR), (128, 1280, "complete", COMPLETE_BAR),
-                               (64, LARGE, "peak", PEAK_BAR), (64, 1344, "peak", PEAK_BAR)):
+    for what, k, size, bar in (("collected", 64, 1344, PEAK_BAR), ("decoded", 64, 1344, COMPLETE_BAR),
+                               ("decoded", 128, 1280, COMPLETE_BAR), ("peak", 64, LARGE, PEAK_BAR)):
         done = subprocess.run([sys.executable, "-m", "bench.coding_memory", what, str(k), str(size)], cwd=HERE.parent,
-                              capture_output=True, text=True, timeout=60, check=False)
+                              env={**os.environ, **AT_ONCE}, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise BenchError(f"memory: {done.stderr.strip().splitlines()[-1]}")
         report.row(f"memory of a decoder, {what}, k={k}, {size} bytes", float(done.stdout), "x generation", limit=bar)
 
 
 if __name__ == "__main__":
-    print({"complete": complete, "peak": peak}[sys.argv[1]](Code(int(sys.argv[2]), int(sys.argv[3]))))
+    asked = Code(int(sys.argv[2]), int(sys.argv[3]))
+    print(peak(asked) if sys.argv[1] == "peak" else held(asked, sys.argv[1] == "decoded"))

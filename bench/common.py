@@ -58,9 +58,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def interleaved(calls: Mapping[Name, Callable[[], object]], rounds: int, turn: float = 0.002,
                 inside: Callable[[Name], AbstractContextManager[object]] = contextlib.nullcontext) -> dict[Name, float]:
     """
-    Return how many seconds each of these calls takes: the median of so many rounds, in which they take turns.
-
-    What else the machine does meanwhile so disturbs all alike.
+    Return how many seconds of the processor each of these calls takes: the median of so many rounds, in which they take
+    turns. What else the machine does meanwhile so disturbs all alike, and little.
 
     :param turn: a call is repeated for about so many seconds in each turn, at least once.
     :param inside: makes for each name what its turn happens in; the time for that does not count.
@@ -69,18 +68,18 @@ def interleaved(calls: Mapping[Name, Callable[[], object]], rounds: int, turn: f
     for name, call in calls.items():
         with inside(name):
             call()
-            begin = time.perf_counter()
+            begin = time.process_time()
             call()
-            repeats[name] = min(10_000, max(1, round(turn / (time.perf_counter() - begin + 1e-9))))
+            repeats[name] = min(10_000, max(1, round(turn / (time.process_time() - begin + 1e-9))))
         times[name] = list[float]()
     for _ in range(rounds):
         for name, call in calls.items():
             numbers = itertools.repeat(None, repeats[name])
             with inside(name):
-                begin = time.perf_counter()
+                begin = time.process_time()
                 for _ in numbers:
                     call()
-                times[name].append((time.perf_counter() - begin) / repeats[name])
+                times[name].append((time.process_time() - begin) / repeats[name])
     return {name: statistics.median(found) for name, found in times.items()}
 
 
