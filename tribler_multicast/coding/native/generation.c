@@ -44,11 +44,19 @@ static unsigned find_free(const generation *self, unsigned wanted)
     return index;
 }
 
-static void gather(const generation *self, uint8_t *factors, unsigned column)
+/* The first column that is not zero, or k. */
+static unsigned find_pivot(const uint8_t *row, unsigned k)
 {
-    const uint8_t *entry = self->reduced + column;
-    for (unsigned row = 0; row < self->coded; row++, entry += self->stride)
-        factors[row] = *entry;
+    unsigned column = 0;
+    uint64_t word;
+    for (; column + 8 <= k; column += 8) {
+        memcpy(&word, row + column, 8);
+        if (word != 0)
+            break;
+    }
+    while (column < k && row[column] == 0)
+        column++;
+    return column;
 }
 
 /* Makes a new row of the reduced form from coefficients: subtracts the rows there are, and the new one from them. row has
@@ -57,17 +65,15 @@ static int reduce(generation *self, uint8_t *row)
 {
     const gf_kernels *kernels = self->kernels;
     uint8_t factors[MAX_SYMBOLS + 1];
-    unsigned pivot = 0;
+    unsigned pivot;
     for (unsigned n = 0; n < self->coded; n++)
         factors[n] = row[self->pivots[n]];
     kernels->combine(row, factors, self->reduced, self->stride, self->coded, self->stride);
-    while (pivot < self->k && row[pivot] == 0)
-        pivot++;
+    pivot = find_pivot(row, self->k);
     if (pivot == self->k)
         return 0;
     kernels->scale(row, gf_inverses[row[pivot]], self->stride);
-    gather(self, factors, pivot);
-    kernels->update(self->reduced, self->stride, factors, self->coded, row, self->stride);
+    kernels->update(self->reduced, self->stride, pivot, self->coded, row, self->stride);
     memcpy(self->reduced + self->coded * self->stride, row, self->stride);
     self->pivots[self->coded++] = (uint8_t)pivot;
     return 1;
@@ -84,10 +90,7 @@ static int drop_column(generation *self, unsigned column)
             uint8_t *last;
             memcpy(row, self->reduced + n * stride, stride);
             row[column] = 0;
-            unsigned any = 0;
-            for (unsigned i = 0; i < self->k; i++)
-                any |= row[i];
-            if (!any)
+            if (find_pivot(row, self->k) == self->k)
                 return 0;
             self->coded--;
             last = self->reduced + self->coded * stride;
@@ -201,7 +204,7 @@ void generation_vector(const generation *self, unsigned index, uint8_t *vector)
 /* Inverts a matrix in place (Gauss and Jordan), count rows of stride bytes. It has full rank. */
 static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, unsigned count)
 {
-    uint8_t swapped[MAX_SYMBOLS + 1], factors[MAX_SYMBOLS + 1], spare[256];
+    uint8_t swapped[MAX_SYMBOLS + 1], spare[256];
     for (unsigned n = 0; n < count; n++) {
         uint8_t *row = matrix + n * stride;
         unsigned other = n;
@@ -216,12 +219,11 @@ static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, un
         const uint8_t inverse = gf_inverses[row[n]];
         row[n] = 1;
         kernels->scale(row, inverse, stride);
+        /* In the column itself f becomes f * inverse = f ^ f * (inverse ^ 1). */
         memcpy(spare, row, stride);
-        for (unsigned i = 0; i < count; i++) {
-            factors[i] = i == n ? 0 : matrix[i * stride + n];
-            matrix[i * stride + n] &= i == n ? 255 : 0;
-        }
-        kernels->update(matrix, stride, factors, count, spare, stride);
+        spare[n] ^= 1;
+        kernels->update(matrix, stride, n, n, spare, stride);
+        kernels->update(row + stride, stride, n, count - n - 1, spare, stride);
     }
     for (unsigned n = count; n-- > 0;)
         if (swapped[n] != n)
@@ -277,15 +279,17 @@ static void solution(const generation *self, uint8_t *matrix, uint8_t *inverse)
             rows[count] = vector_of(self, i);
             slots[count++] = (uint8_t)i;
         }
+    if (self->systematic == 0) { /* M is all there is */
+        memcpy(matrix, self->vectors, count * self->stride);
+        invert(self->kernels, matrix, self->stride, count);
+        return;
+    }
     memset(inverse, 0, count * self->stride);
     for (unsigned n = 0; n < count; n++)
         for (unsigned m = 0; m < count; m++)
             inverse[n * self->stride + m] = rows[n][slots[m]];
     invert(self->kernels, inverse, self->stride, count);
-    if (self->systematic > 0)
-        self->kernels->product(outs, inverse, self->stride, count, count, rows, self->stride);
-    else
-        memset(matrix, 0, count * self->stride);
+    self->kernels->product(outs, inverse, self->stride, count, count, rows, self->stride);
     for (unsigned n = 0; n < count; n++)
         for (unsigned m = 0; m < count; m++)
             outs[n][slots[m]] = inverse[n * self->stride + m];

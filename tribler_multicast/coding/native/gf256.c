@@ -194,11 +194,11 @@ static void combine(uint8_t *target, const uint8_t *factors, const uint8_t *rows
             axpy(target, factors[i], rows + i * stride, size);
 }
 
-static void update(uint8_t *rows, size_t stride, const uint8_t *factors, size_t count, const uint8_t *row, size_t size)
+static void update(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row, size_t size)
 {
     for (size_t i = 0; i < count; i++)
-        if (factors[i] != 0)
-            axpy(rows + i * stride, factors[i], row, size);
+        if (rows[i * stride + column] != 0)
+            axpy(rows + i * stride, rows[i * stride + column], row, size);
 }
 
 const gf_kernels gf_portable = {"portable", axpy, scale, dots, product, combine, update};

@@ -34,8 +34,9 @@ typedef struct {
     /* target ^= sum over i of factors[i] * (rows + i * stride); size is a multiple of GF_ALIGN */
     void (*combine)(uint8_t *target, const uint8_t *factors, const uint8_t *rows, size_t stride, size_t count,
                     size_t size);
-    /* (rows + i * stride) ^= factors[i] * row; size is a multiple of GF_ALIGN */
-    void (*update)(uint8_t *rows, size_t stride, const uint8_t *factors, size_t count, const uint8_t *row, size_t size);
+    /* (rows + i * stride) ^= f * row, where f is (rows + i * stride)[column]; size is a multiple of GF_ALIGN. row may not be
+       one of them. */
+    void (*update)(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row, size_t size);
 } gf_kernels;
 
 /* The product of every two elements, and the inverse of each (0 for 0). */

@@ -95,14 +95,24 @@ TARGET static void NAME(combine)(uint8_t *target, const uint8_t *factors, const 
     }
 }
 
-TARGET static void NAME(update)(uint8_t *rows, size_t stride, const uint8_t *factors, size_t count, const uint8_t *row,
+/* GF_ALIGN bytes at a time: what is added stays in registers. */
+TARGET static void NAME(update)(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row,
                                 size_t size)
 {
-    for (size_t at = 0; at < size; at += WIDTH) {
-        const VECTOR source = LOAD(row + at);
-        for (size_t i = 0; i < count; i++) {
-            uint8_t *target = rows + i * stride + at;
-            STORE(target, XOR(LOAD(target), MULTIPLY(source, BROADCAST(factors[i]))));
+    enum { VECTORS = GF_ALIGN / WIDTH };
+    /* The part with the column comes last: it is where the factors are. */
+    const size_t last = column / GF_ALIGN * GF_ALIGN;
+    for (size_t done = 0; done < size; done += GF_ALIGN) {
+        const size_t at = done + GF_ALIGN == size ? last : done < last ? done : done + GF_ALIGN;
+        uint8_t *target = rows + at;
+        const uint8_t *factor = rows + column;
+        VECTOR source[VECTORS];
+        for (int v = 0; v < VECTORS; v++)
+            source[v] = LOAD(row + at + v * WIDTH);
+        for (size_t i = 0; i < count; i++, target += stride, factor += stride) {
+            const VECTOR f = BROADCAST(*factor);
+            for (int v = 0; v < VECTORS; v++)
+                STORE(target + v * WIDTH, XOR(LOAD(target + v * WIDTH), MULTIPLY(source[v], f)));
         }
     }
 }

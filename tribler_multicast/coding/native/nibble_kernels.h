@@ -100,15 +100,16 @@ TARGET static void NAME(combine)(uint8_t *target, const uint8_t *factors, const 
     }
 }
 
-TARGET static void NAME(update)(uint8_t *rows, size_t stride, const uint8_t *factors, size_t count, const uint8_t *row,
+TARGET static void NAME(update)(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row,
                                 size_t size)
 {
-    for (size_t at = 0; at < size; at += WIDTH) {
-        const VECTOR source = LOAD(row + at), low = LOW(source), high = HIGH(source);
-        for (size_t i = 0; i < count; i++) {
-            const uint8_t *nibbles = gf_nibbles[factors[i]];
-            uint8_t *target = rows + i * stride + at;
-            STORE(target, XOR(LOAD(target), XOR(LOOKUP(TABLE(nibbles), low), LOOKUP(TABLE(nibbles + 16), high))));
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *target = rows + i * stride;
+        const uint8_t *nibbles = gf_nibbles[target[column]];
+        const VECTOR lows = TABLE(nibbles), highs = TABLE(nibbles + 16);
+        for (size_t at = 0; at < size; at += WIDTH) {
+            const VECTOR source = LOAD(row + at);
+            STORE(target + at, XOR(LOAD(target + at), XOR(LOOKUP(lows, LOW(source)), LOOKUP(highs, HIGH(source)))));
         }
     }
 }
