@@ -53,5 +53,5 @@ lint:  ## ruff and mypy --strict
 	@$(VENV)/bin/mypy
 
 clean:  ## removes what make and the tests made: the next run starts afresh
-	@rm -rf .venv .venv.log build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv.log build dist *.egg-info tribler_multicast/coding/_native* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

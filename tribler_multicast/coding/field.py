@@ -100,6 +100,8 @@ def load() -> tuple[Kernels, str]:
     """
     try:
         native: Any = import_module("._native", __package__)
+    except ModuleNotFoundError:
+        return fallback, "it was not built when the package was installed"
     except ImportError as error:
         return fallback, f"{error}"
     if getattr(native, "VERSION", None) != VERSION:

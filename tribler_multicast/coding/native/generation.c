@@ -3,6 +3,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Memory at the beginning of a cache line; NULL when there is none. To be given back with give_back. */
+static uint8_t *take(size_t count, size_t size)
+{
+    const size_t extra = GF_ALIGN + sizeof(void *);
+    uint8_t *whole, *aligned;
+    if (size > (SIZE_MAX - extra) / count || (whole = malloc(count * size + extra)) == NULL)
+        return NULL;
+    aligned = whole + sizeof(void *);
+    aligned += (GF_ALIGN - (uintptr_t)aligned % GF_ALIGN) % GF_ALIGN;
+    memcpy(aligned - sizeof(void *), &whole, sizeof(void *));
+    return aligned;
+}
+
+static uint8_t *take_zeros(size_t count, size_t size)
+{
+    uint8_t *taken = take(count, size);
+    if (taken != NULL)
+        memset(taken, 0, count * size);
+    return taken;
+}
+
+static void give_back(uint8_t *aligned)
+{
+    void *whole;
+    if (aligned == NULL)
+        return;
+    memcpy(&whole, aligned - sizeof(void *), sizeof(void *));
+    free(whole);
+}
+
 int generation_create(generation *self, code parameters, size_t size)
 {
     memset(self, 0, sizeof *self);
@@ -12,15 +42,15 @@ int generation_create(generation *self, code parameters, size_t size)
     self->size = size;
     self->stride = (self->k + GF_ALIGN - 1) / GF_ALIGN * GF_ALIGN;
     memset(self->open, 255, self->k);
-    self->data = calloc(self->k, size);
+    self->data = take_zeros(self->k, size);
     return self->data != NULL;
 }
 
 void generation_destroy(generation *self)
 {
-    free(self->data);
-    free(self->vectors);
-    free(self->reduced);
+    give_back(self->data);
+    give_back(self->vectors);
+    give_back(self->reduced);
     memset(self, 0, sizeof *self);
 }
 
@@ -86,7 +116,7 @@ static int drop_column(generation *self, unsigned column)
     const size_t stride = self->stride;
     for (unsigned n = 0; n < self->coded; n++)
         if (self->pivots[n] == column) {
-            uint8_t row[256];
+            uint8_t row[256] GF_ALIGNED;
             uint8_t *last;
             memcpy(row, self->reduced + n * stride, stride);
             row[column] = 0;
@@ -127,15 +157,15 @@ int generation_add_symbol(generation *self, unsigned index, const uint8_t *paylo
 static int make_matrices(generation *self)
 {
     if (self->vectors == NULL)
-        self->vectors = calloc(self->k, self->stride);
+        self->vectors = take_zeros(self->k, self->stride);
     if (self->reduced == NULL)
-        self->reduced = calloc(self->k, self->stride);
+        self->reduced = take(self->k, self->stride);
     return self->vectors != NULL && self->reduced != NULL;
 }
 
 int generation_add_vector(generation *self, const uint8_t *vector, const uint8_t *payload, uint32_t tag)
 {
-    uint8_t row[256];
+    uint8_t row[256] GF_ALIGNED;
     unsigned index;
     if (self->systematic + self->coded == self->k)
         return 0;
@@ -165,7 +195,7 @@ int generation_add_number(generation *self, uint32_t number, const uint8_t *payl
 
 int generation_rebuild(generation *self)
 {
-    uint8_t row[256];
+    uint8_t row[256] GF_ALIGNED;
     self->systematic = self->coded = 0;
     for (unsigned i = 0; i < self->k; i++) {
         self->systematic += self->states[i] == SLOT_SYSTEMATIC;
@@ -204,7 +234,7 @@ void generation_vector(const generation *self, unsigned index, uint8_t *vector)
 /* Inverts a matrix in place (Gauss and Jordan), count rows of stride bytes. It has full rank. */
 static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, unsigned count)
 {
-    uint8_t swapped[MAX_SYMBOLS + 1], spare[256];
+    uint8_t swapped[MAX_SYMBOLS + 1], spare[256] GF_ALIGNED;
     for (unsigned n = 0; n < count; n++) {
         uint8_t *row = matrix + n * stride;
         unsigned other = n;
@@ -238,11 +268,19 @@ static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, un
    first-level cache, so that what is written is the only thing held twice. 0 when there is no memory. */
 #define STRIP 192u
 
+/* Short copies of whole cache lines, without a call for each. */
+static void copy(uint8_t *target, const uint8_t *source, size_t size)
+{
+    for (; size >= 64; size -= 64, target += 64, source += 64)
+        memcpy(target, source, 64);
+    memcpy(target, source, size);
+}
+
 static int transform(generation *self, const uint8_t *matrix)
 {
     const uint8_t *sources[MAX_SYMBOLS + 1];
     uint8_t *outs[MAX_SYMBOLS + 1], *targets[MAX_SYMBOLS + 1];
-    uint8_t *scratch = malloc((size_t)self->coded * 2 * STRIP);
+    uint8_t *scratch = take(self->coded, 2 * STRIP);
     size_t width;
     unsigned count = 0;
     if (scratch == NULL)
@@ -259,9 +297,9 @@ static int transform(generation *self, const uint8_t *matrix)
             sources[i] = slot(self, i) + at;
         self->kernels->product(outs, matrix, self->stride, count, self->k, sources, width);
         for (unsigned n = 0; n < count; n++)
-            memcpy(targets[n] + at, outs[n], width);
+            copy(targets[n] + at, outs[n], width);
     }
-    free(scratch);
+    give_back(scratch);
     return 1;
 }
 
@@ -301,18 +339,18 @@ int generation_decode(generation *self)
     if (self->decoded)
         return 1;
     if (self->coded > 0) {
-        uint8_t *inverse = malloc(self->coded * self->stride);
+        uint8_t *inverse = take(self->coded, self->stride);
         /* The reduced form has done its work; it makes room for the matrix. */
         done = inverse != NULL;
         if (done) {
             solution(self, self->reduced, inverse);
             done = transform(self, self->reduced);
         }
-        free(inverse);
+        give_back(inverse);
         if (!done)
             return generation_rebuild(self) && 0;
     }
-    free(self->reduced);
+    give_back(self->reduced);
     self->reduced = NULL;
     self->decoded = 1;
     return 1;
@@ -369,7 +407,7 @@ int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *ou
         }
     if (used == 0)
         return 0;
-    if ((scratch = malloc(BATCH * self->stride)) == NULL)
+    if ((scratch = take(BATCH, self->stride)) == NULL)
         return -1;
     for (size_t done = 0; done < count; done += BATCH) {
         const size_t batch = count - done < BATCH ? count - done : BATCH;
@@ -391,6 +429,6 @@ int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *ou
         }
         self->kernels->product(payloads, matrix, 256, batch, used, sources, self->size);
     }
-    free(scratch);
+    give_back(scratch);
     return 1;
 }

@@ -5,7 +5,7 @@
 
 uint8_t gf_products[256][256];
 uint8_t gf_inverses[256];
-uint8_t gf_nibbles[256][32];
+uint8_t gf_nibbles[256][32] GF_ALIGNED;
 const gf_kernels *gf_available[8];
 const gf_kernels *gf_current;
 

@@ -1,4 +1,4 @@
-/* Covers a matrix product with tiles. Included where a kernel NAME(tile) is defined; see gfni_kernels.h.
+/* Covers a matrix product with tiles: 4 <= ROWS <= 6, COLUMNS <= 4. Included where a kernel NAME(tile) is defined; see gfni_kernels.h.
 
    A strip of some vectors of all sources stays in the first-level cache while all rows pass over it. What is left of a row
    is done with a vector that overlaps the one before: it calculates the same bytes again. */
@@ -13,6 +13,8 @@ TARGET GF_INLINE void NAME(strip)(uint8_t *const *outs, const uint8_t *matrix, s
         switch (share) {
 #if ROWS >= 6
         case 6: NAME(tile)(outs + i, factors, stride, columns, sources, at, 6, width); break;
+#endif
+#if ROWS >= 5
         case 5: NAME(tile)(outs + i, factors, stride, columns, sources, at, 5, width); break;
 #endif
         case 4: NAME(tile)(outs + i, factors, stride, columns, sources, at, 4, width); break;
