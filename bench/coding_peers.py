@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from tribler_multicast.coding import field
 
 from .common import BenchError
 
@@ -36,7 +39,7 @@ class Task:
     """encode, recode, decode or product"""
     k: int
     size: int
-    data: bytes = field(repr=False)
+    data: bytes = dataclasses.field(repr=False)
     loss: float = 1.0
     """Which part of the source symbols does not arrive; 1 is "all coded"."""
 
@@ -171,6 +174,8 @@ class Isal:
     """
 
     name = "ISA-L"
+    function = "ec_encode_data"
+    """As its users call it: it chooses by what the processor has, AVX-512 first."""
 
     def __init__(self) -> None:
         """
@@ -183,6 +188,9 @@ class Isal:
             raise Missing("ISA-L is not installed (apt-get install libisal2)")
         self.library: Any = ctypes.CDLL(found)
         self.version = found
+        if not hasattr(self.library, self.function):
+            raise Missing(f"{found} has no {self.function}")
+        self.multiply = getattr(self.library, self.function)
 
     def call(self, task: Task) -> Call:
         """
@@ -202,10 +210,29 @@ class Isal:
         arguments = (size, k, k, tables, pointers(*map(ctypes.addressof, sources)),
                      pointers(*map(ctypes.addressof, outputs)))
         keep = (sources, outputs)
-        return lambda: (keep, self.library.ec_encode_data(*arguments))[1]
+        return lambda: (keep, self.multiply(*arguments))[1]
 
 
-def peers(kinds: tuple[type, ...] = (Raptorq, Zfec, Isal)) -> tuple[list[Any], list[str]]:
+class IsalAvx2(Isal):
+    """
+    ISA-L made to use AVX2: beside our own AVX2.
+    """
+
+    name = "ISA-L with AVX2"
+    function = "ec_encode_data_avx2"
+
+    def __init__(self) -> None:
+        """
+        Find it.
+
+        :raises Missing: when it is not there, or this processor has no AVX2.
+        """
+        super().__init__()
+        if "avx2" not in field.paths():
+            raise Missing("ISA-L with AVX2: this processor has none, or there is no native code to tell")
+
+
+def peers(kinds: tuple[type, ...] = (Raptorq, Zfec, Isal, IsalAvx2)) -> tuple[list[Any], list[str]]:
     """
     Get those that are here, and one line for each that is not.
     """

@@ -102,10 +102,11 @@ def test_coding_compares_every_path_with_what_is_installed() -> None:
             assert found[f"k=16 {task}: {path}"]["value"] > 0, path
     assert 1 <= found["memory of a decoder, decoded, k=64, 1344 bytes"]["value"] < 2
     assert found["Python, 64 packets in a call, from buffer to symbols"]["unit"] == "ns/packet"
-    names = {"raptorq": "k=16 encode", "zfec": "k=16 encode", "ISA-L": "k=16 product"}
+    names = {"raptorq": "k=16 encode", "zfec": "k=16 encode", "ISA-L": "k=16 product",
+             "ISA-L with AVX2": "k=16 product"}
     for name in document["details"]["others"]:
         assert document["details"][names[name]][name] > 0, name
-    assert len(document["details"]["others"]) + len(document["details"]["missing"]) == 3
+    assert len(document["details"]["others"]) + len(document["details"]["missing"]) == 4
 
 
 def test_coding_says_which_of_the_others_are_missing() -> None:
