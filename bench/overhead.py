@@ -10,6 +10,7 @@ relays      source, one or two relays, receiver; each link loses packets. In a s
             what it had when the step began, unless the next already has as high a rank ("gated")
 receivers   source to N receivers by multicast, each loses packets of its own; the source goes on until all are complete
 densities   fewer coefficients that are not zero, or only a band of them: after a systematic pass with loss, and without
+sizes       what the source must send until the last of N receivers is complete, over k / (1 - loss), by generation size
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from .common import Report, main, say
 DIRECT_BAR, RELAYS_BAR = 0.02, 0.3
 """Percent of k asked for: direct, and through two relays."""
 
-PARTS = ("direct", "relays", "receivers", "densities")
+PARTS = ("direct", "relays", "receivers", "densities", "sizes")
+
+SIZES, CROWDS, LOSS = (16, 32, 64, 128, 255), (1, 4, 16, 64), 0.1
+"""Generation sizes and numbers of receivers for the last part, and the loss of each."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +70,28 @@ class Setting:
                        seed=random.randrange(self.k, MAX_NUMBER))
 
 
-def direct(setting: Setting, random: Random) -> list[int]:
+def multicast(setting: Setting, random: Random) -> tuple[list[Decoder], int]:
     """
-    Send to some receivers until the last is complete. Return the extra packets of each, until it was.
+    Send to some receivers until the last is complete. Return them, and how many packets were sent.
     """
     encoder = setting.encoder(random)
     receivers = [Decoder(setting.code) for _ in range(setting.receivers)]
-    open_ones = receivers
+    open_ones, sent = receivers, 0
     while open_ones:
         number, payload = encoder.encode()
+        sent += 1
         for receiver in open_ones:
             if random.random() >= setting.loss:
                 receiver.add(number, payload)
         open_ones = [receiver for receiver in open_ones if not receiver.complete]
-    return [receiver.received - setting.k for receiver in receivers]
+    return receivers, sent
+
+
+def direct(setting: Setting, random: Random) -> list[int]:
+    """
+    Send without relays. Return the extra packets of each receiver, until it was complete.
+    """
+    return [receiver.received - setting.k for receiver in multicast(setting, random)[0]]
 
 
 def relayed(setting: Setting, random: Random) -> list[int]:
@@ -137,6 +149,19 @@ def settings(part: str, k: int) -> list[tuple[str, Setting, float | None, int]]:
     return made
 
 
+def sizes(report: Report, options: argparse.Namespace) -> None:
+    """
+    Add the rows on generation sizes.
+    """
+    for receivers in CROWDS:
+        for k in SIZES:
+            setting = Setting(k, systematic=True, loss=LOSS, receivers=receivers)
+            random = Random(options.seed)
+            generations = max(10, options.generations // (receivers * 4))
+            sent = statistics.fmean(multicast(setting, random)[1] for _ in range(generations))
+            report.row(f"k={k} {receivers} receivers, {LOSS:.0%} loss: sent", sent * (1 - LOSS) / k, "x k / (1 - loss)")
+
+
 def bench(options: argparse.Namespace) -> Report:
     """
     Simulate it all.
@@ -144,6 +169,9 @@ def bench(options: argparse.Namespace) -> Report:
     report = Report("overhead")
     for part in options.only or PARTS:
         say(f"overhead: {part}")
+        if part == "sizes":
+            sizes(report, options)
+            continue
         for name, setting, bar, share in settings(part, options.k):
             generations = max(10, options.generations // share)
             mean, touched, most = extra(setting, generations, Random(options.seed))

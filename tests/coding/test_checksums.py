@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.coding_paths import all_paths, calculating
 from tribler_multicast.coding import field
 from tribler_multicast.coding.checksums import (
     ALONE,
@@ -27,55 +28,21 @@ from tribler_multicast.coding.checksums import (
 )
 from tribler_multicast.coding.coefficients import MAX_SYMBOLS
 
+from .generation import Generation
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADER = 44
 
 
-@pytest.fixture(params=field.paths(), autouse=True)
+@pytest.fixture(params=all_paths(), autouse=True)
 def path(request: pytest.FixtureRequest) -> Iterator[str]:
     """
-    Every instruction-set path that this machine has.
+    Every instruction-set path that this machine has, and the standard library.
     """
-    before = field.path()
-    field.use(request.param)
-    yield request.param
-    field.use(before)
-
-
-class Generation:
-    """
-    A generation, who checks it, and packets of it.
-    """
-
-    def __init__(self, k: int = 8, size: int = 100, seed: int = 1) -> None:
-        self.random = Random(seed)
-        self.k, self.size = k, size
-        self.key = self.random.randbytes(KEY_SIZE)
-        self.symbols = self.random.randbytes(k * size)
-        self.functionals = Functionals(self.key, size)
-        self.verifier = Verifier(self.functionals, self.functionals.checksums(self.symbols), self.random.randbytes)
-
-    def coded(self, count: int) -> tuple[bytearray, bytearray]:
-        """
-        Make coefficients and payloads of coded packets.
-        """
-        return self.combined(self.random.randbytes(count * self.k), self.symbols, self.k)
-
-    def recoded(self, coefficients: bytes | bytearray, payloads: bytes | bytearray,
-                count: int) -> tuple[bytearray, bytearray]:
-        """
-        Combine packets into others.
-        """
-        n = len(payloads) // self.size
-        mixing = self.random.randbytes(count * n)
-        return self.combined(mixing, coefficients, n, self.k)[1], self.combined(mixing, payloads, n)[1]
-
-    def combined(self, matrix: bytes, rows: bytes | bytearray, n: int, size: int = 0) -> tuple[bytearray, bytearray]:
-        out = bytearray(len(matrix) // n * (size or self.size))
-        field.product(out, matrix, len(matrix) // n, n, rows, size or self.size)
-        return bytearray(matrix), out
+    with calculating(request.param):
+        yield request.param
 
 
 def spoiled(data: bytes | bytearray, at: int, change: int = 1) -> bytes:
@@ -87,7 +54,7 @@ def spoiled(data: bytes | bytearray, at: int, change: int = 1) -> bytes:
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 150), st.integers(0, 2**32))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(SHAPES, st.integers(1, 20))
 def test_packets_pass_alone_together_and_recoded(shape: tuple[int, int, int], count: int) -> None:
     generation = Generation(*shape)
@@ -98,7 +65,7 @@ def test_packets_pass_alone_together_and_recoded(shape: tuple[int, int, int], co
         assert generation.verifier.verify(coefficients[:generation.k], payloads[:generation.size])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SHAPES, st.integers(1, 255), st.data())
 def test_one_changed_byte_is_caught(shape: tuple[int, int, int], change: int, data: st.DataObject) -> None:
     generation = Generation(*shape)
@@ -112,7 +79,7 @@ def test_one_changed_byte_is_caught(shape: tuple[int, int, int], change: int, da
         assert not generation.verifier.verify(coefficients, spoiled(payload, at - generation.k, change))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(1, 60), st.data())
 def test_exactly_the_bad_ones_of_a_batch_are_named(count: int, data: st.DataObject) -> None:
     generation = Generation(6, 40, data.draw(st.integers(0, 2**32)))
