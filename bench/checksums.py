@@ -88,10 +88,18 @@ def speeds(report: Report, options: argparse.Namespace) -> None:
     packets = Packets(options.k, options.packets, Random(1))
     places, verifier, n = packets.places(), packets.verifier, packets.count
     one = packets.coefficients[:packets.k], packets.payloads[:packets.size]
+    spoilt = []
+    for bad in ([n // 3], range(n)):
+        other = Packets(options.k, n, Random(1))
+        for number in bad:
+            other.change(number, Random(number))
+        spoilt.append((other.verifier, other.places()))
     calls: dict[str, tuple[Callable[[], object], int]] = {
         "each of a batch": (lambda: verifier.verify_each(*places), n),
         "a batch at once": (lambda: verifier.verify_batch(*places), n),
         "name the bad ones, none is": (lambda: verifier.bad_packets(*places), n),
+        "name the bad ones, one is": (lambda: spoilt[0][0].bad_packets(*spoilt[0][1]), n),
+        "name the bad ones, all are": (lambda: spoilt[1][0].bad_packets(*spoilt[1][1]), n),
         "one in a call": (lambda: verifier.verify(*one), 1),
         "made by the source, per symbol": (lambda: packets.functionals.checksums(packets.symbols), packets.k),
     }

@@ -3,7 +3,7 @@ What one functional and one random combination let pass is what the derivation s
 """
 from __future__ import annotations
 
-from tribler_multicast.coding.checksums import ALONE, FUNCTIONALS, ROUNDS, Rows, Verifier
+from tribler_multicast.coding.checksums import FEW, FUNCTIONALS, ROUNDS, Rows, Verifier
 
 from .generation import Generation
 
@@ -18,7 +18,7 @@ def test_a_functional_lets_one_in_256_bad_packets_pass() -> None:
 
 def test_a_round_lets_one_in_256_batches_with_a_bad_packet_pass() -> None:
     generation, passed = Generation(4, 12), 0
-    coefficients, payloads = generation.coded(ALONE + 1)
+    coefficients, payloads = generation.coded(FEW + 1)
     payloads[25] ^= 1
     checksums = generation.functionals.checksums(generation.symbols)
     verifier = Verifier(generation.functionals, checksums,
