@@ -30,10 +30,11 @@ def write(file: Path, results: list[list[object]], **more: object) -> None:
     new.rename(file)
 
 
-def keeper(machine: Machine, file: Path, results: list[list[object]], **settings: object) -> Node:
+def keeper(machine: Machine, file: Path, results: list[list[object]], hashing: dict[str, float] | None = None,
+           **settings: object) -> Node:
     """Start a node that has things, and BitTorrent at a port of its own."""
     address = machine.interfaces["eth0"].ipv4
-    write(file, results, libtorrent=[[address, 6881], ["8.8.8.8", 6881]])
+    write(file, results, libtorrent=[[address, 6881], ["8.8.8.8", 6881]], hashing=hashing or {})
     return machine.node(program=(str(CATALOGUE_NODE), str(file)), **settings)
 
 
