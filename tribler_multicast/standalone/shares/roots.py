@@ -306,4 +306,4 @@ def folders_of(paths: Iterable[Path]) -> tuple[bytes, ...]:
     """
     Get paths as they are compared with those in the index.
     """
-    return tuple(os.fsencode(os.path.abspath(path)) for path in paths)
+    return tuple(true_path(path) for path in paths)
