@@ -319,7 +319,7 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
             elif percent != told and percent % 10 == 0:
                 print(line, file=sys.stderr, flush=True)  # noqa: T201
             told = percent
-            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] in ("downloading", "paused")):
+            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] == "paused"):
                 return dict(each)
             time.sleep(LOOK)
     finally:
