@@ -28,6 +28,7 @@ from tribler_multicast.control.messages import (
     Stop,
     Stopped,
     Subscribe,
+    Subscribed,
     Unsubscribe,
     Watch,
     Withdraw,
@@ -213,9 +214,9 @@ async def test_a_new_episode_is_told_downloaded_from_a_neighbour_and_there(open_
         with b.connect() as user, b.connect() as every, b.connect() as other:
             await user.commands.put(Subscribe(server.url))
             await every.commands.put(Subscribe())
+            assert isinstance(await next_event(user), Subscribed)
             feeds = b.control.parts.feeds
             assert feeds is not None
-            await until(feeds.list)
             server.add("Episode 1", output.read_bytes())
             [feed] = feeds.list()
             await feeds.check(feed.id)
@@ -247,7 +248,7 @@ async def test_episodes_that_were_begun_before_are_followed_too(open_a: OpenNode
             await until(torrents.status)
         with b.connect() as user:
             await user.commands.put(Subscribe(server.url))
-            assert isinstance(await next_event(user), Progress)
+            assert [type(await next_event(user)) for _ in range(2)] == [Subscribed, Progress]
             a = await open_a("a")  # who has it
             with a.connect() as seeder:
                 await closing(seeder, MakeTorrent(str(film)), Done)

@@ -59,6 +59,7 @@ def film(tmp_path: Path) -> Path:
 
 
 async def test_without_bittorrent_and_feeds_one_line_says_so(api: Api, film: Path) -> None:
+    api.assembly.client.torrents = None
     assert await api.refused("POST", TORRENTS, json={"path": str(film)}) == NO_BITTORRENT
     assert await api.refused("GET", DOWNLOADS) == NO_BITTORRENT
     assert await api.refused("DELETE", f"{DOWNLOADS}/{NOBODY}") == NO_BITTORRENT

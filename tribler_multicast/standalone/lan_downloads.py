@@ -1,8 +1,8 @@
 """
 LAN direct download: what is downloaded here is tried at the local nodes too, whatever trackers and DHT say.
 
-Whom it is tried at learns its infohash, as by local service discovery (BEP 14), but only from a verified node, at its
-own address, and only one that this node talks with at all (setting `policy`).
+Never what is private (BEP 27). Whom it is tried at learns its infohash, as by local service discovery (BEP 14), but
+only a verified node, at its own address, and one that this node talks with at all (setting `policy`).
 """
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class LanDownloads:
         """
         Try a download that wants data at the nodes it was not tried at of late.
         """
-        if status.state not in UNFINISHED:
+        if status.state not in UNFINISHED or status.private:
             self._tried.pop(status.infohash, None)
             return
         now = asyncio.get_running_loop().time()
