@@ -4,8 +4,10 @@ Feeds with a real store and a real web server, and a BitTorrent that only rememb
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from tribler_multicast.client import ClientError
     from tribler_multicast.feeds.model import FeedItem
+    from tribler_multicast.torrents import Torrents
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Downloads:
         self.begun.append(infohash)
         return infohash
 
-    def __call__(self) -> Any:
+    def __call__(self) -> Torrents | None:
         return None if self.absent else self
 
 
@@ -57,10 +60,13 @@ class Node:
         # Days between two looks: what happens in a test happens because the test asks for it.
         self.options = Settings({"feed_interval": 10080.0, "interfaces": ["lo"], **settings})
         self.told: list[FeedItem] = []
+        # Seconds by which the clock of feeds is ahead.
+        self.ahead = 0.0
 
     async def start(self) -> Feeds:
         self.feeds = Feeds(self.folder, self.downloads, self.options)
-        self.feeds._items.lot = lambda: 0.5
+        self.feeds._items.lot = self.feeds._publisher.lot = lambda: 0.5
+        self.feeds._items.clock = self.feeds._publisher.clock = lambda: time.time() + self.ahead
         self.feeds.subscribe(self.told.append)
         await self.feeds.start()
         return self.feeds
@@ -87,6 +93,13 @@ async def refusal(call: Awaitable[object]) -> tuple[int, str]:
     assert line.isprintable()
     assert len(line) < 300
     return caught.value.status, line
+
+
+def free_port() -> int:
+    """Get a port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ def test_an_atom_feed_is_read() -> None:
     feed = parse_feed(b'<feed xmlns="http://www.w3.org/2005/Atom"><title type="text">Atom</title><entry>'
                       b'<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">A <b>bold</b> title</div></title>'
                       b'<id>tag:1</id><updated>2026-04-05T10:00:00Z</updated><link href="/page"/>'
-                      b'<link rel="enclosure" type="application/x-bittorrent" href="a.torrent"/></entry></feed>', URL, NOW)
+                      b'<link rel="enclosure" type="application/x-bittorrent" href="a.torrent"/></entry></feed>',
+                      URL, NOW)
     assert feed.title == "Atom"
     assert [(found.title, found.source, found.link, found.published) for found in feed.items] == [
         ("A bold title", "http://user:secret@feeds.example/programme/a.torrent", "http://feeds.example/page",
@@ -71,8 +72,8 @@ def test_an_atom_feed_is_read() -> None:
      f"magnet:?xt=urn:btih:{HASH}"),
     (f'<t:magnetURI xmlns:t="http://xmlns.ezrss.it/0.1/"><![CDATA[magnet:?xt=urn:btih:{HASH}]]></t:magnetURI>',
      f"magnet:?xt=urn:btih:{HASH}"),
-    ('<m:group xmlns:m="http://search.yahoo.com/mrss/"><m:content type="application/x-bittorrent" url="http://h/m"/>'
-     "</m:group>", "http://h/m"),
+    (('<m:group xmlns:m="http://search.yahoo.com/mrss/"><m:content type="application/x-bittorrent" url="http://h/m"/>'
+      "</m:group>"), "http://h/m"),
     (enclosure("a b.torrent"), "http://user:secret@feeds.example/programme/a%20b.torrent"),
     (enclosure("ftp://h/a.torrent") + "<link>http://h/b.torrent</link>", "http://h/b.torrent"),
 ])
@@ -121,14 +122,15 @@ def test_a_missing_title_is_made_of_the_link() -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [
     ("Wed, 05 Apr 2090 10:00:00 GMT", NOW), ("2026-04-05T12:00:00+02:00", 1775383200.0), ("2026-04-05", 1775347200.0),
-    ("yesterday", None), ("9" * 5000, None), ("Mon, 99 Abc 99999 99:99:99 +9999", None), ("0001-01-01T00:00:00Z", None)])
+    ("yesterday", None), ("9" * 5000, None), ("Mon, 99 Abc 99999 99:99:99 +9999", None),
+    ("0001-01-01T00:00:00Z", None)])
 def test_dates_are_never_in_the_future_and_never_trusted(text: str, seconds: float | None) -> None:
     assert item(f"<pubDate>{text}</pubDate>" + enclosure("http://h/1")).published == seconds
 
 
 def test_the_title_of_the_feeds_image_is_not_its_own() -> None:
-    feed = parse_feed(b'<rss version="2.0"><channel><image><title>logo</title></image><title>Feed</title><ttl> 60 </ttl>'
-                      b"</channel></rss>", URL, NOW)
+    feed = parse_feed(b'<rss version="2.0"><channel><image><title>logo</title></image><title>Feed</title>'
+                      b"<ttl> 60 </ttl></channel></rss>", URL, NOW)
     assert (feed.title, feed.ttl) == ("Feed", 3600.0)
 
 
@@ -179,7 +181,8 @@ ENTITIES = "".join(f'<!ENTITY e{number} "{10 * f"&e{number - 1};"}">' for number
     (b'<!DOCTYPE rss SYSTEM "http://127.0.0.1/evil.dtd"><rss/>', "has a DTD or entities, which are refused"),
     (b"<rss><channel>" + 100 * b"<a>", "has elements more than 64 deep"),
     (b"<rss><channel>" + 1_000_000 * b"<a/>", "has more than 200,000 elements"),
-    (b"<rss " + b" ".join(b'a%d="x"' % number for number in range(9000)) + b"/>", "has a tag of more than 65,536 bytes"),
+    (b"<rss " + b" ".join(b'a%d="x"' % number for number in range(9000)) + b"/>",
+     "has a tag of more than 65,536 bytes"),
 ])
 def test_what_is_no_feed_or_not_to_be_trusted_is_refused_in_one_line(data: bytes, line: str) -> None:
     start = time.monotonic()

@@ -76,15 +76,15 @@ async def test_items_that_came_together_are_begun_in_the_order_in_which_they_cam
     assert node.downloads.begun == [ONE[0], TWO[0], THREE[0]]
 
 
-async def test_a_feed_is_looked_at_by_itself_when_it_is_time(tmp_path: Path, server: WebServer) -> None:
-    node = Node(tmp_path / "feeds", feed_interval=0.05)
-    await node.start()
+async def test_a_feed_is_looked_at_by_itself_when_it_is_time(node: Node, server: WebServer) -> None:
     await subscribed(node, server)
-    node.options.update({"feed_interval": 0.05})
     server.add("new", ONE[1])
-    await until(lambda: node.told, 5.0)
+    node.ahead = only(node).next_check - time.time() - 0.2
+    node.feeds._subscriptions._wake.set()
+    await asyncio.sleep(0.1)
+    assert node.told == []
+    await until(lambda: node.told, 2.0)
     assert node.downloads.begun == [ONE[0]]
-    await node.feeds.close()
 
 
 async def test_a_shorter_interval_counts_at_once(node: Node, server: WebServer) -> None:
@@ -180,8 +180,7 @@ async def test_an_item_that_gets_its_torrent_later_is_new_then(node: Node, serve
     assert node.downloads.begun == [ONE[0]]
 
 
-async def test_a_torrent_that_can_not_be_fetched_yet_is_tried_again(node: Node, server: WebServer,
-                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_torrent_that_can_not_be_fetched_yet_is_tried_again(node: Node, server: WebServer) -> None:
     feed = await subscribed(node, server)
     item = server.add("late", ONE[1])
     path = item.enclosure.removeprefix(server.base)
@@ -194,8 +193,7 @@ async def test_a_torrent_that_can_not_be_fetched_yet_is_tried_again(node: Node, 
     server.files[path] = ONE[1]
     await node.feeds.check(feed)
     assert node.told == []  # not before its time
-    clock = time.time
-    monkeypatch.setattr(node.feeds._items, "clock", lambda: clock() + 2 * MINUTE)
+    node.ahead = 2 * MINUTE
     await node.feeds.check(feed)
     assert node.downloads.begun == [ONE[0]]
     assert (only(node).waiting, only(node).error) == (0, "")
@@ -205,11 +203,9 @@ async def test_tries_end_and_that_is_told(node: Node, server: WebServer) -> None
     feed = await subscribed(node, server)
     item = server.add("gone", ONE[1])
     server.files.clear()
-    now = time.time()
     for _ in range(MAX_ITEM_TRIES):
-        node.feeds._items.clock = lambda: now
         await node.feeds.check(feed)
-        now += 12 * HOUR
+        node.ahead += 12 * HOUR
     assert node.told == [FeedItem(feed, "gone", "", error=f"{item.enclosure} answers 404 Not Found")]
     assert server.requests[item.enclosure.removeprefix(server.base)] == MAX_ITEM_TRIES
     assert only(node).waiting == 0
@@ -241,8 +237,7 @@ async def test_what_the_client_refuses_is_given_up_and_what_it_can_not_now_waits
     node.downloads.fail = ClientError("the disk is full", 503)
     await node.feeds.check(feed)
     assert (only(node).waiting, only(node).error) == (1, "an item waits: the disk is full")
-    now = time.time() + HOUR
-    node.feeds._items.clock = lambda: now
+    node.ahead = HOUR
     node.downloads.fail = ClientError("this torrent is damaged", 422)
     await node.feeds.check(feed)
     assert [told.error for told in node.told] == ["this torrent is damaged"]
@@ -259,6 +254,20 @@ async def test_without_bittorrent_items_wait_for_it(node: Node, server: WebServe
     await node.restart()
     await until(lambda: node.told)
     assert node.downloads.begun == [ONE[0]]
+
+
+async def test_without_its_library_items_wait_for_it_too(node: Node, server: WebServer) -> None:
+    node.downloads.fail = ClientError("BitTorrent needs libtorrent", 501)
+    feed = await subscribed(node, server)
+    server.add("one", ONE[1])
+    for _ in range(MAX_ITEM_TRIES + 1):
+        await node.feeds.check(feed)
+        node.ahead += HOUR
+    assert (only(node).waiting, only(node).error) == (1, "new items wait: BitTorrent needs libtorrent")
+    node.downloads.fail = None
+    await node.feeds.check(feed)
+    assert node.downloads.begun == [ONE[0]]
+    assert server.requests[server.items[0].enclosure.removeprefix(server.base)] == 1
 
 
 async def test_a_feed_that_fails_is_tried_again_later_and_later(node: Node, server: WebServer) -> None:
@@ -294,7 +303,8 @@ async def test_retry_after_is_heeded(node: Node, server: WebServer) -> None:
     (b"<!DOCTYPE html><p>", "text/html", "is a web page, not a feed"),
     (b'{"a": 1}', "application/json", "is JSON, not a feed"),
     (b"\x89PNG", "image/png", "is 'image/png'"),
-    (b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><rss/>', "text/xml", "has a DTD or entities, which are refused"),
+    (b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><rss/>', "text/xml",
+     "has a DTD or entities, which are refused"),
     (bytes(5_000_000), "text/xml", "is larger than 4,194,304 bytes"),
     (ONE[1], "application/x-bittorrent", "is a .torrent file, not a feed")])
 async def test_a_hostile_feed_is_refused_in_one_line_and_changes_nothing(node: Node, server: WebServer, body: bytes,
@@ -425,10 +435,8 @@ async def test_a_flood_of_items_is_begun_a_hundred_a_day(node: Node, server: Web
     await node.feeds.check(feed)
     assert [int(infohash.hex()) for infohash in node.downloads.begun] == [1, 2, 3]
     assert (only(node).waiting, only(node).error) == (2, "more than 3 new items in a day: the others wait")
-    now = time.time()
     for _ in range(4):
-        now += 25 * HOUR
-        monkeypatch.setattr(node.feeds._items, "clock", lambda: now)
+        node.ahead += 25 * HOUR
         await node.feeds.check(feed)
     assert [int(infohash.hex()) for infohash in node.downloads.begun] == list(range(1, 11))
     assert only(node).seen == 10

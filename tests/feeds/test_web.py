@@ -127,8 +127,9 @@ async def test_media_are_refused_before_they_are_read(server: WebServer) -> None
     assert await refusal(Web().get(url, MOST)) == (422, f"{url} is 'video/mp4'")
 
 
-@pytest.mark.parametrize(("status", "line"), [(404, "answers 404 Not Found"), (500, "answers 500 Internal Server Error"),
-                                              (206, "answers 206 Partial Content"), (401, "answers 401 Unauthorized")])
+@pytest.mark.parametrize(("status", "line"), [
+    (404, "answers 404 Not Found"), (500, "answers 500 Internal Server Error"),
+    (206, "answers 206 Partial Content"), (401, "answers 401 Unauthorized")])
 async def test_an_error_of_the_server_is_told(server: WebServer, status: int, line: str) -> None:
     url = server.answer("/x", status=status)
     assert await refusal(Web().get(url + "?key=secret", MOST)) == (503, f"{url} {line}")
@@ -136,7 +137,7 @@ async def test_an_error_of_the_server_is_told(server: WebServer, status: int, li
 
 async def _raw(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> tuple[asyncio.Server, str]:
     raw = await asyncio.start_server(talk, "127.0.0.1", 0)  # type: ignore[arg-type]
-    return raw, "http://127.0.0.1:%d/x" % raw.sockets[0].getsockname()[1]
+    return raw, f"http://127.0.0.1:{raw.sockets[0].getsockname()[1]}/x"
 
 
 @pytest.mark.parametrize(("said", "line"), [
@@ -195,14 +196,14 @@ async def test_certificates_are_checked(tmp_path: Path) -> None:
         writer.close()
 
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=localhost", "-addext",
-                    "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, timeout=30,
-                   capture_output=True)
+    make = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=localhost", "-addext",
+            "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    await asyncio.to_thread(subprocess.run, make, check=True, timeout=30, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     raw = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     async with raw:
-        url = "https://127.0.0.1:%d/x" % raw.sockets[0].getsockname()[1]
+        url = f"https://127.0.0.1:{raw.sockets[0].getsockname()[1]}/x"
         assert await refusal(Web().get(url, MOST)) == (503, f"the certificate of {url} is not valid")
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOT_IMPLEMENTED: Final = 501
+"""Status of a client without its library of BitTorrent: no fault of the item, and mended by installing it."""
+
 NO_TORRENTS: Final = "there is no BitTorrent here: new items wait for it"
 
 
@@ -133,26 +136,35 @@ class Items:
                 live.note = f"more than {MAX_BEGUN_PER_DAY} new items in a day: the others wait"
                 live.next_item = now + HOUR
                 return
-            await self._begin(live, item, torrents)
+            if not await self._begin(live, item, torrents):
+                live.next_item = now + MINUTE / 2
+                return
         await self.count(live)
 
-    async def _begin(self, live: Live, item: ItemRow, torrents: Torrents) -> None:
+    async def _begin(self, live: Live, item: ItemRow, torrents: Torrents) -> bool:
+        """
+        Fetch and begin an item, or note what became of it. False if the client can begin none at all.
+        """
         try:
             source = await self._source(item)
             infohash = infohash_of_magnet(source) if isinstance(source, str) else infohash_of(source)
             if await self._store.do(Store.has_begun, item.feed, infohash):
                 # The same torrent under another id: the user may have ended it since.
                 await self._store.do(Store.keep_item, replace(item, state="old", infohash=infohash, torrent=None))
-                return
+                return True
             infohash = await torrents.fetch(source)
         except ClientError as error:
+            if error.status == NOT_IMPLEMENTED:
+                live.note = f"new items wait: {error}"
+                return False
             await self._failed(live, item, error)
-            return
+            return True
         live.row = replace(live.row, begun=live.row.begun + 1)
         item = replace(item, state="begun", infohash=infohash, torrent=None, error="", next_try=self.clock())
         await self._store.do(Store.keep_item, item, live.row)
         live.waiting -= 1
         self._tell(event_of(item))
+        return True
 
     async def _source(self, item: ItemRow) -> bytes | str:
         """

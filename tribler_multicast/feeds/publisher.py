@@ -169,7 +169,7 @@ class Publisher:
             row.next_try = next_try(self.clock(), row.tries, self.lot(), wait)
         else:
             row = replace(row, upload="done", error="")
+        await self._store.do(Store.keep_own, row)
         if row.infohash in self._rows:
             self._rows[row.infohash] = row
-            await self._store.do(Store.keep_own, row)
         return row

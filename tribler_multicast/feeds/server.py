@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import re
 import socket
 from collections import Counter
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from .addresses import MACHINE, nearness
 from .limits import (
     CLOSE_TIMEOUT,
     IDLE_TIMEOUT,
@@ -71,6 +73,20 @@ class _Connection(web.RequestHandler):
         super().connection_lost(exc)
 
 
+    def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None,
+                     message: str | None = None) -> web.StreamResponse:
+        """
+        Answer what is no request. aiohttp would write a trace to the log for each: as many as any stranger likes.
+        """
+        logger.debug("No request that can be served (%d)", status)
+        if request.writer.output_size > 0:
+            error = "half an answer was sent"
+            raise ConnectionError(error)
+        answer = _plain(status, "Bad request" if status < 500 else "Internal error")
+        answer.force_close()
+        return answer
+
+
 class _Http(web.Server):
     """
     aiohttp's server with connections of our kind.
@@ -95,7 +111,7 @@ class _Http(web.Server):
         self._peers[peer] += 1
         own = str((transport.get_extra_info("sockname") or ("",))[0]).partition("%")[0]
         allowed = self._allowed()
-        if allowed is not None and own not in allowed:
+        if allowed is not None and own not in allowed and nearness(own) != MACHINE:
             return False
         return self._peers.total() <= MAX_CONNECTIONS and self._peers[peer] <= MAX_CONNECTIONS_PER_ADDRESS
 
@@ -117,7 +133,7 @@ class FeedServer:
                  allowed: Callable[[], Collection[str] | None] = lambda: None) -> None:
         """
         Take what to serve: the feed for a base URL, and a ``.torrent`` file with its name by infohash. `allowed` are
-        the own addresses at which it is served, None for all.
+        the own addresses at which it is served, None for all; this machine itself reaches it in any case.
         """
         self._feed = feed
         self._file = file
@@ -209,7 +225,8 @@ def _bind(hosts: Sequence[str], port: int) -> list[socket.socket]:
             listener = socket.socket(family, socket.SOCK_STREAM)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # on Windows it would let two programs share the port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, port))
             listener.listen(BACKLOG)
             listener.setblocking(False)

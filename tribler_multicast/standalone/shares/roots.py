@@ -245,9 +245,9 @@ class Roots:
 
     def still_wanted(self) -> set[int]:
         """
-        Get the numbers of the roots for which a folder is wanted right now.
+        Get the numbers of the roots that are wanted right now themselves, not only for a folder inside.
         """
-        paths = {self.paths.get(folder) for folder in self.wanted}
+        paths = {self.true.get(folder) for folder in self.wanted}
         return {root.id for root in self.all() if root.path in paths}
 
     def check(self) -> list[Root]:
@@ -269,6 +269,8 @@ class Roots:
         """
         Get when the next of all looks is due.
         """
+        if self.changed:
+            return 0.0
         return min([self.next_check, *(min(root.next_poll, root.turn()) for root in self.all() if root.present)])
 
     def status(self) -> list[FolderStatus]:

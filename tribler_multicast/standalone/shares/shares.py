@@ -146,7 +146,8 @@ class Shares:
         indexer = self.indexer
         folders = indexer.roots.status()
         watching = indexer.watcher.why or f"{len(indexer.watcher)} folders watched (inotify)"
-        return SharesStatus(any(folder.state == "indexing" for folder in folders), folders, indexer.problem, watching)
+        indexing = indexer.roots.is_changed() or any(folder.state == "indexing" for folder in folders)
+        return SharesStatus(indexing, folders, indexer.problem, watching)
 
     def subscribe_gone(self, handler: Callable[[bytes], None]) -> None:
         """

@@ -76,8 +76,8 @@ class Alerts:
         self.session.met("updated", b"")
 
     def _state_changed(self, alert: Any) -> None:  # noqa: ANN401
-        torrent = self._of(alert)
-        if torrent is None:
+        torrent = self.core.torrents.get(alert.handle.info_hashes().v1.to_bytes())
+        if torrent is None:  # without a handle yet is fine: this alert comes before the one that brings it
             return
         torrent.progress.state = str(alert.state)
         if torrent.record.whole and torrent.progress.state in ("checking_files", "downloading"):

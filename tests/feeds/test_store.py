@@ -1,0 +1,284 @@
+"""What feeds remember, on a disk that is damaged, full, or of another version, and when the process is killed."""
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.hostile_disk import ROOT
+from tribler_multicast.feeds import store as store_module
+from tribler_multicast.feeds.feeds import Feeds
+from tribler_multicast.feeds.store import FeedRow, ItemRow, Store
+
+from .conftest import Downloads, Node, refusal, until
+from .web import WebServer, torrent_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ONE, TWO, THREE = torrent_of("one"), torrent_of("two"), torrent_of("three")
+
+
+def row(number: int, state: str, present: float) -> ItemRow:
+    return ItemRow("f", f"k{number}", "title", "", "http://h/x", 0, None, state, present, present)
+
+
+async def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    node = Node(tmp_path / "feeds")
+    (tmp_path / "feeds").mkdir()
+    (tmp_path / "feeds" / "feeds.db").write_bytes(b"no database" * 1000)
+    await node.start()
+    assert node.feeds.list() == []
+    assert "is damaged" in caplog.text
+    assert (tmp_path / "feeds" / "feeds.db.damaged-1").read_bytes().startswith(b"no database")
+    await node.feeds.close()
+
+
+async def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "feeds").mkdir()
+    path = tmp_path / "feeds" / "feeds.db"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    node = Node(tmp_path / "feeds")
+    status, line = await refusal(node.start())
+    assert status == 503
+    assert line == f"the state of feeds can't be read: {path} was written by a newer version of this program"
+
+
+async def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, line = await refusal(Feeds(tmp_path / "file" / "feeds", Downloads(), Node(tmp_path).options).start())
+    assert status == 503
+    assert line.startswith("the state of feeds can't be read: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files")
+async def test_nobody_else_reads_the_file(node: Node) -> None:
+    for path in node.folder.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+async def test_a_disk_that_takes_nothing_loses_nothing(node: Node, server: WebServer,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = (await node.feeds.add(server.url)).id
+    server.add("one", ONE[1])
+
+    def full(*_: object, **__: object) -> None:
+        message = "database or disk is full"
+        raise sqlite3.OperationalError(message)
+
+    with monkeypatch.context() as patch:
+        for method in ("looked", "publish", "remove"):
+            patch.setattr(Store, method, full)
+        assert (await node.feeds.check(feed)).error == "can't be stored: database or disk is full"
+        line = (503, "the state of feeds can't be kept: database or disk is full")
+        assert await refusal(node.feeds.add(server.answer("/2", body=server.feed()))) == line
+        assert await refusal(node.feeds.remove(feed)) == line
+        assert len(node.feeds.list()) == 1
+    assert node.downloads.begun == []
+    assert (await node.feeds.check(feed)).error == ""
+    assert node.downloads.begun == [ONE[0]]
+
+
+def test_what_is_no_longer_in_the_feed_is_forgotten_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MAX_SEEN", 4)
+    store = Store(tmp_path)
+    feed = FeedRow("f", "http://h/f", "", 0)
+    store.looked(feed, [row(1, "begun", 1.0), row(2, "waiting", 1.0), row(3, "old", 1.0)], [], 1.0)
+    store.looked(feed, [row(4, "old", 2.0), row(5, "old", 2.0), row(6, "old", 2.0)], ["k3", "k4"], 2.0)
+    # Six are known: of those that may go, only one is no longer in the feed.
+    assert sorted(store.known("f")) == ["k2", "k3", "k4", "k5", "k6"]
+    store.looked(feed, [], ["k6"], 3.0)
+    assert sorted(store.known("f")) == ["k2", "k4", "k5", "k6"]
+    store.close()
+
+
+class _CrashError(Exception):
+    pass
+
+
+async def test_a_crash_at_any_step_loses_nothing_and_begins_nothing_twice(tmp_path: Path, server: WebServer) -> None:
+    """
+    Every call of the store, of the web and of the client is a step. Before and after each of them everything stops, as
+    if the machine had: nothing after it runs. Then the node starts again on what was on the disk.
+    """
+    step, last = 0, 10**6
+    while step <= last:
+        server.items.clear()
+        server.requests.clear()
+        node = Node(tmp_path / f"{step}")
+        await node.start()
+        feed = (await node.feeds.add(server.url)).id
+        server.add("two", TWO[1])
+        server.add("three", THREE[1])
+        count = _stop_at(node, step)
+        await node.feeds.check(feed)
+        if count() <= step:
+            last = step
+        await node.feeds.close()
+        del node.downloads.fetch
+        await node.start()
+        await node.feeds.check(feed)
+        if node.feeds.list()[0].waiting:
+            node.ahead = 300.0
+            await node.feeds.check(feed)
+        begun = Counter(node.downloads.begun)
+        view = node.feeds.list()[0]
+        assert set(begun) == {TWO[0], THREE[0]}, step
+        assert (view.begun, view.waiting, view.seen, view.error) == (2, 0, 2, ""), step
+        # Only who dies between beginning a download and noting it begins it again: which changes nothing in a client.
+        assert sum(begun.values()) <= 3, step
+        # Only who dies between receiving a file and noting it receives it again.
+        assert sum(server.requests[item.enclosure.removeprefix(server.base)] for item in server.items) <= 3, step
+        await node.feeds.close()
+        step += 1
+    assert step > 15
+
+
+def _stop_at(node: Node, step: int) -> Callable[[], int]:
+    """Let everything fail from a step on."""
+    steps = 0
+
+    def tick() -> None:
+        nonlocal steps
+        steps += 1
+        if steps > step:
+            raise _CrashError
+
+    def around(call: Callable[..., Any]) -> Callable[..., Any]:
+        async def stopping(*values: object, **named: object) -> object:
+            tick()
+            got = await call(*values, **named)
+            tick()
+            return got
+
+        return stopping
+
+    feeds = node.feeds
+    feeds._thread.do = around(feeds._thread.do)
+    feeds.web.get = around(feeds.web.get)
+    node.downloads.fetch = around(node.downloads.fetch)
+
+    def count() -> int:
+        return steps
+
+    return count
+
+
+NODE = """
+import asyncio, json, os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from tests.feeds.conftest import Downloads
+from tribler_multicast.feeds.feeds import Feeds
+from tribler_multicast.feeds.store import Store
+from tribler_multicast.settings import Settings
+
+folder, url, mode = Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+log = folder / "begun"
+
+class Durable(Downloads):
+    async def fetch(self, source, *_, **__):
+        infohash = await super().fetch(source)
+        known = log.read_text().split() if log.exists() else []
+        if infohash.hex() not in known:
+            with log.open("a") as file:
+                file.write(infohash.hex() + "\\n")
+        if mode == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return infohash
+
+async def engine(options):
+    from tribler_multicast.standalone.torrents.engine import TorrentEngine
+    made = TorrentEngine(folder, options)
+    made.set_addresses(["127.0.0.1"])
+    await made.start()
+    fetch = made.fetch
+    async def killed(*values, **named):
+        await fetch(*values, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "engine":
+        made.fetch = killed
+    return made
+
+async def main():
+    options = Settings({"feed_interval": 10080.0, "interfaces": ["lo"]})
+    downloads = await engine(options) if mode.startswith("engine") else Durable()
+    feeds = Feeds(folder / "feeds", lambda: downloads, options)
+    await feeds.start()
+    feed = await feeds.add(url)
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    feed = await feeds.check(feed.id)
+    print(json.dumps([feed.begun, feed.waiting, feed.error]), flush=True)
+    await feeds.close()
+    if mode.startswith("engine"):
+        print(json.dumps(sorted(status.infohash.hex() for status in downloads.status())), flush=True)
+        await downloads.close()
+
+asyncio.run(main())
+"""
+
+
+async def process_of(folder: Path, server: WebServer, mode: str) -> asyncio.subprocess.Process:
+    """Start a node of its own, that subscribes, says so, and looks again when it is told a line."""
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", NODE, str(ROOT), str(folder), server.url, mode,
+                                                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+
+
+async def test_kill_9_when_the_real_client_has_just_begun(tmp_path: Path, server: WebServer) -> None:
+    pytest.importorskip("libtorrent")
+    process = await process_of(tmp_path, server, "engine")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+    server.add("two", TWO[1])
+    server.add("three", THREE[1])
+    process.stdin.write(b"\n")
+    assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGKILL
+    again = await process_of(tmp_path, server, "engine again")
+    out, _ = await asyncio.wait_for(again.communicate(b"\n"), 20)
+    counts, torrents = map(json.loads, out.splitlines()[1:])
+    assert counts == [2, 0, ""]
+    assert torrents == sorted([TWO[0].hex(), THREE[0].hex()])
+    assert all(server.requests[item.enclosure.removeprefix(server.base)] == 1 for item in server.items)
+
+
+@pytest.mark.parametrize("mode", ["looking", "fetching", "after"])
+async def test_kill_9_during_an_update_loses_nothing(tmp_path: Path, server: WebServer, mode: str) -> None:
+    """A process of its own, and a real SIGKILL: while the feed comes, while a file does, when a download has begun."""
+    async def hang(_: object) -> Any:  # noqa: ANN401
+        await asyncio.sleep(60)
+
+    process = await process_of(tmp_path, server, mode)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+    item = server.add("two", TWO[1])
+    server.add("three", THREE[1])
+    path = {"looking": "/feed.xml", "fetching": item.enclosure.removeprefix(server.base)}.get(mode, "")
+    before = server.requests[path]
+    if path:
+        server.answers[path] = hang
+    process.stdin.write(b"\n")
+    if path:
+        await until(lambda: server.requests[path] > before)
+        process.send_signal(signal.SIGKILL)
+    assert await asyncio.wait_for(process.wait(), 10) == -signal.SIGKILL
+    server.answers.clear()
+    server.requests.clear()
+
+    again = await process_of(tmp_path, server, "")
+    out, _ = await asyncio.wait_for(again.communicate(b"\n"), 20)
+    assert json.loads(out.splitlines()[-1]) == [2, 0, ""]
+    assert (tmp_path / "begun").read_text().split() == [TWO[0].hex(), THREE[0].hex()]
+    # What had come before the kill is not asked for again.
+    assert server.requests[item.enclosure.removeprefix(server.base)] == (0 if mode == "after" else 1)
