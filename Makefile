@@ -20,6 +20,9 @@ set_up = @python=$$(sh scripts/find_python.sh "$(PYTHON)") && "$$python" scripts
 tribler = $(if $(TRIBLER_PYTHON),,$(if $(TRIBLER_SRC)$(wildcard $(HOME)/tribler-src/src/run_tribler.py),tribler))
 set_up_tests = $(set_up) test$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test; })
 
+# Codes to compare with. Where they cannot be had, the benchmarks run without them and say so.
+set_up_benches = $(set_up) test bench || { test -n "$$python" && "$$python" scripts/environment.py test; }
+
 .PHONY: help run test soak bench lint clean
 
 help:  ## this list
@@ -40,7 +43,7 @@ soak:  ## the long runs
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m pytest -m soak $(ARGS)
 
 bench:  ## the benchmarks, side by side with what else there is
-	$(set_up_tests)
+	$(set_up_benches)
 	@sh scripts/test_tools.sh
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m bench $(ARGS)
 

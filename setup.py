@@ -34,6 +34,8 @@ EXTRAS = {
     "tribler": ["ipv8-rust-tunnels", "lz4", "pillow", "pystray", "libtorrent==2.0.13", "packaging"],
     # The browser itself is the system's Chromium; zeroconf is what discovery is measured against.
     "test": ["pytest>=8.2", "pytest-asyncio>=0.24", "hypothesis", "playwright", "zeroconf"],
+    # What the coding is measured against, besides the system's ISA-L (libisal2). Benchmarks say what they do not find.
+    "bench": ["raptorq", "zfec"],
     # New releases of these bring new rules: raise them on purpose, together with the code they complain about.
     "lint": ["ruff>=0.17,<0.18", "mypy>=2.4,<2.5"],
 }

@@ -90,14 +90,15 @@ static void fuzz_vectors(const gf_kernels *kernels)
 
 static void fuzz_dots(const gf_kernels *kernels)
 {
-    const size_t size = draw_size(), rows = draw(20), columns = draw(5);
-    uint8_t *a = noise(rows * size), *b = noise(columns * size), *out = block(rows * columns);
-    kernels->dots(out, a, size, rows, b, size, columns, size);
+    const size_t size = draw_size(), rows = draw(20), columns = draw(4) ? draw(5) : draw(14);
+    const size_t stride = size + (draw(2) ? draw(70) : 0);
+    uint8_t *a = noise(rows * size), *b = noise(columns ? (columns - 1) * stride + size : 0), *out = block(rows * columns);
+    kernels->dots(out, a, size, rows, b, stride, columns, size);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++) {
             uint8_t sum = 0;
             for (size_t n = 0; n < size; n++)
-                sum ^= times(a[i * size + n], b[j * size + n]);
+                sum ^= times(a[i * size + n], b[j * stride + n]);
             require(out[i * columns + j] == sum, "dots");
         }
     free(a);

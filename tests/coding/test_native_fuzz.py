@@ -64,7 +64,7 @@ def test_the_tests_of_coding_pass_under_the_sanitizers(tmp_path: Path) -> None:
     The Python module too, in a copy of the tree.
     """
     cc = compiler()
-    for name in ("tribler_multicast", "tests"):
+    for name in ("tribler_multicast", "tests", "bench", "docs"):
         shutil.copytree(TREE / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md"):
         shutil.copy(TREE / name, tmp_path / name)

@@ -165,21 +165,37 @@ def dot(a: Buffer, b: Buffer) -> int:
     return _dot(int.from_bytes(first, "little"), _bits(second), len(first))
 
 
-def dots(out: Buffer, a: Buffer, rows: int, b: Buffer, columns: int, size: int) -> None:
+def dots(out: Buffer, a: Buffer, rows: int, b: Buffer, columns: int, size: int,  # noqa: PLR0913, PLR0917
+         stride: int = 0) -> None:
     """
     Inner products of each with each: ``out[i * columns + j]`` = the inner product of row i of ``a`` and row j of ``b``.
 
     :param a: ``rows`` x ``size``.
-    :param b: ``columns`` x ``size``.
+    :param b: ``columns`` rows of ``size``, ``stride`` bytes from one to the next; 0: one right after the other.
     """
     result, left, right = write(out), read(a), read(b)
-    check_shapes((len(result), rows, columns), (len(left), rows, size), (len(right), columns, size))
+    check_shapes((len(result), rows, columns), (len(left), rows, size))
+    if stride:
+        _check_stride(len(right), columns, size, stride)
+    else:
+        check_shapes((len(right), columns, size))
     firsts = [int.from_bytes(left[row * size:(row + 1) * size], "little") for row in range(rows)]
     values = bytearray(rows * columns)
     for column in range(columns):
-        bits = _bits(right[column * size:(column + 1) * size])
+        begin = column * (stride or size)
+        bits = _bits(right[begin:begin + size])
         values[column::columns] = bytes(_dot(first, bits, size) for first in firsts)
     result[:] = values
+
+
+def _check_stride(length: int, rows: int, size: int, stride: int) -> None:
+    """
+    Raise ValueError unless so many rows lie in so many bytes, apart from each other.
+    """
+    if stride < size:
+        raise ValueError(f"rows of {size} bytes overlap when they begin every {stride}")
+    if rows and (rows - 1) * stride + size > length:
+        raise ValueError(f"{rows} rows of {size} bytes, every {stride}, do not fit in {length}")
 
 
 def check_shapes(*shapes: tuple[int, int, int]) -> None:

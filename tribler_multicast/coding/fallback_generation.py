@@ -387,6 +387,9 @@ class Generation:
             order = stored if self.decoded else sorted(stored, key=lambda slot: self._states[slot] != CODED)
             # What is drawn for each packet in use, laid out as coefficients of the vectors and payloads themselves.
             matrix = [expand((seed + number) % (1 << 64), len(order), density, 0) for number in range(count)]
+            if density == DENSE:
+                # All of them: so a packet has what came last, the very one that the next relay does not know yet.
+                matrix = [factors.replace(b"\0", b"\1") for factors in matrix]
             units = [bytes(slot) + b"\1" + bytes(self.k - slot - 1) for slot in range(self.k)]
             vectors = [self._vectors[slot] if self._states[slot] == CODED and not self.decoded else units[slot]
                        for slot in order]

@@ -65,9 +65,11 @@ class Kernels(Protocol):
         The inner product of two buffers of the same length.
         """
 
-    def dots(self, out: Buffer, a: Buffer, rows: int, b: Buffer, columns: int, size: int, /) -> None:
+    def dots(self, out: Buffer, a: Buffer, rows: int, b: Buffer, columns: int, size: int,  # noqa: PLR0913, PLR0917
+             stride: int = 0, /) -> None:
         """
-        Inner products of each row of ``a`` (rows x size) with each row of ``b`` (columns x size), rows x columns.
+        Inner products of each row of ``a`` (rows x size) with each row of ``b`` (columns x size), rows x columns. Rows
+        of ``b`` may lie ``stride`` bytes apart.
         """
 
     def product(self, out: Buffer, matrix: Buffer, rows: int, columns: int, sources: Buffer, size: int, /) -> None:

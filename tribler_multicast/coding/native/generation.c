@@ -413,7 +413,11 @@ int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *ou
         const size_t batch = count - done < BATCH ? count - done : BATCH;
         for (size_t n = 0; n < batch; n++) {
             uint8_t *packet = out + (done + n) * step;
-            expand_seed(matrix + n * 256, seed + done + n, (code){used, density, used});
+            uint8_t *factors = matrix + n * 256;
+            expand_seed(factors, seed + done + n, (code){used, density, used});
+            /* All of them: so a packet has what came last, the very one that the next relay does not know yet. */
+            for (unsigned i = 0; density == DENSE && i < used; i++)
+                factors[i] |= factors[i] == 0;
             payloads[n] = packet + body;
             sums[n] = scratch + n * self->stride;
         }

@@ -46,12 +46,22 @@ extern uint8_t gf_inverses[256];
 /* For each factor its products with 0..15 and with 16 * 0..15: what a shuffle looks up. */
 extern uint8_t gf_nibbles[256][32];
 
+/* The mask for the last n bytes of a vector of WIDTH bytes is at gf_last + 64 - WIDTH + n. */
+extern const uint8_t gf_last[128];
+
 /* Makes the tables and finds what this processor can. Once, before all else; not at the same time as anything else. */
 void gf_prepare(void);
 /* The ways there are on this processor, the best first, NULL at the end. */
 extern const gf_kernels *gf_available[8];
 /* The one in use. */
 extern const gf_kernels *gf_current;
+
+/* Each of eight bytes times x. */
+GF_INLINE uint64_t gf_double(uint64_t bytes)
+{
+    const uint64_t top = (bytes >> 7) & UINT64_C(0x0101010101010101);
+    return ((bytes & UINT64_C(0x7F7F7F7F7F7F7F7F)) << 1) ^ (top * 0x1Bu);
+}
 
 /* Each file of vector code adds what the processor can to gf_available. */
 void gf_add(const gf_kernels *kernels);

@@ -56,40 +56,28 @@ TARGET static void NAME(scale)(uint8_t *target, uint8_t factor, size_t size)
     gf_portable.scale(target + at, factor, size - at);
 }
 
-/* The inner products of some rows with one: it is loaded once for all of them. */
-TARGET GF_INLINE void NAME(dots_of_one)(uint8_t *out, size_t step, const uint8_t *a, size_t stride, const uint8_t *b,
-                                        size_t size, const int rows)
+/* The inner products of some rows, 8 or 1, with one; byte i of the result, from the lowest, is that of row i. What is left after the last whole
+   vector is done with one that overlaps it, in which the bytes already done are zero. */
+TARGET GF_INLINE uint64_t NAME(dots_of_one)(const uint8_t *a, size_t stride, const uint8_t *b, size_t size, const int rows)
 {
-    VECTOR sums[8];
+    VECTOR vectors[8];
     size_t at = 0;
     for (int i = 0; i < rows; i++)
-        sums[i] = ZERO();
+        vectors[i] = ZERO();
     for (; at + WIDTH <= size; at += WIDTH) {
         const VECTOR right = LOAD(b + at);
         for (int i = 0; i < rows; i++)
-            sums[i] = XOR(sums[i], MULTIPLY(LOAD(a + (size_t)i * stride + at), right));
+            vectors[i] = XOR(vectors[i], MULTIPLY(LOAD(a + (size_t)i * stride + at), right));
     }
-    for (int i = 0; i < rows; i++) {
-        uint8_t sum = FOLD(sums[i]);
-        for (size_t n = at; n < size; n++)
-            sum ^= gf_products[a[(size_t)i * stride + n]][b[n]];
-        out[(size_t)i * step] = sum;
+    if (at < size) {
+        const VECTOR right = AND(LOAD(b + size - WIDTH), LOAD(gf_last + 64 - WIDTH + (size - at)));
+        for (int i = 0; i < rows; i++)
+            vectors[i] = XOR(vectors[i], MULTIPLY(LOAD(a + (size_t)i * stride + size - WIDTH), right));
     }
+    return rows == 8 ? FOLD_EIGHT(vectors) : FOLD(vectors[0]);
 }
 
-TARGET static void NAME(dots)(uint8_t *out, const uint8_t *a, size_t a_stride, size_t rows, const uint8_t *b,
-                              size_t b_stride, size_t columns, size_t size)
-{
-    for (size_t j = 0; j < columns; j++) {
-        size_t i = 0;
-        for (; i + 8 <= rows; i += 8)
-            NAME(dots_of_one)(out + i * columns + j, columns, a + i * a_stride, a_stride, b + j * b_stride, size, 8);
-        for (; i + 4 <= rows; i += 4)
-            NAME(dots_of_one)(out + i * columns + j, columns, a + i * a_stride, a_stride, b + j * b_stride, size, 4);
-        for (; i < rows; i++)
-            NAME(dots_of_one)(out + i * columns + j, columns, a + i * a_stride, a_stride, b + j * b_stride, size, 1);
-    }
-}
+#include "dots.h"
 
 TARGET static void NAME(combine)(uint8_t *target, const uint8_t *factors, const uint8_t *rows, size_t stride,
                                  size_t count, size_t size)

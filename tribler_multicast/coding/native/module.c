@@ -226,20 +226,37 @@ static int is_long(const operands *taken)
     return (double)taken->rows * (double)taken->columns * (double)taken->size >= LONG_CALL;
 }
 
+/* Whether so many rows of size bytes, stride bytes from one to the next, lie within length; an exception else. */
+static int has_rows(Py_ssize_t length, Py_ssize_t rows, Py_ssize_t size, Py_ssize_t stride)
+{
+    if (stride < size)
+        PyErr_Format(PyExc_ValueError, "rows of %zd bytes overlap when they begin every %zd", size, stride);
+    else if (rows > 0 && (size > length || rows - 1 > (length - size) / stride))
+        PyErr_Format(PyExc_ValueError, "%zd rows of %zd bytes, every %zd, do not fit in %zd", rows, size, stride, length);
+    else
+        return 1;
+    return 0;
+}
+
 static PyObject *dots(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
     operands taken;
+    Py_ssize_t stride = 0;
     PyObject *result = NULL;
-    if (!has_arguments("dots", count, 6) || !take_sizes(&taken, arguments[2], arguments[4], arguments[5])
+    if ((count != 7 && !has_arguments("dots", count, 6))
+        || (count == 7 && (stride = get_size(arguments[6], "stride", 0, PY_SSIZE_T_MAX)) < 0)
+        || !take_sizes(&taken, arguments[2], arguments[4], arguments[5])
         || !take(&taken, arguments[0], arguments[1], arguments[3]))
         return NULL;
     if (has_shape("out", taken.out.len, taken.rows, taken.columns)
         && has_shape("a", taken.left.len, taken.rows, taken.size)
-        && has_shape("b", taken.right.len, taken.columns, taken.size)) {
+        && (stride > 0 ? has_rows(taken.right.len, taken.columns, taken.size, stride)
+                       : has_shape("b", taken.right.len, taken.columns, taken.size))) {
         const gf_kernels *kernels = gf_current;
         const size_t rows = (size_t)taken.rows, columns = (size_t)taken.columns, size = (size_t)taken.size;
         PyThreadState *state = is_long(&taken) ? PyEval_SaveThread() : NULL;
-        kernels->dots(taken.out.buf, taken.left.buf, size, rows, taken.right.buf, size, columns, size);
+        kernels->dots(taken.out.buf, taken.left.buf, size, rows, taken.right.buf, stride > 0 ? (size_t)stride : size,
+                      columns, size);
         if (state != NULL)
             PyEval_RestoreThread(state);
         result = Py_NewRef(Py_None);
@@ -319,7 +336,7 @@ static PyMethodDef methods[] = {
     {"axpy", FAST(axpy), METH_FASTCALL, "axpy(target, factor, source): target ^= factor * source."},
     {"scale", FAST(scale), METH_FASTCALL, "scale(target, factor): target = factor * target."},
     {"dot", FAST(dot), METH_FASTCALL, "dot(a, b): the inner product."},
-    {"dots", FAST(dots), METH_FASTCALL, "dots(out, a, rows, b, columns, size): inner products of each with each."},
+    {"dots", FAST(dots), METH_FASTCALL, "dots(out, a, rows, b, columns, size, stride=0): inner products."},
     {"product", FAST(product), METH_FASTCALL, "product(out, matrix, rows, columns, sources, size): matrix product."},
     {"coefficients", FAST(coefficients), METH_FASTCALL, "coefficients(seed, k, density, band): a vector of k bytes."},
     {"encode", FAST(encode), METH_FASTCALL, "See fallback_generation.encode."},

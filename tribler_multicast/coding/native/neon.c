@@ -4,6 +4,23 @@
 #if defined(__aarch64__) && defined(__ARM_NEON) && defined(__GNUC__)
 
 #include <arm_neon.h>
+#include <string.h>
+
+GF_INLINE uint8_t fold(uint8x16_t vector)
+{
+    uint64_t word = vgetq_lane_u64(vreinterpretq_u64_u8(vector), 0) ^ vgetq_lane_u64(vreinterpretq_u64_u8(vector), 1);
+    word ^= word >> 32;
+    word ^= word >> 16;
+    return (uint8_t)(word ^ (word >> 8));
+}
+
+GF_INLINE uint64_t fold_eight(const uint8x16_t *vectors)
+{
+    uint64_t result = 0;
+    for (int i = 7; i >= 0; i--)
+        result = result << 8 | fold(vectors[i]);
+    return result;
+}
 
 #define NAME(x) neon_##x
 #define LABEL "neon"
@@ -22,7 +39,9 @@
 #define LOW(v) vandq_u8(v, vdupq_n_u8(15))
 #define HIGH(v) vshrq_n_u8(v, 4)
 #define MASK_OF_TOP(v) vreinterpretq_u8_s8(vshrq_n_s8(vreinterpretq_s8_u8(v), 7))
-#define DOUBLE(v) vaddq_u8(v, v)
+#define SHIFT(v, bits) vshlq_u8(v, vdupq_n_s8((int8_t)(bits)))
+#define FOLD(v) fold(v)
+#define FOLD_EIGHT(v) fold_eight(v)
 #include "nibble_kernels.h"
 #include "undefine.h"
 

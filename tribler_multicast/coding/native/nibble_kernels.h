@@ -56,42 +56,34 @@ TARGET static void NAME(scale)(uint8_t *target, uint8_t factor, size_t size)
     gf_portable.scale(target + at, factor, size - at);
 }
 
-/* The inner product. Neither side is constant, so there is no table: the bytes of a are added up by which bits of b are
-   set, and each of the eight sums is multiplied by its power of x once, at the end. */
-TARGET static uint8_t NAME(dot)(const uint8_t *a, const uint8_t *b, size_t size)
+/* The inner products of some rows, 8 or 1, with one; byte i of the result, from the lowest, is that of row i. Neither side is constant, so there are no tables: for each bit of b,
+   the highest first, the bytes of a are added up where it is set, and what was added up before is multiplied by x. What is
+   left after the last whole vector is done with one that overlaps it, in which the bytes already done are zero. */
+TARGET GF_INLINE uint64_t NAME(dots_of_one)(const uint8_t *a, size_t stride, const uint8_t *b, size_t size, const int rows)
 {
-    VECTOR sums[8];
-    uint8_t bytes[WIDTH], result = 0;
-    size_t at = 0;
-    for (int bit = 0; bit < 8; bit++)
-        sums[bit] = ZERO();
-    for (; at + WIDTH <= size; at += WIDTH) {
-        const VECTOR left = LOAD(a + at);
-        VECTOR right = LOAD(b + at);
-        for (int bit = 7; bit >= 0; bit--) {
-            sums[bit] = XOR(sums[bit], AND(left, MASK_OF_TOP(right)));
-            right = DOUBLE(right);
-        }
-    }
+    const size_t whole = size - size % WIDTH;
+    uint64_t sums = 0;
     for (int bit = 0; bit < 8; bit++) {
-        uint8_t sum = 0;
-        STORE(bytes, sums[bit]);
-        for (unsigned n = 0; n < WIDTH; n++)
-            sum ^= bytes[n];
-        result ^= gf_products[1u << bit][sum];
+        VECTOR vectors[8];
+        for (int i = 0; i < rows; i++)
+            vectors[i] = ZERO();
+        for (size_t at = 0; at < whole; at += WIDTH) {
+            const VECTOR mask = MASK_OF_TOP(SHIFT(LOAD(b + at), bit));
+            for (int i = 0; i < rows; i++)
+                vectors[i] = XOR(vectors[i], AND(mask, LOAD(a + (size_t)i * stride + at)));
+        }
+        if (whole < size) {
+            const VECTOR right = AND(LOAD(b + size - WIDTH), LOAD(gf_last + 64 - WIDTH + (size - whole)));
+            const VECTOR mask = MASK_OF_TOP(SHIFT(right, bit));
+            for (int i = 0; i < rows; i++)
+                vectors[i] = XOR(vectors[i], AND(mask, LOAD(a + (size_t)i * stride + size - WIDTH)));
+        }
+        sums = gf_double(sums) ^ (rows == 8 ? FOLD_EIGHT(vectors) : FOLD(vectors[0]));
     }
-    for (; at < size; at++)
-        result ^= gf_products[a[at]][b[at]];
-    return result;
+    return sums;
 }
 
-TARGET static void NAME(dots)(uint8_t *out, const uint8_t *a, size_t a_stride, size_t rows, const uint8_t *b,
-                              size_t b_stride, size_t columns, size_t size)
-{
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            out[i * columns + j] = NAME(dot)(a + i * a_stride, b + j * b_stride, size);
-}
+#include "dots.h"
 
 TARGET static void NAME(combine)(uint8_t *target, const uint8_t *factors, const uint8_t *rows, size_t stride,
                                  size_t count, size_t size)

@@ -15,9 +15,10 @@
 #undef AND
 #undef ZERO
 #undef FOLD
+#undef FOLD_EIGHT
 #undef TABLE
 #undef LOOKUP
 #undef LOW
 #undef HIGH
 #undef MASK_OF_TOP
-#undef DOUBLE
+#undef SHIFT

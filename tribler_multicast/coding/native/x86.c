@@ -25,6 +25,43 @@ __attribute__((target("sse2"))) GF_INLINE uint8_t fold_128(__m128i vector)
     return fold_word(words[0] ^ words[1]);
 }
 
+__attribute__((target("sse2"))) GF_INLINE __m128i pair_128(__m128i first, __m128i second)
+{
+    __m128i all = _mm_xor_si128(_mm_unpacklo_epi64(first, second), _mm_unpackhi_epi64(first, second));
+    all = _mm_xor_si128(all, _mm_srli_epi64(all, 32));
+    all = _mm_xor_si128(all, _mm_srli_epi64(all, 16));
+    return _mm_xor_si128(all, _mm_srli_epi64(all, 8));
+}
+
+/* The XOR of all bytes of each of eight vectors; byte i of the result, from the lowest, is that of vector i. */
+__attribute__((target("sse2"))) GF_INLINE uint64_t fold_eight_128(const __m128i *vectors)
+{
+    uint64_t words[2], result = 0;
+    for (int i = 6; i >= 0; i -= 2) {
+        _mm_storeu_si128((__m128i *)(void *)words, pair_128(vectors[i], vectors[i + 1]));
+        result = result << 16 | (words[1] & 255) << 8 | (words[0] & 255);
+    }
+    return result;
+}
+
+__attribute__((target("avx2"))) GF_INLINE __m128i half_256(__m256i vector)
+{
+    return _mm_xor_si128(_mm256_castsi256_si128(vector), _mm256_extracti128_si256(vector, 1));
+}
+
+__attribute__((target("avx2"))) GF_INLINE uint8_t fold_256(__m256i vector)
+{
+    return fold_128(half_256(vector));
+}
+
+__attribute__((target("avx2"))) GF_INLINE uint64_t fold_eight_256(const __m256i *vectors)
+{
+    __m128i halves[8];
+    for (int i = 0; i < 8; i++)
+        halves[i] = half_256(vectors[i]);
+    return fold_eight_128(halves);
+}
+
 #ifdef HAVE_GFNI
 #define NAME(x) gfni512_##x
 #define LABEL "gfni512"
@@ -40,11 +77,31 @@ __attribute__((target("sse2"))) GF_INLINE uint8_t fold_128(__m128i vector)
 #define XOR(a, b) _mm512_xor_si512(a, b)
 #define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
 #define ZERO() _mm512_setzero_si512()
+#define AND(a, b) _mm512_and_si512(a, b)
 #define FOLD(v) gfni512_fold(v)
+#define FOLD_EIGHT(v) gfni512_fold_eight(v)
 TARGET GF_INLINE uint8_t gfni512_fold(__m512i vector)
 {
-    const __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(vector), _mm512_extracti64x4_epi64(vector, 1));
-    return fold_128(_mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+    return fold_256(_mm256_xor_si256(_mm512_castsi512_si256(vector), _mm512_extracti64x4_epi64(vector, 1)));
+}
+/* The XOR of all bytes of each of eight vectors: first to one word of 64 bits each, then all words at once. */
+TARGET GF_INLINE __m512i gfni512_pair(__m512i first, __m512i second)
+{
+    return _mm512_xor_si512(_mm512_unpacklo_epi64(first, second), _mm512_unpackhi_epi64(first, second));
+}
+TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
+{
+    const __m512i a = gfni512_pair(vectors[0], vectors[1]), b = gfni512_pair(vectors[2], vectors[3]);
+    const __m512i c = gfni512_pair(vectors[4], vectors[5]), d = gfni512_pair(vectors[6], vectors[7]);
+    const __m512i ab = _mm512_xor_si512(_mm512_shuffle_i64x2(a, b, 0x44), _mm512_shuffle_i64x2(a, b, 0xEE));
+    const __m512i cd = _mm512_xor_si512(_mm512_shuffle_i64x2(c, d, 0x44), _mm512_shuffle_i64x2(c, d, 0xEE));
+    __m512i all = _mm512_xor_si512(_mm512_shuffle_i64x2(ab, cd, 0x88), _mm512_shuffle_i64x2(ab, cd, 0xDD));
+    all = _mm512_xor_si512(all, _mm512_srli_epi64(all, 32));
+    all = _mm512_xor_si512(all, _mm512_srli_epi64(all, 16));
+    all = _mm512_xor_si512(all, _mm512_srli_epi64(all, 8));
+    uint64_t bytes[2];
+    _mm_storeu_si128((__m128i *)(void *)bytes, _mm512_cvtepi64_epi8(all));
+    return bytes[0];
 }
 #include "gfni_kernels.h"
 #include "undefine.h"
@@ -63,7 +120,9 @@ TARGET GF_INLINE uint8_t gfni512_fold(__m512i vector)
 #define XOR(a, b) _mm256_xor_si256(a, b)
 #define XOR3(a, b, c) XOR(a, XOR(b, c))
 #define ZERO() _mm256_setzero_si256()
-#define FOLD(v) fold_128(_mm_xor_si128(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)))
+#define AND(a, b) _mm256_and_si256(a, b)
+#define FOLD(v) fold_256(v)
+#define FOLD_EIGHT(v) fold_eight_256(v)
 #include "gfni_kernels.h"
 #include "undefine.h"
 #endif
@@ -85,7 +144,9 @@ TARGET GF_INLINE uint8_t gfni512_fold(__m512i vector)
 #define LOW(v) _mm256_and_si256(v, _mm256_set1_epi8(15))
 #define HIGH(v) _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15))
 #define MASK_OF_TOP(v) _mm256_cmpgt_epi8(_mm256_setzero_si256(), v)
-#define DOUBLE(v) _mm256_add_epi8(v, v)
+#define SHIFT(v, bits) _mm256_sll_epi16(v, _mm_cvtsi32_si128(bits))
+#define FOLD(v) fold_256(v)
+#define FOLD_EIGHT(v) fold_eight_256(v)
 #include "nibble_kernels.h"
 #include "undefine.h"
 
@@ -106,7 +167,9 @@ TARGET GF_INLINE uint8_t gfni512_fold(__m512i vector)
 #define LOW(v) _mm_and_si128(v, _mm_set1_epi8(15))
 #define HIGH(v) _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(15))
 #define MASK_OF_TOP(v) _mm_cmpgt_epi8(_mm_setzero_si128(), v)
-#define DOUBLE(v) _mm_add_epi8(v, v)
+#define SHIFT(v, bits) _mm_sll_epi16(v, _mm_cvtsi32_si128(bits))
+#define FOLD(v) fold_128(v)
+#define FOLD_EIGHT(v) fold_eight_128(v)
 #include "nibble_kernels.h"
 #include "undefine.h"
 
