@@ -31,7 +31,7 @@ seeds = st.integers(0, 2**32)
 
 
 @both
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=150)
 @given(code=codes, seed=seeds, loss=st.sampled_from([0.0, 0.1, 0.5]), systematic=st.booleans())
 def test_what_was_encoded_is_decoded(kernels: Kernels, code: Code, seed: int, loss: float, systematic: bool) -> None:
     chance = random.Random(seed)

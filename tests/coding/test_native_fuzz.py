@@ -77,8 +77,8 @@ def test_the_tests_of_coding_pass_under_the_sanitizers(tmp_path: Path) -> None:
     environment = {**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0",
                    "PYTHONMALLOC": "malloc"}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/coding",
-                           "--deselect", "tests/coding/test_native_fuzz.py"], cwd=tmp_path, env=environment, timeout=3000,
-                          capture_output=True, text=True, check=False)
+                           "--deselect", "tests/coding/test_native_fuzz.py"], cwd=tmp_path, env=environment,
+                          timeout=3000, capture_output=True, text=True, check=False)
     print(done.stdout[-300:])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "native code" not in done.stdout  # no test skipped for want of it
