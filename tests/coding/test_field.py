@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,28 @@ def test_native_code_refuses_to_write_what_it_reads(path: str) -> None:
         assert both == bytes(range(20))
         kernels.axpy(both, 1, both)  # exactly itself is well defined
         assert both == bytes(20)
+
+
+@pytest.mark.skipif(not NATIVE_PATHS, reason=NO_NATIVE)
+def test_long_calls_let_other_threads_work() -> None:
+    rows, size = 255, 20_000
+    matrix, sources, out = bytes([7]) * rows * rows, bytes(rows * size), bytearray(rows * size)
+    started, ended = threading.Event(), threading.Event()
+
+    def multiply() -> None:
+        started.set()
+        field.product(out, matrix, rows, rows, sources, size)
+        ended.set()
+
+    with calculating("portable"):  # takes a fifth of a second
+        thread = threading.Thread(target=multiply)
+        thread.start()
+        started.wait()
+        steps = 0
+        while not ended.is_set():
+            steps += 1
+        thread.join()
+    assert steps > 1000
 
 
 def test_the_first_path_is_the_one_in_use_and_others_can_be_forced() -> None:
