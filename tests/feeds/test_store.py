@@ -14,10 +14,10 @@ import pytest
 
 from tests.hostile_disk import ROOT
 from tribler_multicast.feeds import store as store_module
-from tribler_multicast.feeds.feeds import Feeds
 from tribler_multicast.feeds.store import FeedRow, ItemRow, Store
+from tribler_multicast.torrents import MadeTorrent
 
-from .conftest import Downloads, Node, refusal, until
+from .conftest import Node, refusal, until
 from .web import WebServer, torrent_of
 
 if TYPE_CHECKING:
@@ -42,22 +42,34 @@ async def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, caplog: pyte
     await node.feeds.close()
 
 
-async def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+async def test_a_newer_version_is_left_alone(tmp_path: Path, server: WebServer) -> None:
     (tmp_path / "feeds").mkdir()
     path = tmp_path / "feeds" / "feeds.db"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     node = Node(tmp_path / "feeds")
-    status, line = await refusal(node.start())
+    await node.start()
+    status, line = await refusal(node.feeds.add(server.url))
     assert status == 503
-    assert line == f"the state of feeds can't be read: {path} was written by a newer version of this program"
+    assert line == f"the state of feeds can't be used: {path} was written by a newer version of this program"
+    await node.feeds.close()
+    assert [file.name for file in path.parent.iterdir() if "damaged" in file.name] == []
 
 
-async def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+async def test_without_a_folder_there_are_no_feeds_and_that_is_said(tmp_path: Path, server: WebServer,
+                                                                    caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    status, line = await refusal(Feeds(tmp_path / "file" / "feeds", Downloads(), Node(tmp_path).options).start())
-    assert status == 503
-    assert line.startswith("the state of feeds can't be read: ")
+    node = Node(tmp_path / "file" / "feeds")
+    feeds = await node.start()
+    assert "No feeds: " in caplog.text
+    assert feeds.list() == []
+    assert feeds.torrent_file(bytes(20)) is None
+    made = MadeTorrent(ONE[0], "one", 7, "/one", ONE[1])
+    for call in (feeds.add(server.url), feeds.publish(made)):
+        status, line = await refusal(call)
+        assert status == 503
+        assert line.startswith("the state of feeds can't be used: ")
+    await feeds.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files")
@@ -79,7 +91,7 @@ async def test_a_disk_that_takes_nothing_loses_nothing(node: Node, server: WebSe
         for method in ("looked", "publish", "remove"):
             patch.setattr(Store, method, full)
         assert (await node.feeds.check(feed)).error == "can't be stored: database or disk is full"
-        line = (503, "the state of feeds can't be kept: database or disk is full")
+        line = (503, "the state of feeds can't be used: database or disk is full")
         assert await refusal(node.feeds.add(server.answer("/2", body=server.feed()))) == line
         assert await refusal(node.feeds.remove(feed)) == line
         assert len(node.feeds.list()) == 1

@@ -78,6 +78,18 @@ async def test_redirects_are_followed_but_not_for_ever(server: WebServer) -> Non
     assert server.requests["/loop"] == MAX_REDIRECTS + 1
 
 
+async def test_a_password_goes_to_its_own_host_only(server: WebServer) -> None:
+    async with WebServer("127.0.0.2") as other:
+        server.redirect("/here", "/end")
+        server.redirect("/away", other.answer("/end", body=b"x"))
+        server.answer("/end", body=b"x")
+        own = server.base.replace("//", "//user:secret@")
+        for path in ("/here", "/away"):
+            await Web().get(own + path, MOST)
+        assert ["Authorization" in request.headers for request in server.seen] == [True, True, True]
+        assert ["Authorization" in request.headers for request in other.seen] == [False]
+
+
 async def test_a_gigabyte_is_not_read(server: WebServer) -> None:
     sent = 0
 

@@ -53,7 +53,7 @@ def _stored() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        message = f"the state of feeds can't be kept: {clean_line(str(error))}"
+        message = f"the state of feeds can't be used: {clean_line(str(error))}"
         raise FeedError(message) from None
 
 
@@ -86,16 +86,16 @@ class Feeds:
 
     async def start(self) -> None:
         """
-        Go on where it was left. Raises ClientError if the state can't be read.
+        Go on where it was left. If the state can't be read, that is said in the log, there are no feeds, and everything
+        else raises ClientError with the reason; this doesn't: a node is of use without.
         """
         try:
             await self._thread.open()
             await self._subscriptions.load(await self._thread.do(Store.feeds))
             self._publisher.load(await self._thread.do(Store.own))
         except (sqlite3.Error, OSError) as error:
-            self._thread.close()
-            message = f"the state of feeds can't be read: {clean_line(str(error))}"
-            raise FeedError(message) from None
+            logger.warning("No feeds: %s", clean_line(str(error)))
+            return
         self._options.subscribe(self._settings_changed)
         self._begin(self._subscriptions.run())
         self._begin(self._publisher.run())
@@ -107,7 +107,7 @@ class Feeds:
 
     async def close(self) -> None:
         """
-        Stop. What is under way goes on at the next start.
+        Stop, within half a second. What is under way goes on at the next start.
         """
         self._options.unsubscribe(self._settings_changed)
         for task in self._tasks:

@@ -170,6 +170,8 @@ class Publisher:
         else:
             row = replace(row, upload="done", error="")
         await self._store.do(Store.keep_own, row)
-        if row.infohash in self._rows:
-            self._rows[row.infohash] = row
+        if (now := self._rows.get(row.infohash)) is not None:
+            # It may have been published anew meanwhile: its title and date are the newer ones.
+            self._rows[row.infohash] = replace(now, upload=row.upload, tries=row.tries, next_try=row.next_try,
+                                               error=row.error)
         return row

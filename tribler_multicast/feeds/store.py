@@ -322,12 +322,17 @@ class StoreThread:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "feeds store")
         self.store: Store | None = None
+        self.problem = "not started"
 
     async def open(self) -> None:
         """
-        Open the file. Raises OSError or sqlite3.Error.
+        Open the file. Raises OSError or sqlite3.Error, as does everything else then.
         """
-        self.store = await asyncio.get_running_loop().run_in_executor(self._thread, Store, self._folder)
+        try:
+            self.store = await asyncio.get_running_loop().run_in_executor(self._thread, Store, self._folder)
+        except (OSError, sqlite3.Error) as error:
+            self.problem = str(error)
+            raise
 
     async def do(self, method: Callable[Concatenate[Store, P], T], *values: P.args, **named: P.kwargs) -> T:
         """
@@ -335,8 +340,7 @@ class StoreThread:
         """
         def call() -> T:
             if self.store is None:
-                message = "the store of feeds is closed"
-                raise sqlite3.ProgrammingError(message)
+                raise sqlite3.OperationalError(self.problem)
             return method(self.store, *values, **named)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -345,7 +349,7 @@ class StoreThread:
         """
         Close the file when what runs has ended; nobody waits for it.
         """
-        store, self.store = self.store, None
+        store, self.store, self.problem = self.store, None, "closed"
         if store is not None:
             self._thread.submit(store.close)
         self._thread.shutdown(wait=False)
