@@ -20,6 +20,9 @@ set_up = @python=$$(sh scripts/find_python.sh "$(PYTHON)") && "$$python" scripts
 tribler = $(if $(TRIBLER_PYTHON),,$(if $(TRIBLER_SRC)$(wildcard $(HOME)/tribler-src/src/run_tribler.py),tribler))
 set_up_tests = $(set_up) test$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test; })
 
+# Codes to compare with. Where they cannot be had, the benchmarks run without them and say so.
+set_up_benches = $(set_up) test bench || { test -n "$$python" && "$$python" scripts/environment.py test; }
+
 .PHONY: help run test soak bench lint clean
 
 help:  ## this list
@@ -40,7 +43,7 @@ soak:  ## the long runs
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m pytest -m soak $(ARGS)
 
 bench:  ## the benchmarks, side by side with what else there is
-	$(set_up_tests)
+	$(set_up_benches)
 	@sh scripts/test_tools.sh
 	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m bench $(ARGS)
 
@@ -50,5 +53,5 @@ lint:  ## ruff and mypy --strict
 	@$(VENV)/bin/mypy
 
 clean:  ## removes what make and the tests made: the next run starts afresh
-	@rm -rf .venv .venv.log build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv.log build dist *.egg-info tribler_multicast/coding/_native* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -28,7 +28,7 @@ UNFINISHED = FOLDER / ".unfinished"
 # What the tools said; also the lock. pip inherits it, so that the lock holds for as long as a pip is at work.
 LOG = TREE / ".venv.log"
 # When one of these changes, the package is installed again.
-INPUTS = ("setup.py", "pyproject.toml")
+INPUTS = ("setup.py", "pyproject.toml", "tribler_multicast/coding/native/*.[ch]")
 # How much of the log is shown on failure, in lines.
 LOG_LINES = 12
 # Longest wait for another run, in seconds: a first installation over a slow line takes minutes.
@@ -86,7 +86,8 @@ def wanted() -> dict[str, str]:
     """
     What a finished environment must have been made from.
     """
-    inputs = hashlib.sha256(b"".join((TREE / name).read_bytes() for name in INPUTS)).hexdigest()
+    files = [path for pattern in INPUTS for path in sorted(TREE.glob(pattern))]
+    inputs = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     return {"tree": str(TREE), "inputs": inputs}
 
 

@@ -30,11 +30,6 @@ class CatalogueClient(client.StandaloneClient):
 
     catalogue = Path(sys.argv[1])
 
-    def __init__(self) -> None:
-        """Have BitTorrent, to all appearance."""
-        super().__init__()
-        self.torrents = object()  # type: ignore[assignment]
-
     def capabilities(self) -> frozenset[str]:
         """Offer search."""
         return frozenset({"search"})

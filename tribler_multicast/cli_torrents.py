@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from .cli_common import Failed, call, show
 from .cli_render import GREEN, MISSING, RED, ago, clean, paint, size_text, table
@@ -49,6 +50,8 @@ def add_commands(command: Callable[[str, Callable[[argparse.Namespace], None], s
     feeds.add_argument("action", metavar="list|add|remove", nargs="?", choices=("list", "add", "remove"),
                        default="list")
     feeds.add_argument("feed", metavar="URL", nargs="?", help="of an RSS or Atom feed; to remove it its id will do")
+    feeds.add_argument("--first", metavar="N", type=first, default=0,
+                       help="with add: download its N newest items too, not only those to come")
 
     downloads = command("downloads", do_downloads, "Torrents: list them, stop one, limit its rates.")
     downloads.add_argument("action", metavar="list|stop|limit", nargs="?", choices=("list", "stop", "limit"),
@@ -75,6 +78,15 @@ def rate(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no rate, use bytes/s such as 200000, 200k or 2M; 0: no limit")
     return int(match[1]) * UNITS[match[2]]
+
+
+def first(text: str) -> int:
+    """
+    A number of items.
+    """
+    if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or int(text) > 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 100")
+    return int(text)
 
 
 def do_torrent(options: argparse.Namespace) -> None:
@@ -106,7 +118,11 @@ def made_lines(made: dict[str, Any]) -> list[str]:
     """
     lines = [f"infohash   {made['infohash']}", f"name       {clean(made['name'])}",
              f"size       {size_text(made['size'])}", f"magnet     {clean(made['magnet'])}"]
-    return lines + ([f"file       {clean(made['file'])}"] if made["file"] else [])
+    if made["file"]:
+        lines.append(f"file       {clean(made['file'])}")
+    if made["published"]:
+        lines.append(f"published  {clean(made['published']['error'] or made['published']['url'] or 'yes')}")
+    return lines
 
 
 def do_feeds(options: argparse.Namespace) -> None:
@@ -121,14 +137,10 @@ def do_feeds(options: argparse.Namespace) -> None:
     elif feed is None:
         raise Failed(f"feeds {action} needs the URL of a feed", 2)
     elif action == "add":
-        document = call(options, "POST", "/feeds", {"url": feed}, FETCHING)
+        document = call(options, "POST", "/feeds", {"url": feed, "first": options.first}, FETCHING)
         show(options, document, lambda added: [f"subscribed to {_title(added)}: {added['id']}"])
     else:
-        known = call(options, "GET", "/feeds")["feeds"]
-        found = next((each for each in known if feed in (each["id"], each["url"])), None)
-        if found is None:
-            raise Failed(f"there is no feed {feed!r} (see the command feeds)")
-        document = call(options, "DELETE", f"/feeds/{found['id']}", None, FETCHING)
+        document = call(options, "DELETE", f"/feeds/{quote(feed, safe='', errors='replace')}", None, FETCHING)
         show(options, document, lambda removed: [f"no longer subscribed to {_title(removed)}"])
 
 
@@ -143,8 +155,11 @@ def feed_lines(document: dict[str, Any]) -> list[str]:
     """
     The feeds, one line each, and a line more for what is wrong with one.
     """
+    own = document["own"]
+    ours = [f"Its own feed, {len(own['published'])} torrents: {clean(own['url'] or 'served nowhere')}"
+            + (f" ({clean(own['error'])})" if own["error"] else "")] if own["published"] or own["url"] else []
     if not document["feeds"]:
-        return ["No feeds yet. Subscribe to one: tribler-multicast feeds add URL"]
+        return [*ours, "No feeds yet. Subscribe to one: tribler-multicast feeds add URL"]
     rows = [[clean(feed["state"]), MISSING if feed["last_check"] is None else ago(feed["last_check"]),
              str(feed["begun"]), clean(feed["id"]), clean(feed["title"]) or MISSING, clean(feed["url"])]
             for feed in document["feeds"]]
@@ -152,7 +167,7 @@ def feed_lines(document: dict[str, Any]) -> list[str]:
     shown = [head]
     for line, feed in zip(lines, document["feeds"], strict=True):
         shown += [line] + ([paint(f"  -> {clean(feed['error'])}", RED)] if feed["error"] else [])
-    return shown
+    return shown + ours
 
 
 def do_downloads(options: argparse.Namespace) -> None:
@@ -258,11 +273,60 @@ def do_download(options: argparse.Namespace) -> None:
     body = {**_source(options.what), **({"peer": options.peer} if options.peer else {})}
     if options.folder is not None:
         body["folder"] = str(_absolute(options.folder))
-    begun = call(options, "POST", "/downloads", body, FETCHING)
+    begun = _begin(options, body)
     if not options.wait:
         show(options, begun, lambda begun: [str(begun["infohash"])])
         return
     show(options, _wait(options, begun["infohash"]), lambda done: [clean(done["path"])])
+
+
+def _begin(options: argparse.Namespace, body: dict[str, Any]) -> dict[str, Any]:
+    """
+    Begin a download. A shared file must be hashed first by who has it, which takes as long as it is large.
+    """
+    if "file_id" not in body:
+        return call(options, "POST", "/downloads", body, FETCHING)
+    line, patience = _Line(), 0.0
+    try:
+        while True:
+            begun = call(options, "POST", "/downloads", {**body, "timeout": patience}, FETCHING)
+            if "infohash" in begun:
+                return begun
+            line.tell(begun["progress"] or 0.0, "asked for" if begun["progress"] is None else clean(begun["state"]))
+            patience = 2 * LOOK
+    finally:
+        line.end()
+
+
+class _Line:
+    """
+    How far something is, on stderr: a bar on a terminal, else a line for each tenth.
+    """
+
+    def __init__(self) -> None:
+        """
+        Nothing was told yet.
+        """
+        self.terminal, self.told = sys.stderr.isatty(), -1
+
+    def tell(self, progress: float, words: str) -> None:
+        """
+        Tell how far it is now.
+        """
+        percent = int(100 * progress)
+        text = f"{bar(progress)} {percent:3} %  {words}"
+        if self.terminal:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        elif percent // 10 != self.told // 10:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+        self.told = percent
+
+    def end(self) -> None:
+        """
+        Leave the line.
+        """
+        if self.terminal and self.told >= 0:
+            print(file=sys.stderr)  # noqa: T201
 
 
 def _source(what: str) -> dict[str, str]:
@@ -285,9 +349,9 @@ def _source(what: str) -> dict[str, str]:
 
 def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
     """
-    Show on stderr how a download goes on until it is complete, and get it.
+    Show how a download goes on until it is complete, and get it.
     """
-    terminal, told = sys.stderr.isatty(), -1
+    line = _Line()
     try:
         while True:
             found = [each for each in call(options, "GET", "/downloads")["downloads"] if each["infohash"] == infohash]
@@ -296,17 +360,10 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
             [each] = found
             if each["state"] == "failed":
                 raise Failed(each["error"] or "the download failed")
-            percent = int(100 * each["progress"])
-            line = f"{bar(each['progress'])} {percent:3} %  {clean(each['state'])}  {_rate(each['down'])}"
-            line += "" if each["eta_s"] is None else f"  {_time(each['eta_s'])} left"
-            if terminal:
-                print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201
-            elif percent != told and percent % 10 == 0:
-                print(line, file=sys.stderr, flush=True)  # noqa: T201
-            told = percent
-            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] in ("downloading", "paused")):
+            left = "" if each["eta_s"] is None else f"  {_time(each['eta_s'])} left"
+            line.tell(each["progress"], f"{clean(each['state'])}  {_rate(each['down'])}{left}")
+            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] == "paused"):
                 return dict(each)
             time.sleep(LOOK)
     finally:
-        if terminal and told >= 0:
-            print(file=sys.stderr)  # noqa: T201
+        line.end()

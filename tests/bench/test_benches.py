@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.coding_paths import all_paths
+from bench.coding_peers import Missing, peers
 from tests.lan.conftest import lan  # noqa: F401
 
 if TYPE_CHECKING:
@@ -99,6 +101,45 @@ def test_throughput_tells_measured_beside_shaped(lan: Lan) -> None:  # noqa: F81
     found = rows(document)
     for side in ("sender", "receiver"):
         assert 0.5 < found[f"50 Mbit/s at the {side}: measured / shaped, median"]["value"] < 1.5
+
+
+def test_coding_compares_every_path_with_what_is_installed() -> None:
+    document = run("bench.coding", "--k", "16", "--rounds", "1", "--turn", "0")
+    found = rows(document)
+    for path in all_paths():
+        for task in ("encode", "recode", "decode, all coded", "decode, 5% lost", "product"):
+            assert found[f"k=16 {task}: {path}"]["value"] > 0, path
+    assert 1 <= found["memory of a decoder, decoded, k=64, 1344 bytes"]["value"] < 2
+    assert found["Python, 64 packets in a call, from buffer to symbols"]["unit"] == "ns/packet"
+    names = {"raptorq": "k=16 encode", "zfec": "k=16 encode", "ISA-L": "k=16 product",
+             "ISA-L with AVX2": "k=16 product"}
+    for name in document["details"]["others"]:
+        assert document["details"][names[name]][name] > 0, name
+    assert len(document["details"]["others"]) + len(document["details"]["missing"]) == 4
+
+
+def test_coding_says_which_of_the_others_are_missing() -> None:
+    class Nowhere:
+        def __init__(self) -> None:
+            raise Missing("nothing is installed (pip install nothing)")
+
+    assert peers((Nowhere,)) == ([], ["nothing is installed (pip install nothing)"])
+
+
+def test_checksums_find_every_changed_byte() -> None:
+    document = run("bench.checksums", "--rounds", "1", "--trials", "500")
+    found = rows(document)
+    assert found["packets with a changed byte that passed"]["value"] == 0
+    for path in all_paths():
+        assert found[f"{path}: a batch at once"]["value"] > 0, path
+
+
+def test_overhead_counts_packets_that_told_nothing_new() -> None:
+    document = run("bench.overhead", "--generations", "100", "--only", "direct", "--only", "relays", "--k", "16")
+    found = rows(document)
+    assert found["k=16 direct, systematic first, 0% loss"]["value"] == 0
+    assert found["k=16 2 relays, all coded, 5% loss"]["value"] < 1
+    assert document["details"]["direct, all coded, 20% loss"]["generations"] == 100
 
 
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from tribler_multicast.protocol.limits import (
     MAX_FILE_ANSWERS_KEPT,
     MAX_FILE_WAITERS,
     MAX_FILES_KNOWN,
-    MAX_FILES_WAITING,
 )
 from tribler_multicast.protocol.pair_seal import seal_for_pair
 from tribler_multicast.protocol.wire import Kind, WireError, Writer
@@ -104,13 +103,14 @@ def test_giving_up_an_earlier_question_leaves_the_later_one_alone() -> None:
     assert shared.hashed == ["film", "boat"]
 
 
-def test_a_crowd_that_asks_fills_the_places_and_no_more() -> None:
-    lan, (a, *others) = sharers(MAX_FILES_WAITING + 6)
+def test_a_crowd_that_asks_fills_the_places_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tribler_multicast.protocol.file_answers.MAX_FILES_WAITING", 6)
+    lan, (a, *others) = sharers(12)
     share(a, {f"film {number}": 1000.0 for number in range(100)})
     for number, node in enumerate(others):
         ask(node, a, f"film {number}")
     lan.run(0.1)
-    assert len(a.core.file_answers.jobs) == MAX_FILES_WAITING
+    assert len(a.core.file_answers.jobs) == 6
     assert a.dropped("busy") == 5
     last = others[-1]
     run = want(last, a, "film 99")

@@ -23,6 +23,10 @@ libtorrent = pytest.importorskip("libtorrent")
 BOAT, CAR, SECRET = b"b" * 20, b"c" * 20, b"s" * 20
 
 
+placed: list[tuple[Path | None, bool]] = []
+"""Where what was begun is to be, and whether it stays there."""
+
+
 class Handle:
     """What is set at libtorrent."""
 
@@ -85,9 +89,12 @@ class Manager:
 def began(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, bool]]]:
     """Note what is begun, and let it be there."""
     calls: list[tuple[Any, bool]] = []
+    placed.clear()
 
-    async def begin(session: Any, parameters: Any, *, lan_only: bool, folder: Path | None) -> Download:  # noqa: ANN401
+    async def begin(session: Any, parameters: Any, *, lan_only: bool, folder: Path | None = None,  # noqa: ANN401
+                    stays: bool = False) -> Download:
         calls.append((parameters, lan_only))
+        placed.append((folder, stays))
         download = session.download_manager.downloads[parameters.info_hashes.v1.to_bytes()] = Download("new")
         return download
 
@@ -203,6 +210,46 @@ async def test_one_that_is_there_only_gets_the_peers_unless_it_is_anonymous_or_p
         await torrents.fetch(SECRET, [("10.0.0.7", 6881)], lan_only=True)
     assert (refused.value.status, began) == (409, [])
     assert [manager.downloads[each].peers for each in (BOAT, CAR, SECRET)] == [[("10.0.0.7", 6881)], [], []]
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+async def test_a_torrent_is_made_and_seeded_where_it_is_and_seen_on_the_internet_only_where_the_user_is(
+        began: list[Any], tmp_path: Path, anonymous: bool) -> None:
+    torrents, _ = make(anonymous)
+    path, told = tmp_path / "boat.bin", list[float]()
+    path.write_bytes(b"x" * 3_000_000)
+    made = await torrents.make(path, tmp_path, progress=told.append)
+    await asyncio.sleep(0)
+    assert (made.name, made.size, made.path, told[-1]) == ("boat.bin", 3_000_000, str(path), 1.0)
+    assert made.file == str(tmp_path / "boat.bin.torrent")
+    assert Path(made.file).read_bytes() == made.data
+    [(parameters, lan_only)] = began
+    assert (parameters.info_hashes.v1.to_bytes(), lan_only, placed) == (made.infohash, anonymous, [(tmp_path, True)])
+    await torrents.make(path)
+    assert len(began) == 1
+    assert (await torrents.make(path, seed=False)).infohash == made.infohash
+    torrents.close()
+
+
+async def test_nothing_is_seeded_openly_that_is_anonymous_and_no_tracker_is_told_of_one_who_is(
+        began: list[Any], tmp_path: Path) -> None:
+    torrents, manager = make(anonymous=True)
+    path = tmp_path / "boat.bin"
+    path.write_bytes(b"x" * 1000)
+    with pytest.raises(ClientError, match="tells no tracker") as refused:
+        await torrents.make(path, trackers=["http://tracker.test/announce"])
+    assert refused.value.status == 409
+    made = await torrents.make(path, seed=False)
+    manager.downloads[made.infohash] = Download("boat.bin", hops=1)
+    with pytest.raises(ClientError, match="anonymous") as refused:
+        await torrents.make(path)
+    assert (refused.value.status, began) == (409, [])
+    with pytest.raises(ClientError) as refused:
+        await torrents.make(tmp_path / "nothing")
+    assert refused.value.status == 404
+    torrents.close()
+    with pytest.raises(ClientError, match="stopping"):
+        await torrents.make(path)
 
 
 def hybrid(data: bytes) -> bytes:

@@ -30,11 +30,6 @@ logger = logging.getLogger(__name__)
 FETCHES_KEPT: Final = 64
 """Ended fetches whose outcome nobody asked for yet, the newest: a program that never asks costs nothing more."""
 
-PORT_PATIENCE: Final = 10.0
-PORT_LOOK: Final = 0.2
-"""Seconds that a sharer may take to say where its BitTorrent listens, which may begin with its first torrent; and how
-often that is looked for."""
-
 
 @dataclass(eq=False)
 class Fetch:
@@ -99,12 +94,6 @@ class Fetching:
     def local_peers(self) -> list[LocalPeer]:
         """
         List the peers that are verified on our LAN now.
-        """
-        raise AssertionError
-
-    def torrent_addresses(self, peer: LocalPeer) -> list[tuple[str, int]]:
-        """
-        Get where BitTorrent of a peer listens on a network of ours.
         """
         raise AssertionError
 
@@ -234,7 +223,11 @@ class Fetching:
                 errors.append(error)
                 continue
             self.remember(mid, [Result("torrent", infohash, "")])
-            return infohash, await self.download_when_open(infohash, mid)
+            try:
+                return infohash, await self.download(infohash, mid)
+            except KeyError as error:
+                msg = "that node is local no more"
+                raise ClientError(msg, 404) from error
         # What tells most: that a file changed, or is shared no more, rather than that somebody else is silent.
         raise min(errors, key=lambda error: (error.status != CHANGED, error.status != NOT_FOUND))
 
@@ -264,22 +257,6 @@ class Fetching:
         if run.infohash is None:
             raise ClientError(run.error, run.code)
         return run.infohash
-
-    async def download_when_open(self, infohash: bytes, mid: bytes) -> list[bytes]:
-        """
-        Begin to download from a peer, once it has said where its BitTorrent listens.
-        """
-        until = self.now() + PORT_PATIENCE
-        while self.now() < until:
-            peer = next((peer for peer in self.local_peers() if peer.mid == mid), None)
-            if peer is not None and self.torrent_addresses(peer):
-                break
-            await asyncio.sleep(PORT_LOOK)
-        try:
-            return await self.download(infohash, mid)
-        except KeyError as error:
-            msg = "that node is local no more"
-            raise ClientError(msg, 404) from error
 
     # --- What happens.
 

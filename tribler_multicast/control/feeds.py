@@ -5,19 +5,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
 from .call import GivenUpError
 from .check import refuse, shown, take_infohash
-from .messages import Command, ListFeeds, NewItem, Subscribe, Unsubscribe, Withdraw
-from .transfers import until_complete
+from .following import is_complete
+from .messages import Command, ListFeeds, NewItem, Subscribe, Subscribed, Unsubscribe, Withdraw
+from .transfers import published_view, until_complete
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from ..feeds.model import Feed, FeedItem
     from .call import Call, Handler
+
+
+MAX_FIRST: Final = 100
+"""Items that can be asked for with a subscription."""
 
 
 def item_view(item: FeedItem) -> dict[str, Any]:
@@ -42,37 +48,45 @@ async def subscribe(call: Call, command: Subscribe) -> dict[str, Any]:
     Subscribe the node, and tell what comes.
     """
     feeds = call.feeds()
+    if command.url is None and not command.follow:
+        raise refuse("url must say which feed, when none is to be followed")
+    if not 0 <= command.first <= MAX_FIRST:
+        raise refuse(f"first must be from 0 to {MAX_FIRST}, not {shown(command.first)}")
     items: asyncio.Queue[FeedItem] = asyncio.Queue()
-    wanted: str | None = None
-
-    def came(item: FeedItem) -> None:
-        if command.url is None or wanted is None or item.feed == wanted:
-            items.put_nowait(item)
-
-    # Before the feed is added: its first items may come at once.
     if command.follow:
-        feeds.subscribe(came)
+        feeds.subscribe(items.put_nowait)  # Before the feed is added: its first items may come at once.
     try:
-        if command.url is not None:
-            feed = await feeds.add(command.url)
-            wanted = feed.id
+        added = None if command.url is None else await feeds.add(command.url, command.first)
+        if added is not None:
+            call.tell(Subscribed, feed_view(added))
             if not command.follow:
-                return feed_view(feed)
-        elif not command.follow:
-            raise refuse("url must say which feed, when nothing is to be followed")
+                return feed_view(added)
+        wanted = None if added is None else added.id
+        old = await _unfinished(call, feeds.list() if added is None else [added])
         with call.control.leaving(wanted) as left:
-            await _tell_items(call, items, wanted, left)
+            await _tell_items(call, items, (wanted, old), left)
         raise GivenUpError("the subscription was ended")
     finally:
-        if command.follow:
-            feeds.unsubscribe(came)
+        feeds.unsubscribe(items.put_nowait)
 
 
-async def _tell_items(call: Call, items: asyncio.Queue[FeedItem], wanted: str | None, left: asyncio.Event) -> None:
+async def _unfinished(call: Call, feeds: list[Feed]) -> list[FeedItem]:
     """
-    Tell of items and their downloads until the feed is left.
+    Get the items of feeds whose download began earlier and goes on.
     """
-    tasks: set[asyncio.Task[Any]] = set()
+    torrents = call.parts.client.torrents
+    running = {status.infohash for status in torrents.status() if not is_complete(status)} if torrents else set()
+    return [item for feed in feeds if running for item in await call.feeds().items(feed.id)
+            if item.infohash in running]
+
+
+async def _tell_items(call: Call, items: asyncio.Queue[FeedItem], these: tuple[str | None, list[FeedItem]],
+                      left: asyncio.Event) -> None:
+    """
+    Tell of the new items of a feed (its id, None: of all) and of their downloads, and of those that go on already,
+    until the feed is left.
+    """
+    (wanted, old), tasks, followed = these, set[asyncio.Task[Any]](), set[bytes]()
 
     def begin(what: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(what)
@@ -80,7 +94,14 @@ async def _tell_items(call: Call, items: asyncio.Queue[FeedItem], wanted: str | 
         task.add_done_callback(tasks.discard)
         return task
 
+    def follow(item: FeedItem) -> None:
+        if item.infohash is not None and item.infohash not in followed:
+            followed.add(item.infohash)
+            begin(_download(call, item.infohash, item_view(item)))
+
     try:
+        for item in old:
+            follow(item)
         gone = begin(left.wait())
         while True:
             waiting = begin(items.get())
@@ -89,10 +110,8 @@ async def _tell_items(call: Call, items: asyncio.Queue[FeedItem], wanted: str | 
                 return
             item = waiting.result()
             if wanted in (None, item.feed):
-                view = item_view(item)
-                call.tell(NewItem, view)
-                if item.infohash is not None:
-                    begin(_download(call, item.infohash, view))
+                call.tell(NewItem, item_view(item))
+                follow(item)
     finally:
         for task in tasks:
             task.cancel()
@@ -102,12 +121,11 @@ async def _download(call: Call, infohash: bytes, item: dict[str, Any]) -> None:
     """
     Tell how the download of an item goes on. One that fails or is given up does not end the subscription.
     """
-    try:
-        await until_complete(call, infohash, item)
-    except ClientError as error:
-        call.tell(NewItem, {**item, "error": " ".join(str(error).split())})
-    except GivenUpError:
-        return
+    with suppress(GivenUpError):
+        try:
+            await until_complete(call, infohash, item)
+        except ClientError as error:
+            call.tell(NewItem, {**item, "error": " ".join(str(error).split())})
 
 
 async def unsubscribe(call: Call, command: Unsubscribe) -> dict[str, Any]:
@@ -125,9 +143,13 @@ async def unsubscribe(call: Call, command: Unsubscribe) -> dict[str, Any]:
 
 async def list_feeds(call: Call, command: ListFeeds) -> dict[str, Any]:
     """
-    List them.
+    List them, and what the own feed has.
     """
-    return {"feeds": [feed_view(feed) for feed in call.feeds().list()]}
+    feeds = call.feeds()
+    url, error = feeds.serving()
+    return {"feeds": [feed_view(feed) for feed in feeds.list()],
+            "own": {"url": url or None, "error": error or None,
+                    "published": [published_view(item) for item in feeds.published()]}}
 
 
 async def withdraw(call: Call, command: Withdraw) -> dict[str, Any]:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def is_complete(status: TorrentStatus) -> bool:
     """
-    Tell whether all that is wanted of a torrent is there, and checked.
+    Tell whether all that is wanted of a torrent is there, checked and under its name: with progress 1 alone it may
+    still be on its way to that.
     """
-    return status.state == "seeding" or (status.progress >= 1.0 and status.state in ("downloading", "paused"))
+    return status.state == "seeding" or (status.progress >= 1.0 and status.state == "paused")
 
 
 def transfer_view(status: TorrentStatus) -> dict[str, Any]:

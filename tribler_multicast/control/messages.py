@@ -159,13 +159,15 @@ class Watch(Command):
 @dataclass(frozen=True)
 class Subscribe(Command):
     """
-    Subscribe the node to a feed, unless it is, and hear of it: ``NewItem`` for each new item, ``Progress`` of its
-    download and ``Finished`` when it is there, until ``Cancel`` (the node stays subscribed) or ``Unsubscribe``.
-    Without `follow` it is ``Done`` once the node is subscribed. With no URL: hear of all feeds.
+    Subscribe the node to a feed, unless it is, and hear of it: ``Subscribed``, ``NewItem`` for each new item,
+    ``Progress`` of its download and ``Finished`` when it is there, until ``Cancel`` (the node stays subscribed) or
+    ``Unsubscribe``. Items are new that come after the node was subscribed, and the `first` newest of then. Without
+    `follow` it is ``Done`` once the node is subscribed. With no URL: hear of all feeds.
     """
 
     url: str | None = None
     follow: bool = True
+    first: int = 0
     long: ClassVar[bool] = True
 
 
@@ -181,7 +183,7 @@ class Unsubscribe(Command):
 @dataclass(frozen=True)
 class ListFeeds(Command):
     """
-    List the feeds that the node is subscribed to.
+    List the feeds that the node is subscribed to, and what is in its own.
     """
 
 
@@ -424,6 +426,15 @@ class Heard(Event):
     nickname: str
     values: list[Any]
     received_at: float
+
+
+@dataclass(frozen=True)
+class Subscribed(Event):
+    """
+    The node is subscribed to this feed: from now on its new items are told.
+    """
+
+    feed: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from .messages import (
 from .sources import begin
 
 if TYPE_CHECKING:
-    from ..torrents import MadeTorrent, TorrentStatus
+    from ..feeds.model import Published
+    from ..torrents import TorrentStatus
     from .call import Call, Handler
 
 MAX_RATE: Final = 2**40
@@ -60,21 +61,20 @@ async def make_torrent(call: Call, command: MakeTorrent) -> dict[str, Any]:
             loop.call_soon_threadsafe(call.tell, Progress, part)
 
     made = await torrents.make(path, output, seed=command.seed or command.publish, trackers=trackers, progress=hashed)
-    if feeds is not None:
-        await feeds.publish(made, title=command.title)
-    view = made_view(made, published=feeds is not None)
-    call.tell(Made, **{name: view[name] for name in ("infohash", "name", "size", "path", "file", "published")})
-    return view
-
-
-def made_view(made: MadeTorrent, published: bool) -> dict[str, Any]:
-    """
-    Get a torrent that was made as plain values.
-    """
+    item = None if feeds is None else await feeds.publish(made, command.title)
     infohash = made.infohash.hex()
+    call.tell(Made, infohash, made.name, made.size, made.path, made.file, item is not None)
     return {"infohash": infohash, "name": made.name, "size": made.size, "path": made.path, "file": made.file,
             "magnet": f"magnet:?xt=urn:btih:{infohash}&dn={quote(made.name, safe='', errors='replace')}",
-            "published": published}
+            "published": None if item is None else published_view(item)}
+
+
+def published_view(item: Published) -> dict[str, Any]:
+    """
+    Get what is in the own feed as plain values.
+    """
+    return {"infohash": item.infohash.hex(), "title": item.title, "url": item.url or None, "uploaded": item.uploaded,
+            "error": item.error or None}
 
 
 async def publish(call: Call, command: Publish) -> dict[str, Any]:

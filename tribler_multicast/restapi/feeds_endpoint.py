@@ -52,13 +52,14 @@ class FeedsRoom:
         Subscribe, and show the feed.
         """
         read_query(request)
-        url = (await read_object(request, ("url",))).get("url")
-        if url is None:
+        body = await read_object(request, ("url", "first"))
+        if body.get("url") is None:
             raise RestError(422, "url must say which feed")
-        return json_response(await self.context.ask(Subscribe(url, follow=False)))
+        return json_response(await self.context.ask(Subscribe(body["url"], follow=False, first=body.get("first", 0))))
 
     @docs(tags=["Multicast"], summary="End a subscription. What was downloaded stays.",
-          parameters=[{"in": "path", "name": "id", "type": "string", "description": "of a feed, see GET /feeds"}],
+          parameters=[{"in": "path", "name": "id", "type": "string",
+                       "description": "of a feed (see GET /feeds), or its URL"}],
           responses=answers(FeedSchema, 404, 422, 503))
     async def remove(self, request: web.Request) -> web.Response:
         """

@@ -219,6 +219,28 @@ class FeedSchema(Schema):
     waiting = Integer(metadata={"description": "items still to be fetched"})
 
 
+class PublishedSchema(Schema):
+    """
+    A torrent in the node's own feed.
+    """
+
+    infohash = _text("hex")
+    title = String()
+    url = _text("where its .torrent is served, null: nowhere", allow_none=True)
+    uploaded = Boolean(allow_none=True, metadata={"description": "to the web server that is set; null: to none"})
+    error = _text("why it was not, or not yet", allow_none=True)
+
+
+class OwnFeedSchema(Schema):
+    """
+    The feed of what this node publishes.
+    """
+
+    url = _text("where it is served, null: nowhere", allow_none=True)
+    error = _text("what keeps it from that", allow_none=True)
+    published = List(Nested(PublishedSchema))
+
+
 class ErrorDetailSchema(Schema):
     """
     What went wrong.
@@ -320,7 +342,7 @@ MadeTorrentSchema = schema(MulticastMadeTorrent={
     "path": (String, "what it was made of"),
     "file": String(allow_none=True, metadata={"description": "where the .torrent is"}),
     "magnet": String,
-    "published": Boolean,
+    "published": Nested(PublishedSchema, allow_none=True),
 })
 DownloadsSchema = schema(MulticastDownloads={"downloads": [TransferSchema]})
 LimitSchema = schema(MulticastLimit={
@@ -328,8 +350,11 @@ LimitSchema = schema(MulticastLimit={
     "down": Integer(allow_none=True, metadata={"description": "bytes/s"}),
 })
 StoppedSchema = schema(MulticastStopped={"infohash": String, "deleted": (Boolean, "whether its data was")})
-FeedsSchema = schema(MulticastFeeds={"feeds": [FeedSchema]})
-AddFeedSchema = schema(MulticastAddFeed={"url": (String, "of an RSS or Atom feed")})
+FeedsSchema = schema(MulticastFeeds={"feeds": [FeedSchema], "own": OwnFeedSchema})
+AddFeedSchema = schema(MulticastAddFeed={
+    "url": (String, "of an RSS or Atom feed"),
+    "first": (Integer, "how many of its newest items to download, beside those that come later; default 0"),
+})
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
 
 

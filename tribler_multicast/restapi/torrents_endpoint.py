@@ -10,7 +10,7 @@ from aiohttp_apispec import docs, json_schema
 
 from ..control.messages import ListTransfers, MakeTorrent, SetRate, Stop
 from .errors import RestError, json_response
-from .request import read_flags, read_object, read_query, shown
+from .request import read_flags, read_object, read_query
 from .schemas import (
     DownloadsSchema,
     LimitSchema,
@@ -92,7 +92,7 @@ class TorrentsRoom:
             if transfer["infohash"] == infohash:
                 found: dict[str, Any] = transfer
                 return found
-        raise RestError(404, f"There is no torrent {shown(infohash)}")
+        raise RestError(404, f"there is no torrent {infohash}")
 
     @docs(tags=["Multicast"], summary="Give a torrent up, with its downloaded data if that is said.",
           parameters=[INFOHASH_PARAMETER,
@@ -104,9 +104,7 @@ class TorrentsRoom:
         Give it up.
         """
         delete = read_flags(request, ("delete",)).get("delete", False)
-        infohash = request.match_info["infohash"].lower()
-        await self._transfer(infohash)
-        return json_response(await self.context.ask(Stop(infohash, delete)))
+        return json_response(await self.context.ask(Stop(request.match_info["infohash"], delete)))
 
 
 def _without_null(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .embedded import EmbeddedNode as EmbeddedNode
     from .embedded import open_node as open_node
+    from .node import NodeError as NodeError
 
-__all__ = ["EmbeddedNode", "open_node"]
+__all__ = ["EmbeddedNode", "NodeError", "open_node"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -3,10 +3,10 @@ Tribler as the hosting client: what it offers on the LAN and where it listens.
 """
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from ..client import Activity, ClientError
+from ..community.views import addresses_in_use
 from .errors import guarded
 from .torrents import begin, magnet
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from ..client import Result
     from ..community.multicast import MulticastCommunity
-    from ..lan.interfaces import Interface
     from ..torrents import Torrents
     from .catalogue import Catalogue
     from .events import HostEvents
@@ -72,18 +71,9 @@ class TriblerClient:
 
     def _lan_addresses(self) -> list[str]:
         """
-        Our addresses on the interfaces in use, one per family and interface; IPv4 first: that is what always works.
-
-        No link-local ones: neither IPv8 nor libtorrent keeps the interface that these need.
+        Our addresses on the interfaces in use. No link-local ones: neither IPv8 nor libtorrent keeps the interface.
         """
-        if self.community is None:
-            return []
-        interfaces: dict[int, Interface] = {link.interface.index: link.interface
-                                            for link in self.community.lan.links.values() if link.address is not None}
-        fourth = [texts[0] for interface in interfaces.values() if (texts := interface.ipv4)]
-        sixth = [text for interface in interfaces.values()
-                 if (text := next((text for text in interface.ipv6 if not _is_link_local(text)), None))]
-        return [text.partition("/")[0] for text in fourth + sixth]
+        return [] if self.community is None else addresses_in_use(self.community.lan.links.values())
 
     def _ipv8_ports(self) -> Iterator[tuple[str, int]]:
         """
@@ -152,10 +142,3 @@ class TriblerClient:
         """
         message = "this node shares torrents, no files"
         raise ClientError(message, 404)
-
-
-def _is_link_local(text: str) -> bool:
-    """
-    Is this ``ip/prefix`` an address that means nothing without its interface?
-    """
-    return ip_address(text.partition("/")[0]).is_link_local

@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
+from ..standalone.torrents.making import make_torrent, write_output
+from ..standalone.torrents.walking import Cancelled
 from ..torrents import INFOHASH_SIZE, MadeTorrent, TorrentStatus
 from .errors import find, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +41,12 @@ STATES: Final = {"ALLOCATING_DISKSPACE": "checking", "WAITING_FOR_HASHCHECK": "c
 """Names of Tribler's states; all others are `paused`."""
 
 
-async def begin(session: Any, parameters: Any, *, lan_only: bool, folder: Path | None = None) -> Any:  # noqa: ANN401
+async def begin(session: Any, parameters: Any, *, lan_only: bool, folder: Path | None = None,  # noqa: ANN401
+                stays: bool = False) -> Any:  # noqa: ANN401
     """
     Begin a download without anonymity. With `lan_only` nobody on the internet is asked for it: who downloads
-    anonymously as a rule is not to be seen in the DHT because a neighbour has something.
+    anonymously as a rule is not to be seen in the DHT because a neighbour has something. What `stays` where it is, is
+    not moved to Tribler's folder for what is complete.
     """
     module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
     config = find(module, "DownloadConfig", "from_defaults")(session.config)
@@ -47,6 +54,8 @@ async def begin(session: Any, parameters: Any, *, lan_only: bool, folder: Path |
     config.set_safe_seeding(False)
     if folder is not None:
         config.set_dest_dir(folder)
+    if stays:
+        config.set_completed_dir("")
     if lan_only:
         flags = importlib.import_module("libtorrent").torrent_flags
         parameters.flags |= flags.disable_dht | flags.disable_pex | flags.disable_lsd
@@ -80,6 +89,8 @@ class TriblerTorrents:
         self.handlers: list[Callable[[TorrentStatus], None]] = []
         self.told: dict[bytes, TorrentStatus] = {}
         self.task: asyncio.Task[None] | None = None
+        self.thread = ThreadPoolExecutor(1, "multicast-hash")
+        self.hashing: set[threading.Event] = set()
 
     # --- What goes on.
 
@@ -158,12 +169,48 @@ class TriblerTorrents:
     async def make(self, path: Path, output: Path | None = None, *, seed: bool = True, trackers: Sequence[str] = (),
                    progress: Callable[[float], None] | None = None) -> MadeTorrent:
         """
-        Refuse: Tribler makes torrents itself.
+        Make a torrent, and seed it from where it is: with DHT and trackers only where Tribler is set to be seen there.
 
-        :raises ClientError: always.
+        :raises ClientError: when it can't be made or written, is there as an anonymous download, or has trackers while
+            Tribler is set to download anonymously.
         """
-        message = "in Tribler torrents are made by Tribler itself"
-        raise ClientError(message, 409)
+        if seed and trackers and self.anonymous_as_a_rule:
+            message = "this Tribler is set to download anonymously: it tells no tracker what it seeds"
+            raise ClientError(message, 409)
+        made = await self.hash(path, trackers, progress)
+        there = self.manager.downloads.get(made.infohash)
+        if seed and there is not None and there.config.get_hops() != 0:
+            message = "this torrent is there already as an anonymous download, which is not seeded openly"
+            raise ClientError(message, 409)
+        if output is not None:
+            made = replace(made, file=await asyncio.to_thread(write_output, made, output))
+        if seed and (there is None or made.infohash in self.manager.metainfo_requests):
+            parameters = self.parameters(made.data, lan_only=self.anonymous_as_a_rule)
+            await begin(self.session, parameters, lan_only=self.anonymous_as_a_rule, folder=Path(made.path).parent,
+                        stays=True)
+        return made
+
+    async def hash(self, path: Path, trackers: Sequence[str],
+                   progress: Callable[[float], None] | None) -> MadeTorrent:
+        """
+        Make a torrent in a thread, one after the other; who stops waiting stops it.
+        """
+        loop, cancelled = asyncio.get_running_loop(), threading.Event()
+
+        def tell(part: float) -> None:
+            if progress is not None and not cancelled.is_set() and not loop.is_closed():
+                loop.call_soon_threadsafe(progress, part)
+
+        self.hashing.add(cancelled)
+        try:
+            made = await loop.run_in_executor(self.thread, make_torrent, path, list(trackers), tell, cancelled)
+        except (Cancelled, RuntimeError) as error:
+            message = "Tribler is stopping"
+            raise ClientError(message) from error
+        finally:
+            self.hashing.discard(cancelled)
+            cancelled.set()
+        return made.torrent
 
     async def fetch(self, source: bytes | str, addresses: Sequence[tuple[str, int]] = (), *,
                     folder: Path | None = None, lan_only: bool = False) -> bytes:
@@ -285,6 +332,9 @@ class TriblerTorrents:
         """
         Take all limits back, and tell nobody any more.
         """
+        for cancelled in self.hashing:
+            cancelled.set()
+        self.thread.shutdown(wait=False, cancel_futures=True)
         self.handlers.clear()
         if self.task is not None:
             self.task.cancel()

@@ -290,8 +290,8 @@ class Index:
         [(count, size)] = self.execute(
             _in("SELECT total(1), ifnull(sum(size), 0) FROM file WHERE id IN (*)", numbers), numbers)
         hashed = self.execute(
-            _in("SELECT infohash, file_id FROM file WHERE infohash IS NOT NULL AND id IN (*)", numbers), numbers).fetchall()
-        for infohash, file_id in hashed:
+            _in("SELECT infohash, file_id FROM file WHERE infohash IS NOT NULL AND id IN (*)", numbers), numbers)
+        for infohash, file_id in hashed.fetchall():
             self.gone.append(infohash)
             self.execute("UPDATE hashed SET gone = ? WHERE file_id = ?", (time.time(), file_id))
         one = [(number,) for number in numbers]

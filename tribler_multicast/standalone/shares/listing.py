@@ -122,7 +122,6 @@ class Listing:
         """
         self.descriptor = -1
         self.path = path
-        self.root_user = hasattr(os, "geteuid") and os.geteuid() == 0
         try:
             if BY_DESCRIPTOR:
                 self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -191,8 +190,6 @@ class Listing:
         """
         May this user read the file?
         """
-        if self.root_user:
-            return True
         if self.descriptor >= 0:
             return os.access(name, os.R_OK, dir_fd=self.descriptor)
         return os.access(join(self.path, name), os.R_OK)

@@ -28,6 +28,7 @@ SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 """What systems, NAS above all, put beside the files of their users: deleted files and previews among it."""
 
 REPLACED: Final = "\ufffd"
+BREAKING: Final = ("Cc", "Cs", "Zl", "Zp")
 JOINED: Final = re.compile("(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 ASCII_WORD: Final = re.compile("[a-z0-9]+")
 
@@ -63,12 +64,12 @@ _SYSTEM_FOLDERS: Final = frozenset(name.encode() for name in SYSTEM_FOLDERS)
 
 def shown(name: bytes) -> str:
     """
-    Get the text of a name, as others see it: what is not UTF-8, and control characters, replaced.
+    Get the text of a name, as others see it: in one line, what is not UTF-8, and control characters, replaced.
     """
     text = name.decode("utf-8", "replace")
     if text.isprintable():
         return text
-    return "".join(REPLACED if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)
+    return "".join(REPLACED if unicodedata.category(character) in BREAKING else character for character in text)
 
 
 def words_of(text: str) -> list[str]:

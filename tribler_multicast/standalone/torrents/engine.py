@@ -23,7 +23,7 @@ from .library import load
 from .lives import Lives
 from .making import make_torrent, write_output
 from .records import Record
-from .session import Session
+from .session import FAREWELL, Session, is_address
 from .sources import read_source
 from .torrent import Torrent
 from .walking import Cancelled
@@ -122,6 +122,8 @@ class TorrentEngine:
         Save where everything stands, and end, within CLOSE_TIMEOUT seconds.
         """
         core, session = self.core, self.core.session
+        if core.closing:
+            return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CLOSE_TIMEOUT
         core.closing = True
@@ -135,7 +137,8 @@ class TorrentEngine:
             self._timer.cancel()
         if session is not None:
             await self._save_all(session)
-            await session.close(max(0.1, deadline - loop.time()))
+            busy = any(torrent.progress.peers for torrent in core.torrents.values())
+            await session.close(max(0.1, deadline - loop.time() - FAREWELL), busy=busy)
         self._hashers.shutdown(wait=False, cancel_futures=True)
         core.shut_down()
 
@@ -299,9 +302,8 @@ class TorrentEngine:
     @staticmethod
     def _connect(torrent: Torrent, addresses: Sequence[tuple[str, int]]) -> None:
         for ip, port in list(addresses)[:MOST_PEERS]:
-            if torrent.handle is not None and 0 < port < 65536:
-                with contextlib.suppress(RuntimeError, ValueError, OverflowError):  # no address
-                    torrent.handle.connect_peer((ip, port))
+            if torrent.handle is not None and is_address(ip) and 0 < port < 65536:
+                torrent.handle.connect_peer((ip, port))
 
     async def stop(self, infohash: bytes, *, delete: bool = False) -> None:
         """

@@ -216,11 +216,11 @@ class Lives:
         handle.set_flags(core.lt.torrent_flags.upload_mode)
         record.files = await core.in_writer(
             lambda: placing.look_at(record.folder, [path for _, path in final], durable=True))
+        torrent.take(await asyncio.to_thread(handle.status))
         record.moving, record.root, record.whole, record.resume = "", moved.name, True, b""
         if problem := await core.keep(record):
             logger.warning("Torrent %s: %s", torrent.infohash.hex(), problem)
         await core.in_writer(placing.clear, record.folder, record.infohash)
-        torrent.take(await asyncio.to_thread(handle.status))
         core.tell(torrent)
         return ""
 

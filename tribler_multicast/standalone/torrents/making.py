@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def check_trackers(trackers: Sequence[str]) -> list[bytes]:
             good = urlsplit(tracker).scheme in TRACKER_SCHEMES and bool(urlsplit(tracker).hostname)
         except ValueError:
             good = False
-        if not good or len(tracker) > MAX_URL or not tracker.isascii() or not tracker.isprintable():
+        if not good or len(tracker) > MAX_URL or not re.fullmatch(r"[!-~]+", tracker):
             message = f"{tracker[:80]!a} is no tracker: an address that begins with http://, https:// or udp://"
             raise ClientError(message, 400)
         result.append(tracker.encode())

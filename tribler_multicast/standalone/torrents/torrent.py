@@ -83,6 +83,13 @@ class Torrent:
         progress.paused = bool(status.paused)
 
     @property
+    def private(self) -> bool:
+        """
+        Is it private (BEP 27)? Where these bytes should stand elsewhere in the file it only counts as private.
+        """
+        return b"7:privatei1e" in self.record.content
+
+    @property
     def state(self) -> str:
         """
         One of TORRENT_STATES.
@@ -109,4 +116,4 @@ class Torrent:
             self.infohash, self.name, state, 1.0 if state == "seeding" else progress.done, progress.size, str(path),
             up=progress.up if alive else 0.0, down=progress.down if alive else 0.0, total_up=progress.total_up,
             total_down=progress.total_down, peers=progress.peers if alive else 0, up_limit=record.up_limit,
-            down_limit=record.down_limit, error=self.failure)
+            down_limit=record.down_limit, error=self.failure, private=self.private)
