@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.hostile_disk import ROOT
+from tests.hostile_disk import ROOT, run_on_small_disk
 from tribler_multicast.feeds import store as store_module
 from tribler_multicast.feeds.store import FeedRow, ItemRow, Store
 from tribler_multicast.torrents import MadeTorrent
@@ -307,3 +307,39 @@ async def test_kill_9_during_an_update_loses_nothing(tmp_path: Path, server: Web
     assert (tmp_path / "begun").read_text().split() == [TWO[0].hex(), THREE[0].hex()]
     # What had come before the kill is not asked for again.
     assert server.requests[item.enclosure.removeprefix(server.base)] == (0 if mode == "after" else 1)
+
+
+FULL = """
+import asyncio
+from tests.feeds.conftest import Node, refusal
+from tests.feeds.web import WebServer, torrent_of
+from tribler_multicast.torrents import MadeTorrent
+
+async def main():
+    one, two = torrent_of("one"), torrent_of("two")
+    node = Node(folder / "feeds")
+    await node.start()
+    async with WebServer() as server:
+        feed = (await node.feeds.add(server.url)).id
+        fill()
+        server.add("one", one[1])
+        for name in ("more " * 50 + str(number) for number in range(60)):
+            server.add(name, b"d4:infod6:lengthi1e4:name4:" + name[-4:].encode() + b"ee")
+        print((await node.feeds.check(feed)).error)
+        print(await refusal(node.feeds.publish(MadeTorrent(two[0], "two", 7, "/two", two[1] + bytes(100_000)))))
+        (folder / "filler").unlink()
+        node.ahead = 10**5
+        print((await node.feeds.check(feed)).error or "well", one[0] in node.downloads.begun)
+        print((await node.feeds.publish(MadeTorrent(two[0], "two", 7, "/two", two[1]))).title)
+    await node.feeds.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    done = run_on_small_disk(FULL, tmp_path, "4m")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "can't be stored: database or disk is full",
+        "(503, \"the state of feeds can't be used: database or disk is full\")", "well True", "two"]

@@ -163,6 +163,9 @@ class Store:
             # FULL: what is committed is on the disk, also after a power cut. Some commits a minute can afford it.
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA foreign_keys = ON")
+            # A .torrent file of 10 MB must not leave a log of 10 MB behind for good.
+            database.execute("PRAGMA wal_autocheckpoint = 200")
+            database.execute("PRAGMA journal_size_limit = 1048576")
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 message = f"{self._path} was written by a newer version of this program"
