@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
+import tracemalloc
 from email import message_from_bytes
 from email.policy import HTTP
 from typing import TYPE_CHECKING
@@ -262,6 +264,32 @@ async def test_one_host_can_not_take_all_connections(node: Node, session: Client
         assert answer.status == 200
 
 
+async def test_a_large_file_is_given_whole_and_slow_takers_cost_little_memory(node: Node,
+                                                                             session: ClientSession) -> None:
+    infohash, data = bytes(range(20)), bytes(range(250)) * 32_000
+    base = await served(node)
+    await node.feeds.publish(MadeTorrent(infohash, "large", 1, "/large", data))
+    async with session.get(f"{base}/{infohash.hex()}.torrent") as answer:
+        assert await answer.read() == data
+    tracemalloc.start()
+    try:
+        opened = await _open(base, 8, b"GET /%s.torrent HTTP/1.1\r\nHost: h\r\n\r\n" % infohash.hex().encode())
+        await asyncio.sleep(0.3)
+        # What was taken is in the buffers of the system and of this test; eight whole files would be 64 MB.
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(data)
+    finally:
+        tracemalloc.stop()
+    await node.feeds.withdraw(infohash)
+    reader, _ = opened[0]
+    got = 0
+    with contextlib.suppress(ConnectionError):
+        while part := await asyncio.wait_for(reader.read(1 << 20), 2):
+            got += len(part)
+    assert got < len(data)
+    for _, writer in opened:
+        writer.close()
+
+
 async def test_connections_end_whatever_they_do(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_CONNECTION_TIME", 0.3)
     base = await served(node)
@@ -282,7 +310,11 @@ async def test_closing_does_not_wait_for_who_is_connected(tmp_path: Path) -> Non
     node = Node(tmp_path / "feeds")
     await node.start()
     base = await served(node)
+    large = MadeTorrent(bytes(20), "large", 1, "/large", bytes(9_000_000))
+    await node.feeds.publish(large)
     await _open(base, 3, b"GET /feed.xml HTTP/1.1\r\n")
+    await _open(base, 3, b"GET /%s.torrent HTTP/1.1\r\nHost: h\r\n\r\n" % large.infohash.hex().encode())
+    await asyncio.sleep(0.2)
     start = time.monotonic()
     await node.feeds.close()
     assert time.monotonic() - start < 0.5

@@ -79,7 +79,7 @@ class Feeds:
         self._items = Items(self._thread, self.web, torrents, options)
         self._subscriptions = Subscriptions(self._thread, self.web, self._items)
         self._publisher = Publisher(self._thread, self.web, options)
-        self._server = FeedServer(self._publisher.feed, self._file, self._allowed)
+        self._server = FeedServer(self._publisher.feed, self._file, self._part, self._allowed)
         self._serving = asyncio.Event()
         self._server_error = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -217,10 +217,12 @@ class Feeds:
         """
         return self._subscriptions.views()
 
-    async def _file(self, infohash: bytes) -> tuple[str, bytes] | None:
-        row = next((row for row in self._publisher.rows() if row.infohash == infohash), None)
-        data = None if row is None else await self._thread.do(Store.torrent_file, infohash)
-        return None if row is None or data is None else (row.name, data)
+    def _file(self, infohash: bytes) -> tuple[str, int] | None:
+        row = self._publisher.row(infohash)
+        return None if row is None else (row.name, row.length)
+
+    async def _part(self, infohash: bytes, start: int, most: int) -> bytes:
+        return await self._thread.do(Store.torrent_part, infohash, start, most)
 
     def _allowed(self) -> Collection[str] | None:
         return None if self._addresses is None else self._addresses()

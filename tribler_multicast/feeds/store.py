@@ -286,6 +286,18 @@ class Store:
         found = self._many(lambda data: data, "SELECT data FROM files WHERE infohash = ?", (infohash,))
         return found[0] if found else None
 
+    def torrent_part(self, infohash: bytes, start: int, most: int) -> bytes:
+        """
+        A part of that file, b"" behind its end, or when it is gone.
+        """
+        with self._lock:
+            found = self._db.execute("SELECT rowid FROM files WHERE infohash = ?", (infohash,)).fetchone()
+            if found is None:
+                return b""
+            with self._db.blobopen("files", "data", found[0], readonly=True) as blob:
+                blob.seek(min(start, len(blob)))
+                return blob.read(most)
+
     def publish(self, row: OwnRow, data: bytes) -> None:
         """
         Keep what is published, anew if it was before; the oldest goes when there is too much.
