@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import sqlite3
 import sys
@@ -14,7 +15,8 @@ import pytest
 
 from tests.hostile_disk import ROOT, run_on_small_disk
 from tribler_multicast.feeds import store as store_module
-from tribler_multicast.feeds.store import FeedRow, ItemRow, Store
+from tribler_multicast.feeds.rows import FeedRow, ItemRow
+from tribler_multicast.feeds.store import Store
 from tribler_multicast.torrents import MadeTorrent
 
 from .conftest import Node, refusal, until
@@ -257,6 +259,33 @@ async def process_of(folder: Path, server: WebServer, mode: str) -> asyncio.subp
     """Start a node of its own, that subscribes, says so, and looks again when it is told a line."""
     return await asyncio.create_subprocess_exec(sys.executable, "-c", NODE, str(ROOT), str(folder), server.url, mode,
                                                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+
+
+@pytest.mark.soak
+async def test_kill_9_at_any_moment_again_and_again(tmp_path: Path, server: WebServer) -> None:
+    """A process lives for some ms after it was told to look, fifty times, while the feed gains the hundred items of a day."""
+    lot = random.Random(1)
+    for number in range(50):
+        process = await process_of(tmp_path, server, "")
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+        for more in range(2):
+            name = f"{number}-{more}"
+            server.add(name, torrent_of(name)[1])
+        process.stdin.write(b"\n")
+        await asyncio.sleep(lot.uniform(0, 0.12))
+        process.kill()
+        await process.wait()
+    last = await process_of(tmp_path, server, "")
+    out, _ = await asyncio.wait_for(last.communicate(b"\n"), 60)
+    # The first process may have been killed with nothing done; the log has each infohash once, whoever began it twice.
+    assert json.loads(out.splitlines()[-1])[1:] == [0, ""]
+    begun = (tmp_path / "begun").read_text().split()
+    assert len(begun) == len(set(begun)) == 100
+    files = [server.requests[item.enclosure.removeprefix(server.base)] for item in server.items]
+    print(f"{sum(files)} files fetched for 100 items, {server.full} times the whole feed")
+    assert max(files) <= 3
 
 
 async def test_kill_9_when_the_real_client_has_just_begun(tmp_path: Path, server: WebServer) -> None:

@@ -16,8 +16,9 @@ from ..torrents import INFOHASH_SIZE
 from .limits import MAX_BUILT, MAX_PUBLISHED, MAX_TORRENT_SIZE, MINUTE
 from .model import FeedError, Published, clean_line
 from .own import build_feed
+from .rows import OwnRow
 from .schedule import mended, next_try
-from .store import OwnRow, Store
+from .store import Store
 from .upload import target_of, upload
 
 if TYPE_CHECKING:

@@ -135,8 +135,8 @@ class FeedServer:
                  allowed: Callable[[], Collection[str] | None] = lambda: None) -> None:
         """
         Take what to serve: the feed for a base URL, name and size of a ``.torrent`` file by infohash, and a part of it
-        (infohash, start, most). `allowed` are the own addresses at which it is served, None for all; this machine itself
-        reaches it in any case.
+        (infohash, start, most). `allowed` are the own addresses at which it is served, None for all; this machine
+        itself reaches it in any case.
         """
         self._feed = feed
         self._file = file

@@ -1,9 +1,6 @@
 """
 What feeds remember, in an SQLite file: feeds, items, what is published. Each call is one transaction, durable when it
 returns: whatever kills the process, what was begun is known, and what was not is still to be done.
-
-An item is `old` (was there at the first look, or is a duplicate), `waiting` (to be fetched; `torrent` holds the
-``.torrent`` file once it came, so that it is fetched once), `begun` (its download is) or `failed` (given up).
 """
 from __future__ import annotations
 
@@ -14,10 +11,11 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from .limits import BUSY_TIMEOUT, MAX_PUBLISHED, MAX_SEEN, MAX_SET_ASIDE
+from .rows import FeedRow, ItemRow, OwnRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,68 +28,6 @@ T = TypeVar("T")
 
 FILE: Final = "feeds.db"
 VERSION: Final = 1
-
-
-@dataclass(slots=True)
-class FeedRow:
-    """
-    A feed as it is stored. `near`: how near its host may be. `hint`: the seconds it asks for, None if it does not.
-    """
-
-    id: str
-    url: str
-    title: str
-    near: int
-    etag: str = ""
-    modified: str = ""
-    hint: float | None = None
-    last_check: float | None = None
-    next_check: float = 0.0
-    failures: int = 0
-    error: str = ""
-    seen: int = 0
-    begun: int = 0
-
-
-@dataclass(slots=True)
-class ItemRow:
-    """
-    An item as it is stored; its key is unique within its feed. `near`: how near the host of its source may be.
-    """
-
-    feed: str
-    key: str
-    title: str
-    link: str
-    source: str
-    near: int
-    published: float | None
-    state: str
-    found: float
-    present: float
-    tries: int = 0
-    next_try: float = 0.0
-    error: str = ""
-    infohash: bytes | None = None
-    torrent: bytes | None = None
-
-
-@dataclass(slots=True)
-class OwnRow:
-    """
-    What is published, without its ``.torrent`` file. `upload`: `none` is wanted, `waiting` or `done`.
-    """
-
-    infohash: bytes
-    title: str
-    name: str
-    size: int
-    length: int
-    published: float
-    upload: str = "none"
-    tries: int = 0
-    next_try: float = 0.0
-    error: str = ""
 
 
 CREATE: Final = (

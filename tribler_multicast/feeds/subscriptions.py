@@ -32,8 +32,9 @@ from .limits import (
 )
 from .model import Feed, FeedError, FeedItem, shown_url
 from .parse import ParsedFeed, parse_feed
+from .rows import FeedRow, ItemRow
 from .schedule import mended, next_look, next_try
-from .store import FeedRow, ItemRow, Store
+from .store import Store
 from .web import checked_url
 
 if TYPE_CHECKING:
