@@ -1,8 +1,8 @@
 """
 An engine as a process: `python -m tests.standalone.torrents.runner FOLDER ADDRESS... [--set NAME=VALUE]...`
 
-Commands are JSON lines on its input ({"do": "fetch", "magnet": ...}); it answers each with a JSON line, and prints one for each
-status that is told. SIGTERM closes it, as a node does.
+Commands are JSON lines on its input ({"do": "fetch", "magnet": ...}); it answers each with a JSON line, and prints one
+for each status that is told. SIGTERM closes it, as a node does.
 """
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ async def main() -> None:
     """
     Run it.
     """
-    from .engines import Engine  # noqa: PLC0415 (nobody else who imports this needs it)
+    from tribler_multicast.standalone.torrents import engine as module  # noqa: PLC0415 (only this process needs it)
+
+    from .engines import Engine  # noqa: PLC0415
 
     arguments = sys.argv[2:]
     settings: dict[str, Any] = {}
@@ -111,6 +113,7 @@ async def main() -> None:
         name, _, value = arguments[position + 1].partition("=")
         settings[name] = int(value) if value.isdigit() else value
         del arguments[position:position + 2]
+    module.SAVE_INTERVAL = settings.pop("save_interval", module.SAVE_INTERVAL)  # type: ignore[misc]
     engine = Engine(Path(sys.argv[1]), **settings)
     engine.set_addresses(arguments)
     engine.subscribe(lambda status: say(

@@ -43,7 +43,7 @@ LIVELY: Final = 1.0
 QUIET: Final = 2.0
 """The same while nothing happens: so long may somebody get something from us before it shows. Changes of state are told
 at once in any case."""
-SAVE_INTERVAL: Final = 30.0
+SAVE_INTERVAL = 10.0
 """Seconds of a download that a crash may cost."""
 TOTALS_INTERVAL: Final = 300.0
 LOOK_INTERVAL: Final = 10.0
