@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -36,7 +37,7 @@ class Runner:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", __name__, str(folder), *(addresses or ("127.0.0.1",)),
              *(part for option in options for part in ("--set", option))],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.told: dict[str, dict[str, Any]] = {}
         self.answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
