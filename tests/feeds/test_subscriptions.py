@@ -74,6 +74,16 @@ async def test_a_feed_is_looked_at_by_itself_when_it_is_time(node: Node, server:
     assert node.downloads.begun == [ONE[0]]
 
 
+async def test_a_clock_that_is_set_back_does_not_stop_the_looks(node: Node, server: WebServer) -> None:
+    node.ahead = 86400.0
+    await subscribed(node, server)
+    node.ahead = 0.0
+    node.feeds._subscriptions._wake.set()
+    await until(lambda: server.requests["/feed.xml"] == 2)
+    await until(lambda: only(node).state == "ok")
+    assert only(node).last_check == pytest.approx(time.time(), abs=5)
+
+
 async def test_a_shorter_interval_counts_at_once(node: Node, server: WebServer) -> None:
     await subscribed(node, server)
     node.options.update({"feed_interval": 30.0})
