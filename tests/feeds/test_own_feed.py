@@ -129,6 +129,19 @@ async def test_the_server_serves_the_feed_and_its_files_and_nothing_else(node: N
             assert await answer.text() == "Not found\n"
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+async def test_the_feed_is_served_by_ipv6_too(node: Node, session: ClientSession) -> None:
+    await node.feeds.publish(made("one"))
+    base = (await served(node)).replace("127.0.0.1", "[::1]")
+    async with session.get(f"{base}/feed.xml") as answer:
+        assert await answer.read() == node.feeds.own_feed(base)
+    port = free_port()
+    node.options.update({"ipv6": False, "feed_port": port})
+    await until(lambda: node.feeds.serving()[0] == f"http://127.0.0.1:{port}/feed.xml")
+    with pytest.raises(ClientConnectionError):
+        await session.get(f"http://[::1]:{port}/feed.xml")
+
+
 async def test_head_and_conditional_requests_cost_little(node: Node, session: ClientSession) -> None:
     torrent = made("one")
     base = await served(node)

@@ -263,7 +263,7 @@ async def process_of(folder: Path, server: WebServer, mode: str) -> asyncio.subp
 
 @pytest.mark.soak
 async def test_kill_9_at_any_moment_again_and_again(tmp_path: Path, server: WebServer) -> None:
-    """A process lives for some ms after it was told to look, fifty times, while the feed gains the hundred items of a day."""
+    """A process lives for some ms after it was told to look, fifty times; the feed gains the hundred of a day."""
     lot = random.Random(1)
     for number in range(50):
         process = await process_of(tmp_path, server, "")
