@@ -65,8 +65,10 @@ async def test_what_is_published_outlives_a_restart_and_goes_when_withdrawn(node
     before = node.feeds.own_feed("")
     await node.restart()
     assert node.feeds.own_feed("") == before
+    assert first.infohash.hex().encode() in before
     await node.feeds.withdraw(first.infohash)
     assert node.feeds.torrent_file(first.infohash) is None
+    assert first.infohash.hex().encode() not in node.feeds.own_feed("")
     assert await refusal(node.feeds.withdraw(first.infohash)) == (404, "there is no such torrent in the feed")
     await node.restart()
     assert [item.infohash for item in node.feeds.published()] == [second.infohash]
