@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ...database.schema import DamagedError, DatabaseTooNewError, set_aside
 from .index import Index
-from .inotify import create_watcher
+from .inotify import NoWatcher, create_watcher
 from .limits import (
     LOG_INTERVAL,
     MAX_WATCHES,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from .inotify import Watcher
     from .lookup import Lookup
     from .roots import Root
 
@@ -71,7 +72,8 @@ class Indexer(threading.Thread):
         self.said = -LOG_INTERVAL
         self.index: Index | None = None
         self.reader: Reader | None = None
-        self.watcher = create_watcher(MAX_WATCHES)
+        self.create_watcher: Callable[[], Watcher] = lambda: create_watcher(MAX_WATCHES)
+        self.watcher: Watcher = NoWatcher("not begun")
         self.hints: deque[tuple[int, bytes]] = deque()
         self.turns: dict[Root, None] = {}
         self.worked = 0.0
@@ -114,6 +116,8 @@ class Indexer(threading.Thread):
         """
         Work until stopped. Nothing that goes wrong ends it but that.
         """
+        # Here and not before: what is never started takes nothing of the few watchers that a user may have.
+        self.watcher = self.create_watcher()
         while not self.stopping.is_set():
             try:
                 if self.index is None or self.reader is None:

@@ -114,7 +114,7 @@ class Reader:
         """
         Remove a root, with all that is below its own folder.
         """
-        self.removals.add_folder(top, again=False)
+        self.removals.add_folder(top)
 
     def keep(self, root: Root) -> None:
         """
@@ -342,7 +342,7 @@ class Reader:
             self.removals.add_files(root.id, gone)
             for number in index.all_children(folder.id):
                 if number not in reading.folders:
-                    self.removals.add_folder(number, again=True)
+                    self.removals.add_folder(number)
         index.finish_folder(folder.id, reading.mtime_ns, reading.unreadable)
 
     def _add_folder(self, folder: Folder, root: Root, name: bytes) -> int | None:
@@ -407,7 +407,7 @@ class Reader:
                 elif child not in self.removals:
                     self.todo[child] = None
             elif child is not None:
-                self.removals.add_folder(child, again=True)
+                self.removals.add_folder(child)
         files = [entry for _, entry in found if entry is not None and not entry.is_folder]
         index.put_files(folder, base, files)
         if root.polled:
@@ -417,9 +417,9 @@ class Reader:
 
     def _remove(self) -> None:
         """
-        Remove some of what is gone; where a folder was, look whether another one has its name by now.
+        Remove some of what is gone.
         """
-        for folder, again in self.removals.step():
+        for folder in self.removals.step():
             root = self.roots.get(folder.root)
             if root is not None:
                 root.folders -= 1
@@ -428,5 +428,3 @@ class Reader:
             self.todo.pop(folder.id, None)
             self.fresh.discard(folder.id)
             self.names.pop(folder.id, None)
-            if again:
-                self.note(folder.parent, folder.name, time.monotonic())
