@@ -26,7 +26,7 @@ async def test_same_folder_twice_is_shared_once(database: Path, share: Path) -> 
     async with sharing(database, share, share, share.parent / "link", Path(f"{share}/../share")) as shares:
         assert found(shares, "a") == ["a.txt"]
         first, *others = shares.status().folders
-        assert (first.state, first.files, first.error) [:2] == (heard(), 1)
+        assert (first.state, first.files) == (heard(), 1)
         assert [(other.files, "counted with" in other.error) for other in others[1:]] == [(0, True), (0, True)]
     assert check_index(database) == 1
 

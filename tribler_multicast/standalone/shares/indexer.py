@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...database.schema import DamagedError, DatabaseTooNewError, set_aside
@@ -28,6 +29,7 @@ from .limits import (
     SETTLE,
 )
 from .listing import join, network_devices
+from .names import shown
 from .reader import Reader
 from .roots import Roots
 from .schema import check, is_damage, open_index
@@ -67,6 +69,7 @@ class Indexer(threading.Thread):
         self.ready = threading.Event()
         self.stopping = threading.Event()
         self.damaged = threading.Event()
+        self.answering = threading.Lock()
         self.refused: DatabaseTooNewError | None = None
         self.problem = ""
         self.said = -LOG_INTERVAL
@@ -85,6 +88,12 @@ class Indexer(threading.Thread):
         Ask the thread to end.
         """
         self.stopping.set()
+        with self.answering:
+            self.lookup.roots = {}
+        index = self.index
+        if index is not None:
+            with suppress(sqlite3.Error):  # it was just closed
+                index.connection.interrupt()
         self.watcher.wake()
 
     def hint(self, folder: int, name: bytes) -> None:
@@ -105,9 +114,10 @@ class Indexer(threading.Thread):
         """
         Share these folders from now on. What is shared no more is not found from this moment on.
         """
-        self.roots.want(folders)
-        wanted = self.roots.still_wanted()
-        self.lookup.roots = {number: path for number, path in self.lookup.roots.items() if number in wanted}
+        with self.answering:
+            self.roots.want(folders)
+            wanted = self.roots.still_wanted()
+            self.lookup.roots = {number: path for number, path in self.lookup.roots.items() if number in wanted}
         self.watcher.wake()
 
     # --- The thread.
@@ -277,8 +287,11 @@ class Indexer(threading.Thread):
         """
         Let the roots that are there be found.
         """
-        wanted = self.roots.still_wanted()
-        self.lookup.roots = {root.id: root.path for root in self.roots.all() if root.present and root.id in wanted}
+        with self.answering:
+            if not self.stopping.is_set():
+                wanted = self.roots.still_wanted()
+                self.lookup.roots = {root.id: root.path for root in self.roots.all()
+                                     if root.present and root.id in wanted}
 
     def _check_roots(self, index: Index, reader: Reader) -> None:
         """
@@ -290,7 +303,7 @@ class Indexer(threading.Thread):
                 reader.read_all(root)
             else:
                 logger.warning("The shared folder %s is %s%s: nothing in it can be found now",
-                               os.fsdecode(root.path), root.state, f" ({root.error})" if root.error else "")
+                               shown(root.path), root.state, f" ({root.error})" if root.error else "")
                 self.tell(index.hashed_in(root.id), [])
                 root.tell_back = True
         self._answer()
@@ -314,12 +327,12 @@ class Indexer(threading.Thread):
         root.indexing = False
         root.polled_at(time.monotonic(), 0.0)
         root.next_turn = root.next_poll
-        path = os.fsdecode(root.path)
+        path = shown(root.path)
         logger.info("Shared: %s, %d files in %d folders, %d bytes", path, root.files, root.folders, root.size)
         if root.unreadable and not root.said_unreadable:
             root.said_unreadable = True
             logger.warning("%d files or folders in the shared folder %s can't be read, among others in %s",
-                           root.unreadable, path, os.fsdecode(root.first_unreadable or root.path))
+                           root.unreadable, path, shown(root.first_unreadable or root.path))
         if root.tell_back:
             root.tell_back = False
             self.tell([], index.hashed_in(root.id))

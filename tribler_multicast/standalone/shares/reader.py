@@ -26,7 +26,7 @@ from .limits import (
     SETTLE,
 )
 from .listing import Listing, Part, is_loop, join, network_devices
-from .names import CONTROL
+from .names import CONTROL, shown
 from .removals import Removals
 from .work import Look, Reading
 
@@ -281,7 +281,7 @@ class Reader:
         """
         Get what is in a folder that can't be read: nothing.
         """
-        logger.debug("Cannot read %s: %s", os.fsdecode(base), error)
+        logger.debug("Cannot read %s: %s", shown(base), error.strerror)
         root.see_unreadable(base)
         return Part([], 1, True)
 
@@ -300,7 +300,7 @@ class Reader:
             self.watcher.why = root.polled = f"changes are polled for: {error}"
             if not root.said_polled:
                 root.said_polled = True
-                logger.warning("%s: %s", os.fsdecode(root.path), root.polled)
+                logger.warning("%s: %s", shown(root.path), root.polled)
 
     def _apply(self, reading: Reading, part: Part) -> None:
         """
