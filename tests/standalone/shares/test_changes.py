@@ -369,6 +369,7 @@ async def test_file_that_grows_where_nobody_tells_is_followed(
         database: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tribler_multicast.standalone.shares.roots.POLL", 0.3)
     write(share / "growing.txt")
+    os.utime(share, (1, 1))  # whose own time says that nothing happened
     async with sharing(database, share, change=without) as shares:
         shares.indexer.roots.all()[0].next_turn = float("inf")
         for size in (2, 3):

@@ -152,8 +152,8 @@ with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
     from pathlib import Path
     share = Path(elsewhere)
     write(share / "old.txt")
-    for number in range(500):
-        write(share / "doomed" / f"{number}.txt")
+    for number in range(2000):
+        write(share / "doomed" / str(number % 50) / f"{number}.txt")
     run(main, share)
 """
     done = run_on_small_disk(script, tmp_path, "6m")
@@ -230,12 +230,13 @@ async def test_search_that_takes_too_long_tells_what_it_has(
 async def test_shares_of_more_files_than_the_index_takes_are_said_to_be(
         database: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FILES", 50)
-    monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FOLDERS", 5)
-    for number in range(80):
-        write(share / f"file {number}.txt")
-        write(share / f"folder {number}" / "inside.dat")
+    monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FOLDERS", 20)
+    for number in range(40):
+        for name in ("inside.dat", "inside.too", "inside.also"):
+            write(share / f"folder {number}" / name)
     async with sharing(database, share) as shares:
-        assert len(found(shares, "file", most=500)) + len(found(shares, "inside", most=500)) == 50
+        assert len(found(shares, "inside", most=500)) == 50
+        assert shares.indexer.roots.all()[0].folders == 20
         assert "the rest is not shared" in shares.status().folders[0].error
 
 

@@ -273,14 +273,14 @@ class Indexer(threading.Thread):
                     there[path] = index.add_root(path)
             for path, number in there.items():
                 if path not in wanted:
-                    reader.drop(index.top(number))
+                    reader.removals.add_folder(index.top(number))
             reader.commit()
         except BaseException:
             index.rollback()
             self.roots.want_again()
             raise
         for path in wanted:
-            reader.keep(self.roots.put(path, there[path], index.top(there[path])))
+            reader.removals.keep_root(self.roots.put(path, there[path], index.top(there[path])).top)
         self._answer()
 
     def _answer(self) -> None:

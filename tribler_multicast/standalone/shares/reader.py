@@ -110,19 +110,6 @@ class Reader:
             if len(self.hot) > MOST_HOT:
                 del self.hot[next(iter(self.hot))]
 
-    def drop(self, top: int) -> None:
-        """
-        Remove a root, with all that is below its own folder.
-        """
-        self.removals.add_folder(top)
-
-    def keep(self, root: Root) -> None:
-        """
-        Do not remove a root that is shared again before all of it was removed.
-        """
-        if self.removals.keep_root(root.top):
-            self.read_all(root)
-
     def note(self, number: int, name: bytes, now: float) -> None:
         """
         Something happened to a name in a folder, or (empty) to the folder; with the number -1, to anything.

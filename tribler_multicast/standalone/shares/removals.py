@@ -65,15 +65,12 @@ class Removals:
         """
         self.folders[number] = None
 
-    def keep_root(self, top: int) -> bool:
+    def keep_root(self, top: int) -> None:
         """
-        Do not remove the root with this folder; get whether it was to be. What had begun to be removed below is, and
-        is found again when the root is read.
+        Do not remove the root with this folder. What had begun to be removed below is, and is found again when the root
+        is read.
         """
-        if top not in self.folders:
-            return False
-        del self.folders[top]
-        return True
+        self.folders.pop(top, None)
 
     def step(self) -> list[Folder]:
         """
