@@ -3,6 +3,8 @@ Torrents and feeds by messages, between real nodes: who hears what, and until wh
 """
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from tribler_multicast.control.messages import (
     NewItem,
     Progress,
     Publish,
+    Query,
     Removed,
     SetRate,
     ShowStatus,
@@ -116,6 +119,47 @@ async def test_every_kind_of_source_ends_in_the_same_file(open_a: OpenNode, tmp_
                 assert again[0].as_dict()["already"] is True
                 await closing(user, Stop(infohash, delete=True), Done)
                 assert not (folder / "film.mkv").exists()
+
+
+async def test_a_shared_file_is_found_hashed_by_its_owner_and_fetched(open_a: OpenNode, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "red boat.mkv").write_bytes(b"boat" * 50_000)
+    a, b = await open_a("a", share=[share]), await open_a("b")
+    await meet(a, b)
+    with b.connect() as user:
+        results: list[dict[str, str]] = []
+        async with asyncio.timeout(20):  # until it is indexed
+            while not results:
+                *found, done = await until_closing(user, Query("boat", kinds=("file",)))
+                assert isinstance(done, Done)
+                results = done.result["results"]
+        assert [each.as_dict()["results"] for each in found] == [results]
+        started, *progress, _, done = await until_closing(user, Fetch(results[0]["file_id"]))
+        while isinstance(started, Progress):
+            assert started.transfer is None
+            started = progress.pop(0)
+        assert isinstance(started, Started)
+        assert started.peers == (a.mid,)
+        assert Path(done.as_dict()["result"]["path"]).read_bytes() == b"boat" * 50_000
+
+
+async def test_of_the_progress_that_waits_to_be_read_only_the_newest_is_kept(open_a: OpenNode) -> None:
+    node = await open_a("a")
+    with node.connect() as user, node.connect() as slow:
+        await closing(user, Fetch(MAGNET, follow=False), Done)
+        await slow.commands.put(Watch(current=False))
+        await until(lambda: slow.under_way)
+        torrents = node.control.parts.client.torrents
+        assert torrents is not None
+        [status] = torrents.status()
+        for number in range(100):
+            for infohash in (status.infohash, b"x" * 20):
+                node.control.following._changed(replace(status, infohash=infohash, progress=number / 100))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert slow.events.qsize() == 2
+        assert {(await next_event(slow)).as_dict()["done"] for _ in range(2)} == {0.99}
 
 
 async def test_two_who_fetch_the_same_both_hear_and_a_third_does_not(open_a: OpenNode, tmp_path: Path) -> None:
