@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.feeds.web import WebServer
 from tribler_multicast.control.messages import (
     Cancel,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from tribler_multicast.standalone import EmbeddedNode
 
     from .conftest import OpenNode
+
+pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
 
 NOBODY = "ab" * 20
 MAGNET = f"magnet:?xt=urn:btih:{NOBODY}&dn=boat"
