@@ -4,6 +4,7 @@ Torrents and feeds by messages, between real nodes: who hears what, and until wh
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -241,10 +242,11 @@ async def test_sources_that_cannot_be_are_failed_in_one_line(open_a: OpenNode, t
     with large.open("wb") as file:
         file.truncate(10**9)
     broken.write_bytes(b"d4:info" + b"l" * 100_000)
+    os.mkfifo(tmp_path / "pipe")
     with node.connect() as user:
         for source in ("", "boat", "magnet:?x", NOBODY[:-1], "ftp://x/y", str(tmp_path / "none"), str(tmp_path),
-                       str(large), str(broken), "/dev/zero", "http://", "file:///etc/passwd", "/\0", "/\udcff" * 9,
-                       NOBODY, "cd" * 32, "http://127.0.0.1:9/x.torrent"):
+                       str(large), str(broken), str(tmp_path / "pipe"), "/dev/zero", "http://", "file:///etc/passwd",
+                       "/\0", "/\udcff" * 9, NOBODY, "cd" * 32, "http://127.0.0.1:9/x.torrent"):
             failed = await closing(user, Fetch(source), Failed)
             assert "\n" not in failed.reason
             assert "not foreseen" not in failed.reason, source

@@ -344,6 +344,7 @@ async def test_an_upload_that_fails_is_told_and_tried_again_also_after_a_restart
     assert torrent.infohash.hex().encode() in node.feeds.own_feed()
     await node.restart()
     assert [(item.uploaded, item.error) for item in node.feeds.published()] == [(False, line)]
+    await asyncio.sleep(0.15)
     assert server.requests[path] == 1  # not before its time
     row = node.feeds._publisher.rows()[0]
     assert row.next_try == pytest.approx(time.time() + MINUTE, abs=16)

@@ -88,6 +88,19 @@ async def test_a_disk_that_takes_nothing_loses_nothing(node: Node, server: WebSe
     assert node.downloads.begun == [ONE[0]]
 
 
+def test_a_look_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    feed = FeedRow("f", "http://h/f", "", 0, etag="before")
+    store.looked(feed)
+    damaged = row(2, "waiting", 1.0)
+    damaged.title = None  # type: ignore[assignment]
+    with pytest.raises(sqlite3.IntegrityError):
+        store.looked(FeedRow("f", "http://h/f", "", 0, etag="after"), [row(1, "waiting", 1.0), damaged], [], 1.0)
+    assert [found.etag for found in store.feeds()] == ["before"]
+    assert store.known("f") == {}
+    store.close()
+
+
 def test_what_is_no_longer_in_the_feed_is_forgotten_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_SEEN", 4)
     store = Store(tmp_path)

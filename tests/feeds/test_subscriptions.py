@@ -124,6 +124,19 @@ async def test_what_did_not_change_is_not_sent_again(node: Node, server: WebServ
     assert node.downloads.begun == [ONE[0]]
 
 
+async def test_an_answer_of_not_changed_need_not_repeat_the_tag(node: Node, server: WebServer) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        if request.headers.get("If-None-Match") == '"1"':
+            return web.Response(status=304)
+        return web.Response(body=server.feed(), headers={"ETag": '"1"'})
+
+    server.answers["/feed.xml"] = handler
+    feed = await subscribed(node, server)
+    for _ in range(2):
+        assert (await node.feeds.check(feed)).state == "ok"
+    assert [request.headers.get("If-None-Match") for request in server.seen] == [None, '"1"', '"1"']
+
+
 async def test_last_modified_is_sent_back_too(node: Node, server: WebServer) -> None:
     date = "Sun, 05 Apr 2026 10:00:00 GMT"
     url = server.answer("/m", body=server.feed(), Last_Modified=date)
@@ -344,7 +357,8 @@ async def test_a_feed_from_far_away_leads_to_nothing_near(node: Node) -> None:
         assert not here.requests
         # Its name may not become one of this machine either.
         node.feeds.web.judge = nearness
-        assert "is on this machine" in (await node.feeds.check(feed)).error
+        assert (await node.feeds.check(feed)).error == (
+            f"{far.url} is on this machine, where what comes from farther away must not lead")
 
 
 async def test_a_feed_is_removed_with_what_it_had_waiting(node: Node, server: WebServer) -> None:

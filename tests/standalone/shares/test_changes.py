@@ -34,7 +34,6 @@ def with_too_little(shares: Shares) -> None:
 @pytest.fixture(params=[with_inotify, without, with_too_little])
 def change(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Shares], None]:
     monkeypatch.setattr("tribler_multicast.standalone.shares.roots.POLL", 0.3)
-    monkeypatch.setattr("tribler_multicast.standalone.shares.indexer.POLL", 0.3)
     chosen: Callable[[Shares], None] = request.param
     return chosen
 
@@ -247,6 +246,23 @@ async def test_file_that_changes_while_it_is_hashed_is_no_torrent(database: Path
         await until(lambda: one(shares, "song").size == 6)
         assert one(shares, "song").kind == "file"
         hashed(shares, "song")
+
+
+async def test_file_that_changed_a_moment_before_it_is_hashed_is_a_torrent(database: Path, share: Path) -> None:
+    write(share / "song.mp3")
+    gone: list[bytes] = []
+    async with sharing(database, share, change=without) as shares:
+        shares.subscribe_gone(gone.append)
+        file_id = hashed(shares, "song")
+        write(share / "song.mp3", b"longer")
+        assert shares.find_torrent(HASH) is None
+        file = shares.find(file_id)
+        assert file is not None
+        assert (file.size, file.infohash) == (6, None), "it is told as it is now, not as the index has it"
+        assert shares.set_infohash(file.file_id, b"another one".ljust(20), file.size, file.mtime_ns)
+        assert (one(shares, "song").id, one(shares, "song").size) == (b"another one".ljust(20), 6)
+        assert shares.status().folders[0].bytes == 6
+        await until(lambda: gone == [HASH])
 
 
 async def test_change_while_the_node_was_off_is_seen_at_its_start(database: Path, share: Path) -> None:

@@ -23,12 +23,9 @@ from .limits import (
     MAX_WATCHES,
     MOST_REST,
     PAGE_OF_FOLDERS,
-    POLL,
-    POLL_SHARE,
     REST,
     RETRY,
     SETTLE,
-    TURN,
 )
 from .listing import join, network_devices
 from .reader import Reader
@@ -298,9 +295,8 @@ class Indexer(threading.Thread):
         """
         All is read: count, and say what could not be.
         """
-        now = time.monotonic()
         for root in self.turns:
-            root.next_turn = now + max(POLL, POLL_SHARE * self.worked)
+            root.turned(time.monotonic(), self.worked)
         for root in self.roots.all():
             if root.indexing and root.identity is not None:
                 root.files, root.size, root.folders, root.unreadable = index.count(root.id)
@@ -312,7 +308,7 @@ class Indexer(threading.Thread):
         A root was read as a whole.
         """
         root.indexing = False
-        root.polled_at(time.monotonic(), self.worked if root.polled else 0.0)
+        root.polled_at(time.monotonic(), 0.0)
         root.next_turn = root.next_poll
         path = os.fsdecode(root.path)
         logger.info("Shared: %s, %d files in %d folders, %d bytes", path, root.files, root.folders, root.size)
@@ -335,22 +331,23 @@ class Indexer(threading.Thread):
             reader.devices = network_devices()
         for root in due:
             if now >= root.next_poll:
-                begin = time.monotonic()
-                self._look_at_folders(index, reader, root)
-                root.polled_at(time.monotonic(), time.monotonic() - begin)
+                took = self._look_at_folders(index, reader, root)
+                root.polled_at(time.monotonic(), took)
+                if root.polled:
+                    reader.read_hot(root)
             if now >= root.turn():
-                page = index.folders(root.id, root.cursor, TURN)
-                root.cursor = page[-1].id if len(page) == TURN else 0
+                page = index.folders(root.id, root.cursor, root.turn_size)
+                root.cursor = page[-1].id if len(page) == root.turn_size else 0
                 reader.todo.update(dict.fromkeys(folder.id for folder in page))
                 self.turns[root] = None
                 root.next_turn = float("inf")  # until it is known how long this took
         return bool(due)
 
-    def _look_at_folders(self, index: Index, reader: Reader, root: Root) -> None:
+    def _look_at_folders(self, index: Index, reader: Reader, root: Root) -> float:
         """
-        Look at the times of all folders of a root; those that changed are to be read.
+        Look at the times of all folders of a root; those that changed are to be read. Get how long that took.
         """
-        after = 0
+        after, took = 0, 0.0
         while page := index.folders(root.id, after, PAGE_OF_FOLDERS):
             begin = time.monotonic()
             for folder in page:
@@ -361,4 +358,7 @@ class Indexer(threading.Thread):
                 if mtime != folder.mtime_ns:
                     reader.todo[folder.id] = None
             after = page[-1].id
-            self._pause(min(MOST_REST, REST * (time.monotonic() - begin)))
+            once = time.monotonic() - begin
+            took += once
+            self._pause(min(MOST_REST, REST * once))
+        return took

@@ -39,9 +39,14 @@ POLL_SHARE: Final = 40.0
 """Between two looks at all folders where the system tells of no changes, and at least so many times what a look takes:
 a slow network drive is asked 2.5 % of the time, not without end."""
 
-TURN: Final = 100
-"""Folders that are read again as a whole at a time, by turns, as often as POLL and POLL_SHARE allow: a file that is
-written in place does not change its folder."""
+HOT: Final = 60.0
+MOST_HOT: Final = 200
+"""There, folders with a file that was written so short a time ago are read as a whole each time, so many of them: a
+file that is being copied grows, and its folder's time does not tell."""
+
+TURN: Final = 0.1
+MOST_IN_TURN: Final = 5000
+"""And the others by turns, for so long each time, but no more folders than these: a file written in place is found."""
 
 SAFETY: Final = 600.0
 """The same where the system tells of changes: what it missed (a mount inside, a change by another machine) is found."""

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...client import Result
 from .index import FILE_ID_SIZE
@@ -50,6 +50,17 @@ class SharedFile:
     size: int
     mtime_ns: int
     infohash: bytes | None = None
+
+
+class Noted(NamedTuple):
+    """
+    What noting an infohash changed besides: how many bytes the file of which root has more than the index knew, and the
+    other infohash that it had before, if any.
+    """
+
+    root: int
+    grown: int
+    before: bytes | None
 
 
 class Lookup:
@@ -204,16 +215,16 @@ class Lookup:
 
     # --- The one thing that is written besides.
 
-    def set_infohash(self, file_id: bytes, infohash: bytes, size: int, mtime_ns: int) -> tuple[bool, bytes | None]:
+    def set_infohash(self, file_id: bytes, infohash: bytes, size: int, mtime_ns: int) -> Noted | None:
         """
-        Note the infohash of a file that had this size and time before it was hashed and has them still. Get whether,
-        and the infohash that it had before, if another one.
+        Note the infohash of a file that had this size and time before it was hashed and has them still; None when it
+        has not.
 
         :raises sqlite3.Error: when it can't be written.
         """
         roots = self.roots
         if len(infohash) != INFOHASH_SIZE:
-            return False, None
+            return None
         connection = connect(self.path)
         try:
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -221,16 +232,16 @@ class Lookup:
             for row in connection.execute(
                     ONE.format(column="file_id", roots=",".join(str(root) for root in roots)), (file_id,)).fetchall():
                 file = self._on_disk(row, roots)
-                # What the index does not know to have changed yet is noted once it does.
-                if file is None or (file.size, file.mtime_ns) != (size, mtime_ns) or row[5:7] != (size, mtime_ns):
+                if file is None or (file.size, file.mtime_ns) != (size, mtime_ns):
                     continue
-                connection.execute("UPDATE file SET infohash = ? WHERE id = ?", (infohash, row[0]))
+                connection.execute("UPDATE file SET infohash = ?, size = ?, mtime_ns = ? WHERE id = ?",
+                                   (infohash, size, mtime_ns, row[0]))
                 connection.execute("UPDATE words SET mark = ? WHERE rowid = ?", (MARK, row[0]))
                 connection.execute("INSERT OR REPLACE INTO hashed VALUES (?, ?, ?, ?, NULL)",
                                    (file_id, infohash, size, mtime_ns))
                 connection.execute("COMMIT")
-                return True, row[7] if row[7] != infohash else None
-            return False, None
+                return Noted(row[2], size - row[5], row[7] if row[7] != infohash else None)
+            return None
         finally:
             connection.close()
 

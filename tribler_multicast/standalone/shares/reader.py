@@ -1,8 +1,8 @@
 """
 Brings into the index what is on the disk, in transactions of some milliseconds each.
 
-What is to be done: `todo`, folders to be read; `names`, single names in folders, after a change; `removals`, folders
-that are gone, with all that the index has below them; `doomed`, files that are gone. Nothing of it is a path.
+What is to be done: `todo`, folders to be read, by their numbers; `names`, single names in folders, after a change;
+`removals`, what is gone.
 """
 from __future__ import annotations
 
@@ -11,18 +11,28 @@ import logging
 import os
 import time
 from array import array
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .inotify import WatchLimitError
-from .limits import BATCH_ENTRIES, BATCH_TIME, LOG_INTERVAL, MAX_FILES, MAX_FOLDERS, MOST_NAMES, SETTLE
+from .limits import (
+    BATCH_ENTRIES,
+    BATCH_TIME,
+    HOT,
+    LOG_INTERVAL,
+    MAX_FILES,
+    MAX_FOLDERS,
+    MOST_HOT,
+    MOST_NAMES,
+    SETTLE,
+)
 from .listing import Listing, Part, is_loop, join, network_devices
 from .names import CONTROL
+from .removals import Removals
+from .work import Look, Reading
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from .index import Folder, Index
     from .inotify import Watcher
@@ -34,44 +44,6 @@ logger = logging.getLogger(__name__)
 SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that say nothing about the folder that was to be opened."""
 
-NO_PARTS: Final[tuple[Part, ...]] = ()
-
-
-@dataclass
-class Reading:
-    """
-    A folder that is being read into the index, and the numbers of what was found in it already.
-    """
-
-    folder: Folder
-    root: Root
-    base: bytes
-    fresh: bool
-    mtime_ns: int = 0
-    listing: Listing | None = None
-    parts: Iterator[Part] = field(default_factory=lambda: iter(NO_PARTS))
-    files: array[int] = field(default_factory=lambda: array("q"))
-    folders: set[int] = field(default_factory=set)
-    unreadable: int = 0
-
-    def close(self) -> None:
-        """
-        Close the folder.
-        """
-        if self.listing is not None:
-            self.listing.close()
-            self.listing = None
-
-
-class Look(NamedTuple):
-    """
-    What is under some names of a folder.
-    """
-
-    folder: Folder
-    root: Root
-    base: bytes
-    found: list[tuple[bytes, Entry | None]]
 
 
 class Reader:
@@ -93,11 +65,11 @@ class Reader:
         self.fresh: set[int] = set()
         self.names: dict[int, set[bytes]] = {}
         self.names_since = 0.0
-        self.doomed: deque[tuple[int, Sequence[int]]] = deque()
-        self.removals: dict[int, bool] = {}
+        self.removals = Removals(index, watcher)
         self.reading: Reading | None = None
         self.shortage: OSError | None = None
         self.crowded = 0.0
+        self.hot: dict[int, tuple[int, float]] = {}
         self.devices = network_devices()
 
     def close(self) -> None:
@@ -119,19 +91,36 @@ class Reader:
         self.todo.pop(root.top, None)
         self.todo[root.top] = None
 
+    def read_hot(self, root: Root) -> None:
+        """
+        Read those folders of a root again in which files were written a moment ago.
+        """
+        now = time.time()
+        self.hot = {number: (owner, end) for number, (owner, end) in self.hot.items() if now < end}
+        self.todo.update((number, None) for number, (owner, _) in self.hot.items() if owner == root.id)
+
+    def _heat(self, folder: Folder, files: Sequence[Entry]) -> None:
+        """
+        Note when the files of a folder were written last, if just now.
+        """
+        last = max((entry.mtime_ns for entry in files), default=0) / 1e9
+        if abs(time.time() - last) < HOT:
+            self.hot.pop(folder.id, None)
+            self.hot[folder.id] = folder.root, last + HOT
+            if len(self.hot) > MOST_HOT:
+                del self.hot[next(iter(self.hot))]
+
     def drop(self, top: int) -> None:
         """
         Remove a root, with all that is below its own folder.
         """
-        self.removals[top] = False
+        self.removals.add_folder(top, again=False)
 
     def keep(self, root: Root) -> None:
         """
         Do not remove a root that is shared again before all of it was removed.
         """
-        if self.removals.pop(root.top, None) is not None:
-            # What goes on to be removed may be there: it is looked for once it is.
-            self.removals = dict.fromkeys(self.removals, True)
+        if self.removals.keep_root(root.top):
             self.read_all(root)
 
     def note(self, number: int, name: bytes, now: float) -> None:
@@ -164,7 +153,7 @@ class Reader:
         """
         parts: list[tuple[Reading, Part]] = []
         looks: list[Look] = []
-        removing = bool(self.doomed or self.removals)
+        removing = bool(self.removals)
         if not removing and self.names and now - self.names_since >= SETTLE:
             looks = self._look()
         elif not removing:
@@ -189,7 +178,7 @@ class Reader:
         Write what was found. When that fails, nothing of it is lost: it is done again.
         """
         index = self.index
-        doomed, removals = (self.doomed.copy(), self.removals.copy()) if removing else (self.doomed, self.removals)
+        removals = self.removals.copy()
         index.room = MAX_FILES - sum(root.files for root in self.roots.all())
         index.begin()
         try:
@@ -202,7 +191,7 @@ class Reader:
             self.commit()
         except BaseException:
             index.rollback()
-            self.doomed, self.removals = doomed, removals
+            self.removals = removals
             for reading, _ in parts:
                 self.todo[reading.folder.id] = None
             for look in looks:
@@ -325,6 +314,8 @@ class Reader:
         reading.files.extend(index.put_files(folder, reading.base, files, new=reading.fresh))
         if index.room <= 0:
             root.full = True
+        if root.polled:
+            self._heat(folder, files)
         names = [entry.name for entry in part.entries if entry.is_folder]
         if names:
             known = {} if reading.fresh else index.children(folder.id, names)
@@ -348,11 +339,10 @@ class Reader:
         if not reading.fresh:
             there = set(reading.files)
             gone = array("q", (number for number in index.all_files_in(folder.id) if number not in there))
-            self.doomed.extend((root.id, gone[start:start + BATCH_ENTRIES])
-                               for start in range(0, len(gone), BATCH_ENTRIES))
+            self.removals.add_files(root.id, gone)
             for number in index.all_children(folder.id):
                 if number not in reading.folders:
-                    self.removals[number] = True
+                    self.removals.add_folder(number, again=True)
         index.finish_folder(folder.id, reading.mtime_ns, reading.unreadable)
 
     def _add_folder(self, folder: Folder, root: Root, name: bytes) -> int | None:
@@ -417,50 +407,26 @@ class Reader:
                 elif child not in self.removals:
                     self.todo[child] = None
             elif child is not None:
-                self.removals[child] = True
-        index.put_files(folder, base, [entry for _, entry in found if entry is not None and not entry.is_folder])
+                self.removals.add_folder(child, again=True)
+        files = [entry for _, entry in found if entry is not None and not entry.is_folder]
+        index.put_files(folder, base, files)
+        if root.polled:
+            self._heat(folder, files)
 
     # --- What is gone.
 
     def _remove(self) -> None:
         """
-        Remove some of what is gone from the index: first of all, so that nothing that comes back meets what is left.
+        Remove some of what is gone; where a folder was, look whether another one has its name by now.
         """
-        index = self.index
-        count = 0
-        while self.doomed and count < BATCH_ENTRIES:
-            root, numbers = self.doomed.popleft()
-            index.remove_files(root, numbers)
-            count += len(numbers)
-        while self.removals and count < BATCH_ENTRIES:
-            number = next(reversed(self.removals))
-            self.watcher.remove(number)
-            folder = index.folder(number)
-            if folder is None:
-                del self.removals[number]
-                continue
-            files = index.files_in(number, BATCH_ENTRIES)
-            index.remove_files(folder.root, files)
-            count += len(files) + 1
-            if len(files) == BATCH_ENTRIES:
-                continue
-            if children := index.all_children(number):
-                self.removals.update(dict.fromkeys(children, False))
-                continue
-            self._remove_folder(folder)
-
-    def _remove_folder(self, folder: Folder) -> None:
-        """
-        Remove a folder that has nothing in it any more; look whether another one has its name by now.
-        """
-        self.index.remove_folder(folder.id)
-        root = self.roots.get(folder.root)
-        if root is not None:
-            root.folders -= 1
-        elif folder.parent == 0:
-            self.index.remove_root(folder.root)
-        self.todo.pop(folder.id, None)
-        self.fresh.discard(folder.id)
-        self.names.pop(folder.id, None)
-        if self.removals.pop(folder.id):
-            self.note(folder.parent, folder.name, time.monotonic())
+        for folder, again in self.removals.step():
+            root = self.roots.get(folder.root)
+            if root is not None:
+                root.folders -= 1
+            elif folder.parent == 0:
+                self.index.remove_root(folder.root)
+            self.todo.pop(folder.id, None)
+            self.fresh.discard(folder.id)
+            self.names.pop(folder.id, None)
+            if again:
+                self.note(folder.parent, folder.name, time.monotonic())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .index import true_path
-from .limits import FOLDER_CHECK, MAX_FILES, MAX_FOLDERS, POLL, POLL_SHARE, SAFETY
+from .limits import FOLDER_CHECK, MAX_FILES, MAX_FOLDERS, MOST_IN_TURN, POLL, POLL_SHARE, SAFETY, TURN
 from .listing import SEPARATOR
 from .names import is_shared_folder
 
@@ -66,6 +66,7 @@ class Root:
     full: bool = False
     next_poll: float = 0.0
     next_turn: float = 0.0
+    turn_size: int = 100
     cursor: int = 0
 
     def look(self) -> bool:
@@ -117,6 +118,13 @@ class Root:
         Note that its folders were looked at.
         """
         self.next_poll = now + max(POLL if self.polled else SAFETY, POLL_SHARE * took)
+
+    def turned(self, now: float, took: float) -> None:
+        """
+        Note that some of its folders were read again; the next time so many that it takes TURN.
+        """
+        self.next_turn = now + max(POLL, POLL_SHARE * took)
+        self.turn_size = min(MOST_IN_TURN, max(10, int(self.turn_size * min(2.0, TURN / max(took, 0.001)))))
 
     def status(self, path: Path) -> FolderStatus:
         """
@@ -298,4 +306,4 @@ def folders_of(paths: Iterable[Path]) -> tuple[bytes, ...]:
     """
     Get paths as they are compared with those in the index.
     """
-    return tuple(os.fsencode(os.path.abspath(path)) for path in paths)
+    return tuple(true_path(path) for path in paths)

@@ -85,7 +85,7 @@ class Shares:
     def leave_out(self, paths: Iterable[Path]) -> None:
         """
         Neither find nor tell of these files and folders, and what is below: what the node itself is writing. Instead of
-        those of the last call.
+        those of the last call. Links on the way to them are resolved now.
         """
         self.lookup.left_out = folders_of(paths)
 
@@ -131,13 +131,18 @@ class Shares:
         meanwhile, is not shared any more, or it can't be written. It looks at the disk, and writes.
         """
         try:
-            done, before = self.lookup.set_infohash(file_id, infohash, size, mtime_ns)
+            noted = self.lookup.set_infohash(file_id, infohash, size, mtime_ns)
         except sqlite3.Error as error:
             logger.warning("Cannot note the infohash of a shared file: %s", error)
             return False
-        if before is not None:
-            self._tell([before], [])
-        return done
+        if noted is None:
+            return False
+        root = self.indexer.roots.get(noted.root)
+        if root is not None:
+            root.size += noted.grown
+        if noted.before is not None:
+            self._tell([noted.before], [])
+        return True
 
     def status(self) -> SharesStatus:
         """

@@ -23,7 +23,7 @@ from .library import load
 from .lives import Lives
 from .making import make_torrent, write_output
 from .records import Record
-from .session import FAREWELL, Session
+from .session import FAREWELL, Session, is_address
 from .sources import read_source
 from .torrent import Torrent
 from .walking import Cancelled
@@ -302,9 +302,8 @@ class TorrentEngine:
     @staticmethod
     def _connect(torrent: Torrent, addresses: Sequence[tuple[str, int]]) -> None:
         for ip, port in list(addresses)[:MOST_PEERS]:
-            if torrent.handle is not None and 0 < port < 65536:
-                with contextlib.suppress(RuntimeError, ValueError, OverflowError):  # no address
-                    torrent.handle.connect_peer((ip, port))
+            if torrent.handle is not None and is_address(ip) and 0 < port < 65536:
+                torrent.handle.connect_peer((ip, port))
 
     async def stop(self, infohash: bytes, *, delete: bool = False) -> None:
         """

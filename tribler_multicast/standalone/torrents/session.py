@@ -146,7 +146,7 @@ class Session:
         Listen on these addresses of this machine, on one port, and on no other. When all are of the loopback interface,
         no other machine is spoken with at all.
         """
-        self._addresses = tuple(dict.fromkeys(filter(_usable, addresses)))
+        self._addresses = tuple(dict.fromkeys(filter(is_address, addresses)))
         if self.session is None:
             return
         self._tries = 0
@@ -273,9 +273,9 @@ def from_options(options: Settings) -> dict[str, object]:
             "dht_bootstrap_nodes": DHT_ROUTERS if dht else ""}
 
 
-def _usable(text: str) -> bool:
+def is_address(text: str) -> bool:
     """
-    Can libtorrent listen there? It doesn't keep the interface that a link-local address needs.
+    Can libtorrent listen or connect there? It doesn't keep the interface that a link-local address needs.
     """
     try:
         address = ip_address(text)
