@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.client import ClientError
-from tribler_multicast.standalone.torrents.making import bencode
+from tribler_multicast.torrent_files.making import bencode
 from tribler_multicast.standalone.torrents.sources import MAX_MAGNET, read_source
 
 from .engines import data_of, until

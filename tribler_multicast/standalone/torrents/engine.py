@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ...client import ClientError
+from ...torrent_files.making import make_torrent, write_output
+from ...torrent_files.walking import Cancelled
 from ...torrents import INFOHASH_SIZE
 from . import placing
 from .adapting import Adapting
@@ -22,20 +24,18 @@ from .alerts import Alerts
 from .core import ANSWER_TIMEOUT, Core
 from .library import load
 from .lives import Lives
-from .making import make_torrent, write_output
 from .records import Record
 from .session import FAREWELL, Session, is_address
 from .sources import read_source
 from .torrent import Torrent
-from .walking import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from ...settings import Settings
+    from ...torrent_files.making import Made
     from ...torrents import MadeTorrent, TorrentStatus
-    from .making import Made
 
 logger = logging.getLogger(__name__)
 
