@@ -175,8 +175,8 @@ def test_long_calls_let_other_threads_work() -> None:
 
     with calculating("portable"):  # takes a fifth of a second
         thread = threading.Thread(target=multiply)
-        thread.start()
         longest, last = 0.0, time.perf_counter()
+        thread.start()
         while len(times) < 2:
             now = time.perf_counter()
             longest, last = max(longest, now - last), now
