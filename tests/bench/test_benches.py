@@ -142,6 +142,17 @@ def test_overhead_counts_packets_that_told_nothing_new() -> None:
     assert document["details"]["direct, all coded, 20% loss"]["generations"] == 100
 
 
+def test_shares_are_indexed_searched_and_watched(tmp_path: Path) -> None:
+    document = run("bench.shares", "--files", "400", "--rounds", "1", "--idle", "0.2", "--searches", "5",
+                   "--changes", "1", "--no-polled", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["first index"]["other"] == "s os.walk and stat"
+    assert 0 < found["first index"]["theirs"] < found["first index"]["value"]
+    for what in ("inotify: a new file, slowest of 1", "inotify: the same, removed, slowest of 1"):
+        assert 0 < found[what]["value"] < 5, what
+    assert not list(tmp_path.iterdir())
+
+
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "--output", str(tmp_path / "no" / "file")], cwd=ROOT,
                           capture_output=True, text=True, timeout=60, check=False)
