@@ -339,7 +339,7 @@ static PyMethodDef methods[] = {
     {"dots", FAST(dots), METH_FASTCALL, "dots(out, a, rows, b, columns, size, stride=0): inner products."},
     {"product", FAST(product), METH_FASTCALL, "product(out, matrix, rows, columns, sources, size): matrix product."},
     {"coefficients", FAST(coefficients), METH_FASTCALL, "coefficients(seed, k, density, band): a vector of k bytes."},
-    {"encode", FAST(encode), METH_FASTCALL, "See fallback_generation.encode."},
+    {"encode", FAST(encode), METH_FASTCALL, "See fallback_packets.encode."},
     {NULL, NULL, 0, NULL}};
 
 static int execute(PyObject *module)
