@@ -246,13 +246,13 @@ static PyObject *remove_packets(PyObject *object, PyObject *argument)
     }
     Py_DECREF(slots);
     enter(self);
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = begin_long_call(self->inner.coded, self->inner.k, self->inner.size);
     done = generation_restore(&self->inner);
     for (unsigned index = 0; done && index < self->inner.k; index++)
         if (wanted[index])
             generation_remove(&self->inner, index);
     done = done && generation_rebuild(&self->inner);
-    Py_END_ALLOW_THREADS
+    end_long_call(state);
     leave(self);
     if (!done)
         return PyErr_NoMemory();
@@ -266,12 +266,10 @@ static PyObject *decode(PyObject *object, PyObject *nothing)
     enter(self);
     complete = self->inner.systematic + self->inner.coded == self->inner.k;
     done = complete;
-    if (complete && (self->inner.decoded || self->inner.coded == 0))
+    if (complete) {
+        PyThreadState *state = begin_long_call(self->inner.decoded ? 0 : self->inner.coded, self->inner.k, self->inner.size);
         done = generation_decode(&self->inner);
-    else if (complete) {
-        Py_BEGIN_ALLOW_THREADS
-        done = generation_decode(&self->inner);
-        Py_END_ALLOW_THREADS
+        end_long_call(state);
     }
     leave(self);
     if (!complete) {
@@ -318,10 +316,10 @@ static PyObject *recode(PyObject *object, PyObject *const *arguments, Py_ssize_t
     if (!take_output(&out, arguments, inner->k, inner->size))
         return NULL;
     enter(self);
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = begin_long_call(out.count, inner->systematic + inner->coded, inner->size);
     result = generation_recode(inner, chosen, out.buffer.buf, out.count, out.step, out.where.head, out.where.body, seed,
                                (unsigned)density);
-    Py_END_ALLOW_THREADS
+    end_long_call(state);
     leave(self);
     PyBuffer_Release(&out.buffer);
     if (result < 0)

@@ -137,9 +137,9 @@ PyObject *encode(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
                 PyErr_SetString(PyExc_ValueError, "what is written overlaps what is read");
             else {
                 const gf_kernels *kernels = gf_current;
-                Py_BEGIN_ALLOW_THREADS
+                PyThreadState *state = begin_long_call(out.count, parameters.k, (size_t)size);
                 encode_batch(kernels, &out, (uint32_t)first, source.buf, parameters, (size_t)size);
-                Py_END_ALLOW_THREADS
+                end_long_call(state);
                 result = Py_NewRef(Py_None);
             }
         }
