@@ -47,8 +47,8 @@ static unsigned find_pivot(const uint8_t *row, unsigned k)
     return column;
 }
 
-/* Makes a new row of the reduced form from coefficients: subtracts the rows there are, and the new one from them. row has
-   stride bytes, and none in systematic columns. 0 when it is not innovative. */
+/* Makes a new row of the reduced form from coefficients: subtracts the rows there are, and the new one from them. row
+   has stride bytes, and none in systematic columns. 0 when it is not innovative. */
 static int reduce(generation *self, uint8_t *row)
 {
     const gf_kernels *kernels = self->kernels;
@@ -67,8 +67,8 @@ static int reduce(generation *self, uint8_t *row)
     return 1;
 }
 
-/* Drops the column of a symbol that came. The row that had its pivot there, if any, gets another pivot. 0 when that row was
-   nothing but the symbol: it was known already. */
+/* Drops the column of a symbol that came. The row that had its pivot there, if any, gets another pivot. 0 when that row
+   was nothing but the symbol: it was known already. */
 static int drop_column(generation *self, unsigned column)
 {
     const size_t stride = self->stride;
@@ -96,7 +96,8 @@ static int drop_column(generation *self, unsigned column)
 
 int generation_add_symbol(generation *self, unsigned index, const uint8_t *payload, uint32_t tag)
 {
-    if (self->systematic + self->coded == self->k || self->states[index] == SLOT_SYSTEMATIC || !drop_column(self, index))
+    if (self->systematic + self->coded == self->k || self->states[index] == SLOT_SYSTEMATIC
+        || !drop_column(self, index))
         return 0;
     if (self->states[index] == SLOT_CODED) {
         const unsigned other = find_free(self, index);

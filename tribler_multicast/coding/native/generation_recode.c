@@ -3,8 +3,8 @@
 
 #define BATCH 32u
 
-int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *out, size_t count, size_t step, size_t head,
-                      size_t body, uint64_t seed, unsigned density)
+int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *out, size_t count, size_t step,
+                      size_t head, size_t body, uint64_t seed, unsigned density)
 {
     const uint8_t *sources[MAX_SYMBOLS + 1], *vectors[MAX_SYMBOLS + 1];
     uint8_t slots[MAX_SYMBOLS + 1], matrix[BATCH * 256];

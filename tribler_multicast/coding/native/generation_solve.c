@@ -34,8 +34,8 @@ static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, un
             }
 }
 
-/* Puts combinations of all slots in place of the coded ones. matrix: coded x stride. Strip by strip, small enough for the
-   first-level cache, so that what is written is the only thing held twice. 0 when there is no memory. */
+/* Puts combinations of all slots in place of the coded ones. matrix: coded x stride. Strip by strip, small enough for
+   the first-level cache, so that what is written is the only thing held twice. 0 when there is no memory. */
 #define STRIP 192u
 
 /* Short copies of whole cache lines, without a call for each. */

@@ -220,7 +220,8 @@ static int has_rows(Py_ssize_t length, Py_ssize_t rows, Py_ssize_t size, Py_ssiz
     if (stride < size)
         PyErr_Format(PyExc_ValueError, "rows of %zd bytes overlap when they begin every %zd", size, stride);
     else if (rows > 0 && (size > length || rows - 1 > (length - size) / stride))
-        PyErr_Format(PyExc_ValueError, "%zd rows of %zd bytes, every %zd, do not fit in %zd", rows, size, stride, length);
+        PyErr_Format(PyExc_ValueError, "%zd rows of %zd bytes, every %zd, do not fit in %zd", rows, size, stride,
+                     length);
     else
         return 1;
     return 0;

@@ -8,8 +8,8 @@
 #include "coefficients.h"
 #include "gf256.h"
 
-/* From so many multiplications of bytes on the interpreter lock is released: 10 microseconds with GFNI, 40 with AVX2, 200
-   with portable code. Not for less: who releases it may have to wait 5 ms for its turn. */
+/* From so many multiplications of bytes on the interpreter lock is released: 10 microseconds with GFNI, 40 with AVX2,
+   200 with portable code. Not for less: who releases it may have to wait 5 ms for its turn. */
 #define LONG_CALL (1u << 22)
 
 /* NULL when a call of rows x columns x size multiplications is not that long. */

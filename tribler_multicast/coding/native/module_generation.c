@@ -133,8 +133,8 @@ static int add_packet(generation *inner, const uint8_t *packet, const layout *wh
     const uint8_t *head = packet + where->head, *payload = packet + where->body;
     if (vectors)
         return generation_add_vector(inner, head, payload, tag);
-    return generation_add_number(inner, (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3],
-                                 payload, tag);
+    const uint32_t number = (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+    return generation_add_number(inner, number, payload, tag);
 }
 
 /* add_batch(buffer, where, step, head, body, vectors, tag): ``where`` is a count, or the offsets of the packets. */
@@ -267,7 +267,8 @@ static PyObject *decode(PyObject *object, PyObject *nothing)
     complete = self->inner.systematic + self->inner.coded == self->inner.k;
     done = complete;
     if (complete) {
-        PyThreadState *state = begin_long_call(self->inner.decoded ? 0 : self->inner.coded, self->inner.k, self->inner.size);
+        const unsigned rows = self->inner.decoded ? 0 : self->inner.coded;
+        PyThreadState *state = begin_long_call(rows, self->inner.k, self->inner.size);
         done = generation_decode(&self->inner);
         end_long_call(state);
     }
@@ -363,7 +364,8 @@ static PyObject *get_memory(PyObject *object, void *nothing)
 
 static PyMethodDef methods[] = {
     {"add", FAST(add), METH_FASTCALL, "add(number or vector, payload, tag): whether it was innovative."},
-    {"add_batch", FAST(add_batch), METH_FASTCALL, "add_batch(buffer, count or offsets, step, head, body, vectors, tag)"},
+    {"add_batch", FAST(add_batch), METH_FASTCALL,
+     "add_batch(buffer, count or offsets, step, head, body, vectors, tag): how many were innovative."},
     {"states", states, METH_NOARGS, "Per slot: 0 free, 1 systematic, 2 coded."},
     {"tag", tag, METH_O, "tag(slot)"},
     {"vector", vector, METH_O, "vector(slot): the coefficients of the packet."},
@@ -386,7 +388,7 @@ static PyGetSetDef attributes[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot type_slots[] = {
-    {Py_tp_doc, "Generation(k, symbol_size, density, band): one generation at a receiver. A buffer of k x symbol_size."},
+    {Py_tp_doc, "Generation(k, symbol_size, density, band): one generation at a receiver. A buffer."},
     {Py_tp_new, (void *)generation_new},
     {Py_tp_dealloc, (void *)generation_dealloc},
     {Py_tp_methods, methods},
@@ -394,8 +396,8 @@ static PyType_Slot type_slots[] = {
     {Py_bf_getbuffer, (void *)generation_buffer},
     {0, NULL}};
 
-static PyType_Spec type_spec = {"tribler_multicast.coding._native.Generation", sizeof(Generation), 0, Py_TPFLAGS_DEFAULT,
-                                type_slots};
+static PyType_Spec type_spec = {"tribler_multicast.coding._native.Generation", sizeof(Generation), 0,
+                                Py_TPFLAGS_DEFAULT, type_slots};
 
 int add_generation_type(PyObject *module)
 {

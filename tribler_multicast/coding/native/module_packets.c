@@ -28,7 +28,8 @@ int get_layout(PyObject *head, PyObject *body, size_t head_size, size_t size, la
 static int fits(Py_ssize_t length, size_t count, size_t step, const layout *packet)
 {
     if (count == 0
-        || (packet->extent <= (size_t)length && (count == 1 || (count - 1) <= ((size_t)length - packet->extent) / step)))
+        || (packet->extent <= (size_t)length
+            && (count == 1 || (count - 1) <= ((size_t)length - packet->extent) / step)))
         return 1;
     PyErr_Format(PyExc_ValueError, "%zu packets do not fit in %zd bytes", count, length);
     return 0;

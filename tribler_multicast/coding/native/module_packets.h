@@ -15,8 +15,8 @@ typedef struct {
 /* 0 and an exception when they are out of bounds or overlap. */
 int get_layout(PyObject *head, PyObject *body, size_t head_size, size_t size, layout *found);
 
-/* Where the packets are: as many as the argument says, each a step after the other, or at the offsets that it lists. NULL
-   and an exception when one is not within the buffer. */
+/* Where the packets are: as many as the argument says, each a step after the other, or at the offsets that it lists.
+   NULL and an exception when one is not within the buffer. */
 size_t *find_packets(PyObject *argument, Py_ssize_t length, size_t step, const layout *where, Py_ssize_t *count);
 
 /* What encode and recode write: packets in a buffer. */
