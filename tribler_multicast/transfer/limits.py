@@ -42,3 +42,32 @@ OPEN_FILES: Final = 16
 
 SEGMENTS_KEPT: Final = 4
 """Checked segments kept in memory for reading again in parts, 1 MiB each."""
+
+# --- The store.
+
+LEAST_UNIT: Final = 256
+"""Bytes of the smallest part that is remembered as written. Smaller ones would make the notes larger than useful."""
+
+DEFAULT_UNIT: Final = 1344
+"""The symbol of the usual session (k = 64): 781 in a segment, so 98 bytes remember which of them are there."""
+
+COMMIT_BYTES: Final = 64 << 20
+COMMIT_TIME: Final = 1.0
+"""What was written is made durable after so many bytes or seconds: a crash loses no more, and the disk is not made to
+write its journal for each generation."""
+
+SYNC_EACH: Final = 16
+"""Up to so many changed files and folders are made durable one by one; for more, the whole file system at once, where
+it can be asked to (Linux): 2,000 small files would take seconds otherwise."""
+
+PREALLOCATE: Final = 1 << 20
+"""Files from this size on get their room before their data, so that the disk is full at the start or not at all."""
+
+COMPACT: Final = 4 << 20
+"""Bytes that a journal may grow by before it is written anew; more where what it says is longer."""
+
+MAX_JOURNAL: Final = 1 << 30
+"""A longer journal is none of ours: it is not read into memory. That of 1 TiB takes 110 MiB when it is new."""
+
+MAX_CLASHES: Final = 100
+"""Names tried for a result whose name is taken: name (2), name (3)... A folder with more of them is full of copies."""

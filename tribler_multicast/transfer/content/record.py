@@ -7,7 +7,7 @@ are kept in a file named by the content id.
         16     4  version: "tmr1"
         20     4  length of the description
         24     n  description, JSON: path, renamed
-      24+n        content, as in its manifest up to the name; index; hashes of all segments; for each entry device,
+      24+n        content, as in its manifest up to the name; index; hashes of all segments; for each entry
                   inode, size and time of change (8 each)
 """
 from __future__ import annotations
@@ -21,13 +21,12 @@ from typing import Final
 from ..durable import write_durably
 from ..errors import ContentError, StoreError, reason, shown
 from .manifest import Content
-from .scan import Listing, Stamp
+from .scan import STAMP, Listing, Stamp
 from .source import Source
 from .tree import HASH_SIZE, HashTree
 
 MAGIC: Final = b"tmr1"
 LENGTH: Final = struct.Struct(">I")
-STAMP: Final = struct.Struct(">QQQQ")
 
 
 def save(folder: Path, source: Source) -> None:

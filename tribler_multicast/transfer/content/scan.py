@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
+import struct
 import sys
 from array import array
 from contextlib import contextmanager
@@ -27,14 +28,16 @@ BY_HANDLE: Final = os.scandir in os.supports_fd and os.open in os.supports_dir_f
 """Folders are opened from the folder above, so that none is exchanged for a link meanwhile. Not on Windows."""
 JUNCTION: Final = 0xA0000003
 """A Windows folder that is somewhere else."""
+STAMP: Final = struct.Struct(">QQQ")
+"""A stamp on the disk."""
 
 
 class Stamp(NamedTuple):
     """
-    By which a file is known to be the same, and unchanged: device, inode, size, time of change in ns.
+    By which a file is known to be the same, and unchanged: inode, size, time of change in ns. (The number of a device
+    may be another one after a restart.)
     """
 
-    device: int
     inode: int
     size: int
     changed: int
@@ -44,7 +47,7 @@ class Stamp(NamedTuple):
         """
         Take it from what the system says of a file.
         """
-        return cls(stat.st_dev & 2**64 - 1, stat.st_ino & 2**64 - 1, stat.st_size, stat.st_mtime_ns & 2**64 - 1)
+        return cls(stat.st_ino & 2**64 - 1, stat.st_size, stat.st_mtime_ns & 2**64 - 1)
 
 
 class Listing:
@@ -52,10 +55,12 @@ class Listing:
     The files of one content and where they are. `skipped` counts links, sockets, pipes and devices left out.
     """
 
-    def __init__(self, path: Path, is_folder: bool) -> None:
+    def __init__(self, path: Path, is_folder: bool, most: int = MAX_FILES, most_bytes: int = MAX_CONTENT_SIZE) -> None:
         """
-        Begin with nothing in it.
+        Begin with nothing in it, and at most so many entries and bytes to come.
         """
+        self._most = most
+        self._most_bytes = most_bytes
         self.path = path
         self.is_folder = is_folder
         self.name = wire_name(path.name)
@@ -72,24 +77,24 @@ class Listing:
 
         :raises ContentError: when it is one too many.
         """
-        if len(self.entries) == MAX_FILES:
-            raise ContentError(f"{shown(str(self.path))} has more than {MAX_FILES} files")
+        if len(self.entries) == self._most:
+            raise ContentError(f"{shown(str(self.path))} has more than {self._most} files")
         if len(entry.path.encode()) > MAX_PATH:
             raise ContentError(f"cannot offer {shown(real)}: its path has more than {MAX_PATH} bytes")
         self.size += entry.size
-        if self.size > MAX_CONTENT_SIZE:
-            raise ContentError(f"{shown(str(self.path))} has more than {MAX_CONTENT_SIZE >> 40} TiB")
+        if self.size > self._most_bytes:
+            raise ContentError(f"{shown(str(self.path))} has more than {self._most_bytes} bytes")
         if real != entry.path:
             self.renamed[len(self.entries)] = real
         self.entries.append(entry)
-        self._stamps.extend((stamp.device, stamp.inode, stamp.changed))
+        self._stamps.extend((stamp.inode, stamp.changed))
 
     def stamp(self, number: int) -> Stamp:
         """
         Get by which a file is known.
         """
-        device, inode, changed = self._stamps[3 * number:3 * number + 3]
-        return Stamp(device, inode, self.entries[number].size, changed)
+        inode, changed = self._stamps[2 * number:2 * number + 2]
+        return Stamp(inode, self.entries[number].size, changed)
 
     def real(self, number: int) -> Path:
         """
@@ -104,9 +109,11 @@ class Listing:
         return shown(str(self.real(number)))
 
 
-def scan(path: Path, cancelled: Callable[[], bool] | None = None) -> Listing:
+def scan(path: Path, cancelled: Callable[[], bool] | None = None, *, most: int = MAX_FILES,
+         most_bytes: int = MAX_CONTENT_SIZE) -> Listing:
     """
-    List what is at a path. A link given by the user is followed, those below are not.
+    List what is at a path: at most so many entries and bytes. A link given by the user is followed, those below are
+    not.
 
     :raises ContentError: when it can't be offered.
     :raises CancelledError: when `cancelled` said so.
@@ -118,10 +125,10 @@ def scan(path: Path, cancelled: Callable[[], bool] | None = None) -> Listing:
         why = reason(error) if isinstance(error, OSError) else "no such path"
         raise ContentError(f"cannot offer {shown(str(path))}: {why}") from None
     if modes.S_ISREG(found.st_mode):
-        listing = Listing(path, False)
+        listing = Listing(path, False, most, most_bytes)
         listing.add(Entry(listing.name, found.st_size), listing.name, Stamp.of(found))
     elif modes.S_ISDIR(found.st_mode):
-        listing = Listing(path, True)
+        listing = Listing(path, True, most, most_bytes)
         _Walk(listing, cancelled or bool).folder(str(path), None, "", "", 0)
     else:
         raise ContentError(f"cannot offer {shown(str(path))}: it is neither a file nor a folder")
@@ -153,7 +160,7 @@ class _Walk:
                 for wire_part, entry in sorted(self._named(handle, where).items(), key=lambda item: item[0].encode()):
                     self._entry(entry, handle, (wire + wire_part, real + entry.name), depth)
                 if len(self.listing.entries) == before and wire:
-                    self.listing.add(Entry(wire[:-1], is_folder=True), real[:-1], Stamp(0, 0, 0, 0))
+                    self.listing.add(Entry(wire[:-1], is_folder=True), real[:-1], Stamp(0, 0, 0))
         except OSError as error:
             raise ContentError(f"cannot read {where}: {reason(error)}") from None
 

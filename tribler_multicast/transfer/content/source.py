@@ -1,8 +1,8 @@
 """
 The publisher's side: hashes files once, and gives their segments as they were then, or an error.
 
-That a file is still the same is looked at around each read (device, inode, size, time of change), and by the hash of
-the segment, because time stamps are coarse and can be set. So who receives never gets a byte that was not offered.
+That a file is still the same is looked at around each read (inode, size, time of change), and by the hash of the
+segment, because time stamps are coarse and can be set. So who receives never gets a byte that was not offered.
 """
 from __future__ import annotations
 
@@ -131,8 +131,17 @@ class Source:
         :raises ChangedError: when a file changes meanwhile.
         :raises CancelledError: when `cancelled` said so.
         """
-        listing = scan(path, cancelled)
+        return cls.of(scan(path, cancelled), progress, cancelled)
+
+    @classmethod
+    def of(cls, listing: Listing, progress: Callable[[int, int], None] | None = None,
+           cancelled: Callable[[], bool] | None = None, index_size: int | None = None) -> Source:
+        """
+        Hash what was listed. As `publish`; with another `index_size` than it has, it is an error before that.
+        """
         index = pack_index(listing.entries) if listing.is_folder else b""
+        if index_size not in (None, len(index)):
+            raise ContentError("the index has another length")
         layout = Layout(len(index), listing.size)
         leaves = bytearray()
         files = Files(listing)
