@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -296,7 +297,7 @@ def test_journal_is_written_anew_when_it_got_long(file: Offer, out: Path, monkey
     file.give(store, 1)
     store.commit()
     assert max(sizes) < 2500
-    assert any(one > two for one, two in zip(sizes, sizes[1:], strict=False))
+    assert any(one > two for one, two in pairwise(sizes))
     store.release()
     store = file.open(out)
     recheck_all(store)
@@ -322,7 +323,8 @@ def test_commit_is_due_after_a_second_or_enough_bytes_and_not_without_need(file:
     assert COMMIT_BYTES >= 16 * MIB
 
 
-def test_many_changed_files_are_made_durable_at_once(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_changed_files_are_made_durable_at_once(tmp_path: Path, out: Path,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     offer = Offer(make(tmp_path / "x", {f"{n}": some_bytes(100, n) for n in range(200)}))
     store, synced, real = offer.open(out), [], os.fsync
     offer.give_all(store)

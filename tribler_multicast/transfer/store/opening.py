@@ -88,10 +88,17 @@ def _open(manifest: Manifest, place: Place, unit: int, records: Path | None) -> 
         raise
 
 
+def rules_of(place: Place) -> Rules:
+    """
+    Get what names must be like where a content goes.
+    """
+    return Rules(sys.platform == "win32", ignores_case(place.state / LOCK))
+
+
 def _begin(store: Store) -> Store:
     try:
         check_room(store)
-        store.areas.rules = Rules(sys.platform == "win32", ignores_case(store.place.state / LOCK))
+        store.areas.rules = rules_of(store.place)
         store.commits.write_journal()
         if store.areas.data is not None:
             store.areas.data.prepare()
@@ -174,7 +181,7 @@ def _take_index(store: Store, told: list[tuple[Kind, bytes]]) -> None:
         store.areas.set_entries()
         store.areas.drop_early()
     else:
-        store.areas.rules = Rules(sys.platform == "win32", ignores_case(store.place.state / LOCK))
+        store.areas.rules = rules_of(store.place)
         if placed:
             # The index was damaged. Without it nobody knows where anything is.
             for segment in rest:
