@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tribler_multicast.transfer.store import area
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from random import Random
 
@@ -35,8 +36,11 @@ class Disk:
         self.folder = folder
         self.files: dict[int, bytes] = {}
         self.names: dict[int, dict[str, int]] = {}
-        self.syncs = 0
-        self._real = os.fsync
+        self.before: Callable[[], None] = lambda: None
+        """Is called before anything becomes durable."""
+        self.journal = b""
+        """A journal as it was when one was last made durable."""
+        self._held: dict[int, int] = {}
         self.sync_all(-1)
         monkeypatch.setattr(os, "fsync", self.fsync)
         monkeypatch.setattr(area, "sync_all", self.sync_all)
@@ -45,25 +49,38 @@ class Disk:
         """
         Note what this file is.
         """
-        self.syncs += 1
+        self.before()
         self._note(f"/proc/self/fd/{file}")
 
     def sync_all(self, _file: int) -> bool:
         """
         Note everything.
         """
-        self.syncs += 1
+        self.before()
         for path in (self.folder, *self.folder.rglob("*")):
             self._note(str(path))
         return True
 
     def _note(self, path: str) -> None:
         found = os.stat(path)
+        if found.st_ino not in self._held:
+            # So that its number is not given to another file once it is deleted.
+            self._held[found.st_ino] = os.open(path, os.O_RDONLY)
         if stat.S_ISDIR(found.st_mode):
             self.names[found.st_ino] = {entry.name: entry.inode() for entry in os.scandir(path)}
         else:
             with open(path, "rb") as file:
                 self.files[found.st_ino] = file.read()
+            if os.path.realpath(path).endswith(("/journal", "/journal.new")):
+                self.journal = self.files[found.st_ino]
+
+    def close(self) -> None:
+        """
+        Forget everything.
+        """
+        for held in self._held.values():
+            os.close(held)
+        self._held.clear()
 
     def crash(self, target: Path, random: Random) -> None:
         """

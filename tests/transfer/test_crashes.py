@@ -4,6 +4,7 @@ Killed or without power at any moment: what a store says to have after that, it 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
@@ -27,14 +28,17 @@ from .stores import Offer, recheck_all
 from .trees import contents, make, some_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MIB = SEGMENT_SIZE
-FOLDER: dict[str, bytes | None] = {**{f"small/{n}": some_bytes(9000, n) for n in range(30)}, "big": some_bytes(3 * MIB + 7),
-                                   "empty": b"", "none": None}
+FOLDER: dict[str, bytes | None] = {**{f"small/{n}": some_bytes(9000, n) for n in range(9)}, "none": None, "empty": b"",
+                                   "big": some_bytes(3 * MIB + 7)}
+MANY: dict[str, bytes | None] = {f"deep/{n % 3}/{n}": some_bytes(60_000, n) for n in range(40)}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs /proc and signals")
 
 RECEIVER = """
+import contextlib
 import json
 from random import Random
 sys.path.insert(0, {root!r})
@@ -149,30 +153,37 @@ def receive_some(offer: Offer, store: Store, random: Random, stop: int) -> bool:
 
 
 @posix
-@pytest.mark.parametrize("what", ["album", "film"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("what", ["album", "film", "many"])
+@pytest.mark.parametrize("seed", range(2))
 def test_after_the_power_went_all_that_is_claimed_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str,
                                                           seed: int) -> None:
     make(tmp_path / "album", FOLDER)
+    make(tmp_path / "many", MANY)
     (tmp_path / "film").write_bytes(some_bytes(3 * MIB + 9))
     random, offer, claimed = Random(seed), Offer(tmp_path / what), 0
     out = tmp_path / "out 0"
     out.mkdir()
     monkeypatch.setattr(commits, "COMPACT", 3000)
-    for crash in range(1, 14):
-        with monkeypatch.context() as patch:
+    for crash in range(1, 20):
+        with monkeypatch.context() as patch, contextlib.ExitStack() as stack:
             disk = Disk(out, patch)
+            cut = Cut(disk, out, tmp_path / f"out {crash}", random)
+            stack.callback(disk.close)
             found = receive_to(offer.manifest, out)
             if isinstance(found, Source):
-                break
+                assert all(found.read(segment) == offer.source.read(segment) for segment in range(offer.segments))
+                shutil.rmtree(out)
+                out.mkdir()
+                disk._note(str(out))
+                found = offer.open(out)
             before = offer.claims(found)
-            recheck_all(found)
             assert len(before) >= claimed, "what was durable once stays"
-            whole = receive_some(offer, found, random, random.randint(1, 40))
-            if whole:
+            recheck_all(found)
+            assert offer.claims(found) == before
+            if receive_some(offer, found, random, random.randint(1, 12)):
                 finish(found)
-            disk.crash(tmp_path / f"out {crash}", random)
-            claimed = 0 if whole else durable(out, offer)
+            cut.now()
+            claimed = cut.durable(offer)
             found.release()
         shutil.rmtree(out)
         out = tmp_path / f"out {crash}"
@@ -184,17 +195,77 @@ def test_after_the_power_went_all_that_is_claimed_is_true(tmp_path: Path, monkey
     assert all(found.read(segment) == offer.source.read(segment) for segment in range(offer.segments))
 
 
-def durable(out: Path, offer: Offer) -> int:
+class Cut:
     """
-    Count the segments that the journal says to be whole, as it is now (what it says is durable when it says it).
+    The power goes before one of the next few times that something becomes durable, or when it is said.
     """
-    journal = out / f"{offer.source.content.name}.part.state" / "journal"
-    whole: set[int] = set()
-    for kind, body, _ in read_records(journal.read_bytes(), offer.source.content.id):
-        if kind == Kind.COMMIT:
-            told = commits.Commit.unpack(body)
+
+    def __init__(self, disk: Disk, out: Path, target: Path, random: Random) -> None:
+        self.disk, self.out, self.target, self.random = disk, out, target, random
+        self.left = random.randint(0, 25)
+        self.journal = b""
+        disk.before = self.step
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            self.now()
+
+    def now(self) -> None:
+        if not self.target.exists():
+            self.journal = self.disk.journal
+            self.disk.crash(self.target, self.random)
+
+    def durable(self, offer: Offer) -> int:
+        """
+        Count the segments that the journal said to be whole when it was last made durable.
+        """
+        whole: set[int] = set()
+        for kind, body, _ in read_records(self.journal, offer.source.content.id):
+            told = commits.Commit.unpack(body) if kind == Kind.COMMIT else commits.Commit()
             whole = (whole | set(told.whole)) - set(told.partial)
-    return len(whole)
+            if kind == Kind.FINISH:
+                return 0
+        return len(whole)
+
+
+def at_each_step(offer: Offer, tmp_path: Path, begin: Callable[[Store], None], end: Callable[[Store], object],
+                 check: Callable[[Store | Source], None], *, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Have the power go before each time that something becomes durable while `end` runs, `begin` being durable, and check
+    what is there after it.
+    """
+    out, images = tmp_path / "out", [tmp_path / "image 1", tmp_path / "image 2"]
+    for step in range(1, 40):
+        out.mkdir()
+        with monkeypatch.context() as patch, contextlib.closing(Disk(out, patch)) as disk:
+            store, number = offer.open(out), iter(range(1, 1000))
+            begin(store)
+            disk.sync_all(-1)
+
+            def stop(number: Iterator[int] = number, step: int = step, disk: Disk = disk) -> None:
+                if next(number) == step:
+                    for seed, image in enumerate(images):
+                        disk.crash(image, Random(step * 10 + seed))
+
+            disk.before = stop
+            end(store)
+            store.release()
+        shutil.rmtree(out)
+        for image in images:
+            if not image.exists():
+                assert step > 3
+                return
+            found = receive_to(offer.manifest, image)
+            check(found)
+            if isinstance(found, Store):
+                recheck_all(found)
+                offer.give_all(found)
+                found = finish(found)
+            assert all(found.read(segment) == offer.source.read(segment) for segment in range(offer.segments))
+            assert [path.name for path in image.iterdir()] == [offer.source.content.name]
+            shutil.rmtree(image)
+    raise AssertionError("it never ended")
 
 
 @posix
@@ -204,39 +275,33 @@ def test_power_gone_at_any_step_of_the_end_leaves_the_result_whole_or_not_there(
     make(tmp_path / "album", {"a": b"1" * 5000, "b/c": b"2", "none": None, "empty": b""})
     (tmp_path / "film").write_bytes(some_bytes(70_000))
     offer, seen = Offer(tmp_path / what), set()
-    out = tmp_path / "out"
-    for step in range(1, 30):
-        out.mkdir()
-        with monkeypatch.context() as patch:
-            store, number = offer.open(out), iter(range(1, 1000))
-            offer.give_all(store)
-            disk = Disk(out, patch)
 
-            def stop(*_: object, number=number, step=step, disk=disk) -> None:  # noqa: ANN001
-                if next(number) == step:
-                    for image in range(3):
-                        disk.crash(tmp_path / f"image {image}", Random(step * 10 + image))
+    def check(found: Store | Source) -> None:
+        seen.add(type(found))
+        if isinstance(found, Store):
+            assert not found.place.result.exists()
 
-            noted = disk._note
-            patch.setattr(disk, "_note", lambda path, noted=noted, stop=stop: (stop(), noted(path)))
-            finish(store)
-        shutil.rmtree(out)
-        for image in range(3):
-            target = tmp_path / f"image {image}"
-            if not target.exists():
-                assert seen == {"result", "part"}
-                return
-            found = receive_to(offer.manifest, target)
-            seen.add("result" if isinstance(found, Source) else "part")
-            if isinstance(found, Store):
-                assert not (target / what).exists()
-                recheck_all(found)
-                offer.give_all(found)
-                found = finish(found)
-            assert all(found.read(segment) == offer.source.read(segment) for segment in range(offer.segments))
-            assert [path.name for path in target.iterdir()] == [what]
-            shutil.rmtree(target)
-    raise AssertionError("it never ended")
+    at_each_step(offer, tmp_path, offer.give_all, finish, check, monkeypatch=monkeypatch)
+    assert seen == {Store, Source}
+
+
+@posix
+def test_power_gone_while_files_get_what_came_before_the_index_loses_nothing(tmp_path: Path,
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    offer = Offer(make(tmp_path / "x", {"a/b": some_bytes(50_000), "c": some_bytes(MIB), "d": some_bytes(9)}))
+
+    def begin(store: Store) -> None:
+        offer.give(store, 1)
+        store.write(2, 0, offer.source.read(2))
+        store.commit()
+        offer.give(store, 0)
+
+    def check(found: Store | Source) -> None:
+        assert isinstance(found, Store)
+        assert {1} <= set(offer.claims(found)) <= {0, 1}
+        assert found.progress.is_full(2)
+
+    at_each_step(offer, tmp_path, begin, Store.commit, check, monkeypatch=monkeypatch)
 
 
 def test_journal_cut_at_any_byte_says_what_it_said_before(tmp_path: Path) -> None:
