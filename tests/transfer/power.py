@@ -1,9 +1,10 @@
 """
 A disk that forgets, when the power goes, what was not made durable: the worst that POSIX allows.
 
-While it is watched, each `os.fsync` notes what the file, or the names in the folder, are then. `crash` makes the folder as
-it may be after the power went right now: of each file what was noted, with any of the pages written since; of each folder
-the names that were noted, with any of the changes since, but that renaming is one step. What was never made durable may be there in part, or not at all.
+While it is watched, each `os.fsync` notes what the file, or the names in the folder, are then. `crash` makes the folder
+as it may be after the power went right now: of each file what was noted, with any of the pages written since; of each
+folder the names that were noted, with any of the changes since, but that renaming is one step. What was never made
+durable may be there in part, or not at all.
 """
 
 from __future__ import annotations

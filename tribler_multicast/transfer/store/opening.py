@@ -50,7 +50,10 @@ def receive_to(manifest: Manifest, output: Path, *, records: Path | None = None,
     if not LEAST_UNIT <= unit <= SEGMENT_SIZE:
         raise ValueError("no such unit")
     for _ in range(3):
-        found = choose(manifest.content, output, records, progress, cancelled)
+        try:
+            found = choose(manifest.content, output, records, progress, cancelled)
+        except OSError as error:
+            raise failed(error, output) from None
         if isinstance(found, Source):
             return found
         # None: whoever had it finished or began in this moment.
