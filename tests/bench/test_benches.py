@@ -43,6 +43,15 @@ def test_crypto_compares_with_the_keys_of_ipv8() -> None:
         assert sum(document["details"][name].values()) > 10_000, name
 
 
+def test_content_compares_hashing_and_writing_with_what_everybody_has(tmp_path: Path) -> None:
+    document = run("bench.content", "--size", "8", "--memory", "16", "--rounds", "1", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["hashing 8 MiB, one core"]["theirs"] > 0
+    assert found["memory (RSS) of a receiver of 16 MiB"]["value"] < 150
+    assert found["hash tree of 1 TiB, bytes of its own"]["value"] < 70
+    assert not list(tmp_path.iterdir())
+
+
 def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
     document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
     found = rows(document)

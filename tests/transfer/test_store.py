@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
@@ -440,6 +441,39 @@ def test_changed_while_stopped_is_noticed_at_the_start(folder: Offer, out: Path)
     folder.give_all(store)
     finish(store)
     assert contents(out / "album") == FOLDER
+
+
+def test_commits_of_one_thread_go_with_writes_of_others(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "film").write_bytes(some_bytes(12 * MIB))
+    offer = Offer(tmp_path / "film")
+    store = offer.open(out)
+    for segment in range(12):
+        offer.prove(store, segment)
+
+    def write(segments: range) -> None:
+        for segment in segments:
+            for at, unit in offer.units(store, segment):
+                store.write(segment, at, unit)
+            assert store.verify(segment)
+
+    threads = [threading.Thread(target=write, args=(range(n, 12, 3),)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    commits = 0
+    while any(thread.is_alive() for thread in threads):
+        store.commit()
+        commits += 1
+    for thread in threads:
+        thread.join()
+    assert store.is_whole
+    store.release()
+    assert commits > 2
+    store = offer.open(out)
+    assert len(offer.claims(store)) >= 1
+    recheck_all(store)
+    offer.give_all(store)
+    finish(store)
+    assert (out / "film").read_bytes() == some_bytes(12 * MIB)
 
 
 def test_discarding_leaves_nothing(folder: Offer, out: Path) -> None:

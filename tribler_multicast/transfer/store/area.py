@@ -39,12 +39,6 @@ class Dirty:
         self.files: set[Path] = set()
         self.folders: set[Path] = set()
 
-    def __bool__(self) -> bool:
-        """
-        Tell whether there are any.
-        """
-        return bool(self.files or self.folders)
-
     def add(self, other: Dirty) -> None:
         """
         Put others to these.

@@ -4,10 +4,13 @@ The files of one content while it is received: its index, its data, and what cam
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..content.names import LocalNames
 from ..content.scan import STAMP
+from ..errors import StoreError
 from .area import Area, Dirty
 from .place import EARLY, INDEX
 
@@ -18,6 +21,19 @@ if TYPE_CHECKING:
     from ..content.manifest import Content
     from .place import Place
     from .progress import Progress
+
+
+def check_encodable(name: str) -> None:
+    """
+    See that this system can write a name.
+
+    :raises StoreError: when its encoding has no such characters.
+    """
+    try:
+        os.fsencode(name)
+    except UnicodeError:
+        raise StoreError(f"the encoding of this system ({sys.getfilesystemencoding()}) has no name like "
+                         f"{name!a}") from None
 
 
 class Rules(NamedTuple):
@@ -104,6 +120,8 @@ class Areas:
         entries = self.content.entries(self.read_index())
         names = LocalNames(windows=self.rules.windows, ignores_case=self.rules.ignores_case)
         self.local = [names.place(entry.path) for entry in entries]
+        for local in self.local:
+            check_encodable(local)
         self.data = Area([self.place.part / name for name in self.local], [entry.size for entry in entries],
                          self.doubt_data)
         self.entries = entries

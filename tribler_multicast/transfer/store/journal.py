@@ -138,16 +138,31 @@ class Journal:
         self._file = -1
 
     @classmethod
-    def create(cls, path: Path, content_id: bytes, records: Iterable[tuple[Kind, bytes]]) -> Journal:
+    def create(cls, path: Path, content_id: bytes, records: Iterable[tuple[Kind, bytes]],
+               old: Journal | None = None) -> Journal:
         """
-        Write a journal anew, whole and durable, in place of the old one.
+        Write a journal anew, whole and durable, in place of the old one, which is closed.
 
-        :raises OSError: when it can't be written; the old one is there then.
+        :raises OSError: when it can't be written; the old one is there then, as open as it was.
         """
         journal = cls(path, content_id)
-        write_durably(path, journal._chained(records))
-        journal._file = os.open(path, os.O_RDWR | BINARY | NO_FOLLOW)
+        if old is not None:
+            # Windows replaces no file that is open.
+            old.close()
+        try:
+            write_durably(path, journal._chained(records))
+        except OSError:
+            if old is not None:
+                old.reopen()
+            raise
+        journal.reopen()
         return journal
+
+    def reopen(self) -> None:
+        """
+        Open the file again.
+        """
+        self._file = os.open(self.path, os.O_RDWR | BINARY | NO_FOLLOW)
 
     def _chained(self, records: Iterable[tuple[Kind, bytes]]) -> Iterator[bytes]:
         for kind, body in records:
@@ -168,7 +183,7 @@ class Journal:
         :raises OSError: when it can't be read or written.
         """
         journal = cls(path, content_id)
-        journal._file = os.open(path, os.O_RDWR | BINARY | NO_FOLLOW)
+        journal.reopen()
         try:
             size = os.fstat(journal._file).st_size
             with os.fdopen(os.dup(journal._file), "rb") as file:

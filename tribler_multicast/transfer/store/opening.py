@@ -15,7 +15,7 @@ from ..durable import sync_folder
 from ..errors import DiskFullError, InUseError, StoreError, shown
 from ..limits import DEFAULT_UNIT, LEAST_UNIT, SEGMENT_SIZE
 from .area import NO_STAMP
-from .areas import Rules
+from .areas import Rules, check_encodable
 from .disk import Lock, failed, ignores_case, room
 from .ending import clean_up, discard, remember, source_of
 from .journal import HEAD, Commit, Journal, Kind
@@ -49,6 +49,7 @@ def receive_to(manifest: Manifest, output: Path, *, records: Path | None = None,
     """
     if not LEAST_UNIT <= unit <= SEGMENT_SIZE:
         raise ValueError("no such unit")
+    check_encodable(manifest.content.name)
     for _ in range(3):
         try:
             found = choose(manifest.content, output, records, progress, cancelled)

@@ -67,15 +67,6 @@ class Progress:
         found = self._state.find(UNCHECKED)
         return None if found < 0 else found
 
-    def next_missing(self, start: int) -> int | None:
-        """
-        Get the first segment from `start` on that is not whole.
-        """
-        for segment in range(start, len(self._state)):
-            if self._state[segment] != WHOLE:
-                return segment
-        return None
-
     def units(self, segment: int) -> int:
         """
         Get the units that were written, a bit each, the first lowest; all of them for a whole segment.

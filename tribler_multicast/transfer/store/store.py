@@ -68,6 +68,13 @@ class Store:
         return self.progress.whole == self.layout.segments
 
     @property
+    def bytes_whole(self) -> int:
+        """
+        Bytes of all segments that are here and checked, the index's too.
+        """
+        return self.progress.bytes
+
+    @property
     def unchecked(self) -> int:
         """
         How many segments are to be looked at by `recheck`.
