@@ -6,7 +6,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from ..content.names import LocalNames
 from ..content.scan import STAMP
@@ -43,6 +45,39 @@ class Rules(NamedTuple):
 
     windows: bool
     ignores_case: bool
+
+
+class Below(Sequence[Path]):
+    """
+    Paths in a folder. They are made when they are asked for: 100,000 of them would take 50 MB.
+    """
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        """
+        Take the folder, and the names with / in them.
+        """
+        self.folder = folder
+        self.names = names
+
+    def __len__(self) -> int:
+        """
+        Get how many there are.
+        """
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Path]: ...
+
+    def __getitem__(self, number: int | slice) -> Path | list[Path]:
+        """
+        Get one, or some.
+        """
+        if isinstance(number, slice):
+            return [self.folder / name for name in self.names[number]]
+        return self.folder / self.names[number]
 
 
 class Areas:
@@ -119,11 +154,12 @@ class Areas:
         """
         entries = self.content.entries(self.read_index())
         names = LocalNames(windows=self.rules.windows, ignores_case=self.rules.ignores_case)
-        self.local = [names.place(entry.path) for entry in entries]
-        for local in self.local:
+        self.local = []
+        for entry in entries:
+            local = names.place(entry.path)
             check_encodable(local)
-        self.data = Area([self.place.part / name for name in self.local], [entry.size for entry in entries],
-                         self.doubt_data)
+            self.local.append(entry.path if local == entry.path else local)
+        self.data = Area(Below(self.place.part, self.local), [entry.size for entry in entries], self.doubt_data)
         self.entries = entries
         return self.data
 
