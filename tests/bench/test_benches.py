@@ -54,6 +54,15 @@ def test_feeds_measures_what_a_hostile_feed_costs() -> None:
     assert document["details"]["1 GB"]["said"].endswith("/gigabyte is larger than 4,194,304 bytes")
 
 
+def test_content_compares_hashing_and_writing_with_what_everybody_has(tmp_path: Path) -> None:
+    document = run("bench.content", "--size", "8", "--memory", "16", "--rounds", "1", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["hashing 8 MiB, one core"]["theirs"] > 0
+    assert found["memory (RSS) of a receiver of 16 MiB"]["value"] < 150
+    assert found["hash tree of 1 TiB, bytes of its own"]["value"] < 70
+    assert not list(tmp_path.iterdir())
+
+
 def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
     document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
     found = rows(document)
