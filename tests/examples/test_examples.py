@@ -19,6 +19,8 @@ from tests.standalone.nodes import ROOT, environment, free_ports
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
+
 EXAMPLES = ROOT / "examples"
 PATIENCE = 30.0
 PLAYER = "import pathlib, sys; pathlib.Path(sys.argv[2]).write_text(sys.argv[3] + chr(10))"

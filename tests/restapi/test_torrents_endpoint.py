@@ -35,6 +35,7 @@ async def engine(api: Api, tmp_path: Path) -> AsyncIterator[TorrentEngine]:
     """
     The node has BitTorrent, and feeds.
     """
+    pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
     api.assembly.options.update({"interfaces": ["lo"], "feed_interval": 0.05})
     engine = TorrentEngine(tmp_path, api.assembly.options)
     engine.set_addresses(["127.0.0.1"])

@@ -15,6 +15,8 @@ from .nodes import run, wait_for
 if TYPE_CHECKING:
     from .conftest import StartNode
 
+pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
+
 NOBODY = "ab" * 20
 
 

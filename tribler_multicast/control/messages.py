@@ -149,10 +149,12 @@ class ListTransfers(Command):
 @dataclass(frozen=True)
 class Watch(Command):
     """
-    Hear of all torrents, or of one: ``Progress`` for each change, ``Removed``, until ``Cancel``.
+    Hear of all torrents, or of one: ``Progress`` of how it is now (if `current`) and for each change, ``Removed``,
+    until ``Cancel``.
     """
 
     infohash: str | None = None
+    current: bool = True
     long: ClassVar[bool] = True
 
 
