@@ -217,8 +217,10 @@ class StandaloneClient:
 
     def activity(self) -> Activity:
         """
-        Tell what the torrents do.
+        Tell what the torrents do; nothing is known without BitTorrent.
         """
+        if self.torrents.listen_port is None:
+            return Activity()
         states = self.torrents.status()
         up, down = sum(state.up for state in states), sum(state.down for state in states)
         return Activity("bulk" if up + down >= BULK_RATE else "idle", up, down)
