@@ -6,7 +6,8 @@ Network coding beside what else there is: encode, recode, decode, the matrix pro
 One process, one pinned core; all take turns in each round, and figures are medians of the rounds. Beside it: raptorq
 and zfec (PyPI) for encoding and decoding, Intel's ISA-L for the matrix product. A call does the whole of its task: it
 begins with the bytes of a generation, or with packets as they were received, and ends with the packets, or with the
-bytes. GB/s are of payload (k x symbol size). None of the others recodes.
+bytes. GB/s are of payload (k x symbol size); encoding is k coded packets. None of the others recodes, and raptorq, when
+it encodes, returns the k symbols too.
 """
 
 from __future__ import annotations

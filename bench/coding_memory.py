@@ -24,7 +24,7 @@ COMPLETE_BAR, PEAK_BAR = 1.3, 2.2
 AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 """For the C library: what is freed goes back to the system, so that it is not taken for what was there before."""
 
-HELD = 32_000_000
+HELD = 8_000_000
 """Bytes of generations that are held at once."""
 
 LARGE = 32_768

@@ -10,7 +10,7 @@ import asyncio
 import shlex
 import sys
 
-from tribler_multicast.control.messages import Failed, Finished, NewItem, Stopped, Subscribe
+from tribler_multicast.control.messages import Failed, Finished, NewItem, Stopped, Subscribe, Subscribed
 from tribler_multicast.standalone import NodeError, open_node
 
 
@@ -37,7 +37,9 @@ async def subscribe(options: argparse.Namespace) -> str:
             await user.commands.put(Subscribe(options.url, first=options.first))
             while True:
                 event = await user.events.get()
-                if isinstance(event, NewItem):
+                if isinstance(event, Subscribed):
+                    print(f"subscribed to {event.feed['title']}", flush=True)
+                elif isinstance(event, NewItem):
                     print(f"new: {event.item['title']} {event.item['error'] or ''}".rstrip(), flush=True)
                 elif isinstance(event, Finished):
                     print(f"playing {event.path}", flush=True)

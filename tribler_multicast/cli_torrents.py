@@ -273,11 +273,60 @@ def do_download(options: argparse.Namespace) -> None:
     body = {**_source(options.what), **({"peer": options.peer} if options.peer else {})}
     if options.folder is not None:
         body["folder"] = str(_absolute(options.folder))
-    begun = call(options, "POST", "/downloads", body, FETCHING)
+    begun = _begin(options, body)
     if not options.wait:
         show(options, begun, lambda begun: [str(begun["infohash"])])
         return
     show(options, _wait(options, begun["infohash"]), lambda done: [clean(done["path"])])
+
+
+def _begin(options: argparse.Namespace, body: dict[str, Any]) -> dict[str, Any]:
+    """
+    Begin a download. A shared file must be hashed first by who has it, which takes as long as it is large.
+    """
+    if "file_id" not in body:
+        return call(options, "POST", "/downloads", body, FETCHING)
+    line, patience = _Line(), 0.0
+    try:
+        while True:
+            begun = call(options, "POST", "/downloads", {**body, "timeout": patience}, FETCHING)
+            if "infohash" in begun:
+                return begun
+            line.tell(begun["progress"] or 0.0, "asked for" if begun["progress"] is None else clean(begun["state"]))
+            patience = 2 * LOOK
+    finally:
+        line.end()
+
+
+class _Line:
+    """
+    How far something is, on stderr: a bar on a terminal, else a line for each tenth.
+    """
+
+    def __init__(self) -> None:
+        """
+        Nothing was told yet.
+        """
+        self.terminal, self.told = sys.stderr.isatty(), -1
+
+    def tell(self, progress: float, words: str) -> None:
+        """
+        Tell how far it is now.
+        """
+        percent = int(100 * progress)
+        text = f"{bar(progress)} {percent:3} %  {words}"
+        if self.terminal:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        elif percent // 10 != self.told // 10:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+        self.told = percent
+
+    def end(self) -> None:
+        """
+        Leave the line.
+        """
+        if self.terminal and self.told >= 0:
+            print(file=sys.stderr)  # noqa: T201
 
 
 def _source(what: str) -> dict[str, str]:
@@ -300,9 +349,9 @@ def _source(what: str) -> dict[str, str]:
 
 def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
     """
-    Show on stderr how a download goes on until it is complete, and get it.
+    Show how a download goes on until it is complete, and get it.
     """
-    terminal, told = sys.stderr.isatty(), -1
+    line = _Line()
     try:
         while True:
             found = [each for each in call(options, "GET", "/downloads")["downloads"] if each["infohash"] == infohash]
@@ -311,17 +360,10 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
             [each] = found
             if each["state"] == "failed":
                 raise Failed(each["error"] or "the download failed")
-            percent = int(100 * each["progress"])
-            line = f"{bar(each['progress'])} {percent:3} %  {clean(each['state'])}  {_rate(each['down'])}"
-            line += "" if each["eta_s"] is None else f"  {_time(each['eta_s'])} left"
-            if terminal:
-                print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)  # noqa: T201
-            elif percent != told and percent % 10 == 0:
-                print(line, file=sys.stderr, flush=True)  # noqa: T201
-            told = percent
-            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] in ("downloading", "paused")):
+            left = "" if each["eta_s"] is None else f"  {_time(each['eta_s'])} left"
+            line.tell(each["progress"], f"{clean(each['state'])}  {_rate(each['down'])}{left}")
+            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] == "paused"):
                 return dict(each)
             time.sleep(LOOK)
     finally:
-        if terminal and told >= 0:
-            print(file=sys.stderr)  # noqa: T201
+        line.end()

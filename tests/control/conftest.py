@@ -46,34 +46,9 @@ async def open_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         async def opened(name: str, **more: Any) -> EmbeddedNode:  # noqa: ANN401
             settings = {"interfaces": ["lo"], "port": port, "control_port": control_port, "nickname": name,
                         "introduction_interval": 1.0, **more.pop("settings", {})}
-            node = await stack.enter_async_context(open_node(tmp_path / name, settings, **more))
-            await wire(node, tmp_path / name, stack)
-            return node
+            return await stack.enter_async_context(open_node(tmp_path / name, settings, **more))
 
         yield opened
-
-
-async def wire(node: EmbeddedNode, folder: Path, stack: AsyncExitStack) -> None:
-    from tribler_multicast.feeds.feeds import Feeds
-    from tribler_multicast.standalone.lan_downloads import LanDownloads
-    from tribler_multicast.standalone.torrents import TorrentEngine
-    parts = node.control.parts
-    engine = TorrentEngine(folder, parts.options)
-    engine.set_addresses(["127.0.0.1"])
-    parts.client.torrents = engine
-    parts.client.addresses = lambda: [("libtorrent", "127.0.0.1", engine.listen_port)] if engine.listen_port else []
-    parts.client.capabilities = lambda: frozenset({"torrents"})
-    async def download(infohash, addresses): await engine.fetch(infohash, addresses, lan_only=True)
-    parts.client.download = download
-    await engine.start()
-    stack.push_async_callback(engine.close)
-    parts.feeds = Feeds(folder / "feeds", lambda: engine, parts.options)
-    await parts.feeds.start()
-    stack.push_async_callback(parts.feeds.close)
-    lan = LanDownloads(engine, parts.community)
-    lan.start()
-    stack.callback(lan.close)
-    parts.community.refresh_introduction()
 
 
 async def next_event(user: User) -> Event:

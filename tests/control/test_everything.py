@@ -87,7 +87,8 @@ def pairs(other: str, folder: Path) -> dict[str, list[tuple[list[str], Command]]
                   (["remove", URL], Unsubscribe(URL))],
         "downloads": [(["list"], ListTransfers()), (["stop", TORRENT], Stop(TORRENT)),
                       (["limit", TORRENT, "--up", "5"], SetRate(TORRENT, 5))],
-        "download": [([TORRENT], Fetch(TORRENT, follow=False)), ([TORRENT, "--peer", other], Fetch(TORRENT, other)),
+        "download": [([TORRENT], Fetch(TORRENT, follow=False)),
+                     ([TORRENT, "--peer", other], Fetch(TORRENT, other, follow=False)),
                      ([f"magnet:?xt=urn:btih:{TORRENT}"], Fetch(f"magnet:?xt=urn:btih:{TORRENT}", follow=False))],
     }
 

@@ -1,7 +1,9 @@
 """Shared files between nodes in network namespaces: hashed on request, waited for, and nothing of it in clear."""
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -69,3 +71,57 @@ def test_at_thirty_percent_loss_a_file_is_got_and_nodes_that_wait_or_hash_end_so
     asker.stop()
     b.stop()
     assert time.monotonic() - begin < 5
+
+
+def test_a_sharer_that_is_killed_while_it_hashes_goes_on_when_it_is_back(lan: Lan, tmp_path: Path) -> None:
+    machines = lan.machines(2)
+    hashing = {BOOK[1]: 2.0}
+    b = keeper(machines[1], tmp_path / "b", [BOOK], hashing=hashing)
+    asker = keeper(machines[0], tmp_path / "a", [])
+    wait_searchable(asker, b)
+    book = {"file_id": BOOK[1], "peer": b.mid}
+    assert asker.rest("POST", "/downloads", {**book, "timeout": 0.7})["state"] == "hashing"
+    b.kill()
+    begin = time.monotonic()
+    keeper(machines[1], tmp_path / "b", [BOOK], hashing=hashing, state=b.state)
+    said = asker.rest("POST", "/downloads", {**book, "timeout": 9})
+    print(f"killed, started again, hashed again: ready after {time.monotonic() - begin:.1f} s")
+    assert said["infohash"] == BOOK[1][:40]
+    assert (tmp_path / "b.hashed").read_text().split() == [BOOK[1]] * 2
+
+
+@pytest.mark.soak
+def test_a_gigabyte_is_hashed_while_the_asker_waits_and_is_got_whole(lan: Lan, tmp_path: Path) -> None:
+    pytest.importorskip("libtorrent")
+    machines = lan.machines(2)
+    shared, got = tmp_path / "shared", tmp_path / "got"
+    for folder in (shared, got):
+        folder.mkdir()
+    digest = hashlib.sha256()
+    with (shared / "unmistakable.film.bin").open("wb") as file:
+        for _ in range(1024):
+            chunk = os.urandom(1 << 20)
+            digest.update(chunk)
+            file.write(chunk)
+    b = machines[1].node(arguments=("--share", str(shared)))
+    asker = machines[0].node(download_folder=got)
+    wait_searchable(asker, b)
+    found: list[dict[str, object]] = []
+
+    def look() -> bool:
+        found[:] = asker.rest("GET", "/search?query=unmistakable")["results"]
+        return bool(found)
+
+    asker.wait_for(look, 60, "it is indexed")
+    begin, states = time.monotonic(), set()
+    body = {"file_id": found[0]["file_id"], "timeout": 0.2}
+    while "infohash" not in (said := asker.rest("POST", "/downloads", body)):
+        states.add(said["state"])
+        assert time.monotonic() - begin < 120
+    hashed = time.monotonic() - begin
+    assert states <= {"asking", "waiting", "hashing", "ready"}
+    whole = got / "unmistakable.film.bin"
+    asker.wait_for(lambda: whole.is_file() and whole.stat().st_size == 1 << 30, 300, "it is there")
+    print(f"1 GiB: {hashed:.1f} s to its torrent, {time.monotonic() - begin - hashed:.1f} s more until it is there")
+    with whole.open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").digest() == digest.digest()

@@ -24,9 +24,10 @@ FILM = ["stream", "f1" * 20, "unmistakable film", None]
 
 
 def write(file: Path, results: list[list[object]], **more: object) -> None:
-    """Write a catalogue, all at once."""
+    """Write a catalogue, all at once; what is not said of it stays as it is."""
     new = file.with_suffix(".new")
-    new.write_text(json.dumps({"results": results, **more}))
+    before = json.loads(file.read_text()) if file.exists() else {}
+    new.write_text(json.dumps({**before, "results": results, **more}))
     new.rename(file)
 
 

@@ -357,7 +357,8 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     community = HandMovedCommunity()
     database = PeerDatabase.open(tmp_path / "multicast.db", time.time())
     saved: list[dict[str, Any]] = []
-    assembly = Assembly(StandaloneClient(), Settings(), database, 1, saved.append)
+    options = Settings()
+    assembly = Assembly(StandaloneClient(tmp_path, options), options, database, 1, saved.append)
     await assembly.start(community)
     control = Control(Parts(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
                             database=database, change_settings=assembly.change_settings))

@@ -35,6 +35,7 @@ async def engine(api: Api, tmp_path: Path) -> AsyncIterator[TorrentEngine]:
     """
     The node has BitTorrent, and feeds.
     """
+    pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
     api.assembly.options.update({"interfaces": ["lo"], "feed_interval": 0.05})
     engine = TorrentEngine(tmp_path, api.assembly.options)
     engine.set_addresses(["127.0.0.1"])
@@ -59,6 +60,7 @@ def film(tmp_path: Path) -> Path:
 
 
 async def test_without_bittorrent_and_feeds_one_line_says_so(api: Api, film: Path) -> None:
+    api.assembly.client.torrents = None
     assert await api.refused("POST", TORRENTS, json={"path": str(film)}) == NO_BITTORRENT
     assert await api.refused("GET", DOWNLOADS) == NO_BITTORRENT
     assert await api.refused("DELETE", f"{DOWNLOADS}/{NOBODY}") == NO_BITTORRENT

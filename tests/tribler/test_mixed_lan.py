@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.lan.node import RestError
 from tests.lan.packets import ETHERTYPE_IPV4, ETHERTYPE_IPV6
 
 from .capture import Capture
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 pytest.importorskip("libtorrent")
 
+ANONYMOUS = {"libtorrent": {"download_defaults": {"number_hops": 0}}}
+"""What Tribler makes by its own API is seeded openly; what is downloaded is anonymous as a rule, as Tribler comes."""
+
 OPEN = {"libtorrent": {"download_defaults": {"number_hops": 0, "anonymity_enabled": False}}}
-"""What Tribler makes by its own API is seeded openly."""
+"""And here it is not."""
 
 PATIENCE = 60.0
 
@@ -69,10 +73,10 @@ def traffic(capture: Capture) -> Counter[Any]:
     return sizes
 
 
-def tribler(start: Callable[..., Tribler], machine: Machine, name: str, file: str) -> Member:
+def tribler(start: Callable[..., Tribler], machine: Machine, name: str, file: str, config: dict[str, Any]) -> Member:
     """Start a Tribler; its torrent is made by `give`."""
     capture = Capture(machine)
-    node = start(machine, name, wait=False, config=OPEN)
+    node = start(machine, name, wait=False, config=config)
     return Member(node, node.saved, file, os.urandom(3_000_000), capture)
 
 
@@ -100,9 +104,9 @@ def standalone(house: Lan, machine: Machine, name: str, file: str) -> Member:
 @pytest.fixture(scope="module")
 def members(house: Lan, start: Callable[..., Tribler]) -> Iterator[list[Member]]:
     machines = house.machines(4)
-    found = [tribler(start, machines[0], "one", "quokka.harbour.one.bin"),
+    found = [tribler(start, machines[0], "one", "quokka.harbour.one.bin", OPEN),
              standalone(house, machines[1], "two", "quokka.harbour.two.bin"),
-             tribler(start, machines[2], "three", "quokka.harbour.three.bin"),
+             tribler(start, machines[2], "three", "quokka.harbour.three.bin", ANONYMOUS),
              standalone(house, machines[3], "four", "quokka.harbour.four.bin")]
     for member in found:
         member.node.ready()
@@ -163,3 +167,63 @@ def test_every_node_finds_and_fetches_a_file_of_every_other_from_there(members: 
         outside = [target for target in traffic(member.capture)
                    if not (target.is_private or target.is_link_local or target.is_multicast)]
         assert outside == []
+
+
+def listed(node: Node) -> dict[str, dict[str, Any]]:
+    """Get what the control interface says of all torrents, by infohash."""
+    return {each["infohash"]: each for each in node.rest("GET", "/downloads")["downloads"]}
+
+
+def test_in_tribler_torrents_are_made_listed_limited_and_given_up_by_the_control_interface_too(
+        members: list[Member]) -> None:
+    (one, two), content = members[:2], os.urandom(2_000_000)
+    node = one.node
+    assert isinstance(node, Tribler)
+    path = node.state / "an album.bin"
+    path.write_bytes(content)
+    made = node.rest("POST", "/torrents", {"path": str(path)})
+    infohash = made["infohash"]
+    wait_for(lambda: listed(node)[infohash]["state"] == "seeding", 20, "Tribler seeds it")
+    seen = listed(node)[infohash]
+    assert (seen["name"], seen["size"], seen["path"], seen["progress"]) == (path.name, len(content), str(path), 1)
+    assert node.download(infohash)["hops"] == 0
+
+    node.rest("PATCH", f"/downloads/{infohash}", {"up": 400_000})
+    assert listed(node)[infohash]["up_limit"] == 400_000
+    assert node.download(infohash)["upload_limit"] <= 0, "the user's own limit is as it was"
+    began = time.monotonic()
+    assert two.node.rest("POST", "/downloads", {"infohash": infohash, "peer": node.mid})["peers"] == [node.mid]
+    wait_for(lambda: listed(two.node).get(infohash, {}).get("progress") == 1, PATIENCE, "the other one has it")
+    took = time.monotonic() - began
+    print(f"2 MB at 400 kB/s took {took:.1f} s")
+    assert took > 2
+    assert (two.downloads / path.name).read_bytes() == content
+    node.rest("DELETE", f"/downloads/{infohash}?delete=true")
+    wait_for(lambda: node.download(infohash) == {}, 10, "Tribler forgot it")
+    time.sleep(0.5)
+    assert path.read_bytes() == content, "it was here before"
+
+    fetched = next(each for each in listed(node).values() if each["name"] == two.name)
+    node.rest("DELETE", f"/downloads/{fetched['infohash']}?delete=true")
+    wait_for(lambda: not (one.downloads / two.name).exists(), 10, "what was downloaded is deleted with it")
+
+
+def test_an_anonymous_download_is_not_listed_limited_or_given_up_by_it(members: list[Member]) -> None:
+    node = members[2].node
+    assert isinstance(node, Tribler)
+    path, file = node.saved / "nobodysbusiness.bin", node.state / "nobodysbusiness.torrent"
+    path.write_bytes(os.urandom(500_000))
+    hidden = node.rest("POST", "/torrents", {"path": str(path), "output": str(file), "seed": False})["infohash"]
+    assert listed(node).keys().isdisjoint({hidden})
+    node.add(file.as_uri(), hops=1)
+    wait_for(lambda: node.download(hidden).get("progress") == 1, 20, "it is complete")
+    assert hidden not in listed(node)
+    for method, call, body in (("PATCH", f"/downloads/{hidden}", {"up": 1000}),
+                               ("DELETE", f"/downloads/{hidden}", None),
+                               ("POST", "/torrents", {"path": str(path)}),
+                               ("POST", "/downloads", {"magnet": f"magnet:?xt=urn:btih:{hidden}"}),
+                               ("POST", "/downloads", {"magnet": f"magnet:?xt=urn:btih:{'ab' * 20}"})):
+        with pytest.raises(RestError) as refused:
+            node.rest(method, call, body)
+        assert refused.value.status == (409 if method == "POST" else 404)
+    assert node.download(hidden)["hops"] == 1

@@ -12,7 +12,7 @@ from ..client import ClientError
 from .call import GivenUpError
 from .check import refuse, shown, take_infohash
 from .following import is_complete
-from .messages import Command, ListFeeds, NewItem, Subscribe, Unsubscribe, Withdraw
+from .messages import Command, ListFeeds, NewItem, Subscribe, Subscribed, Unsubscribe, Withdraw
 from .transfers import published_view, until_complete
 
 if TYPE_CHECKING:
@@ -57,8 +57,10 @@ async def subscribe(call: Call, command: Subscribe) -> dict[str, Any]:
         feeds.subscribe(items.put_nowait)  # Before the feed is added: its first items may come at once.
     try:
         added = None if command.url is None else await feeds.add(command.url, command.first)
-        if added is not None and not command.follow:
-            return feed_view(added)
+        if added is not None:
+            call.tell(Subscribed, feed_view(added))
+            if not command.follow:
+                return feed_view(added)
         wanted = None if added is None else added.id
         old = await _unfinished(call, feeds.list() if added is None else [added])
         with call.control.leaving(wanted) as left:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 def is_complete(status: TorrentStatus) -> bool:
     """
-    Tell whether all that is wanted of a torrent is there, and checked.
+    Tell whether all that is wanted of a torrent is there, checked and under its name: with progress 1 alone it may
+    still be on its way to that.
     """
-    return status.state == "seeding" or (status.progress >= 1.0 and status.state in ("downloading", "paused"))
+    return status.state == "seeding" or (status.progress >= 1.0 and status.state == "paused")
 
 
 def transfer_view(status: TorrentStatus) -> dict[str, Any]:
@@ -94,13 +95,13 @@ class Following:
         return torrents
 
     @contextmanager
-    def follow(self, infohash: bytes | None = None) -> Iterator[Changes]:
+    def follow(self, infohash: bytes | None = None, *, current: bool = True) -> Iterator[Changes]:
         """
-        Get the changes of one torrent, or of all, from how it is now.
+        Get the changes of one torrent, or of all; how it is now comes first, if that is wanted.
         """
         changes = Changes()
         for status in self.torrents().status():
-            if infohash in (None, status.infohash):
+            if current and infohash in (None, status.infohash):
                 changes.put(status.infohash, status)
         self._followers[changes] = infohash
         try:

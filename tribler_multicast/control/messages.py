@@ -149,20 +149,22 @@ class ListTransfers(Command):
 @dataclass(frozen=True)
 class Watch(Command):
     """
-    Hear of all torrents, or of one: ``Progress`` for each change, ``Removed``, until ``Cancel``.
+    Hear of all torrents, or of one: ``Progress`` of how it is now (if `current`) and for each change, ``Removed``,
+    until ``Cancel``.
     """
 
     infohash: str | None = None
+    current: bool = True
     long: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
 class Subscribe(Command):
     """
-    Subscribe the node to a feed, unless it is, and hear of it: ``NewItem`` for each new item, ``Progress`` of its
-    download and ``Finished`` when it is there, until ``Cancel`` (the node stays subscribed) or ``Unsubscribe``. Items
-    are new that come after the node was subscribed, and the `first` newest of then. Without `follow` it is ``Done``
-    once the node is subscribed. With no URL: hear of all feeds.
+    Subscribe the node to a feed, unless it is, and hear of it: ``Subscribed``, ``NewItem`` for each new item,
+    ``Progress`` of its download and ``Finished`` when it is there, until ``Cancel`` (the node stays subscribed) or
+    ``Unsubscribe``. Items are new that come after the node was subscribed, and the `first` newest of then. Without
+    `follow` it is ``Done`` once the node is subscribed. With no URL: hear of all feeds.
     """
 
     url: str | None = None
@@ -426,6 +428,15 @@ class Heard(Event):
     nickname: str
     values: list[Any]
     received_at: float
+
+
+@dataclass(frozen=True)
+class Subscribed(Event):
+    """
+    The node is subscribed to this feed: from now on its new items are told.
+    """
+
+    feed: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -188,5 +188,6 @@ def judge_native_code(path: str, why_not: str) -> Finding:
     if not why_not:
         return Finding(f"coded transfers calculate with native code ({path})", "ok")
     return Finding(f"there is no native code for coded transfers: {why_not}", "info",
-                   "They work, with Python alone, but take more of the processor. For native code: install a C compiler "
-                   "and the headers of Python (Debian, Ubuntu: sudo apt install gcc python3-dev), then install again.")
+                   "They work, with Python alone, but take more of the processor. For native code: install a C "
+                   "compiler and the headers of Python (Debian, Ubuntu: sudo apt install gcc python3-dev), then "
+                   "install again.")

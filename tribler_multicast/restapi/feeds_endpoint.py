@@ -58,7 +58,8 @@ class FeedsRoom:
         return json_response(await self.context.ask(Subscribe(body["url"], follow=False, first=body.get("first", 0))))
 
     @docs(tags=["Multicast"], summary="End a subscription. What was downloaded stays.",
-          parameters=[{"in": "path", "name": "id", "type": "string", "description": "of a feed (see GET /feeds), or its URL"}],
+          parameters=[{"in": "path", "name": "id", "type": "string",
+                       "description": "of a feed (see GET /feeds), or its URL"}],
           responses=answers(FeedSchema, 404, 422, 503))
     async def remove(self, request: web.Request) -> web.Response:
         """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..client import Activity, ClientError, Result
 from ..community.found import matches
 from ..community.views import addresses_in_use
+from .lan_downloads import LanDownloads
 from .shares import Shares
 from .torrents import TorrentEngine
 
@@ -55,6 +56,7 @@ class StandaloneClient:
         self.shares = Shares(folder / "sqlite" / "shares.db", self.shared_folders())
         self.torrents = TorrentEngine(folder, options)
         self.feeds: Feeds | None = None
+        self.lan_downloads: LanDownloads | None = None
         self.community: MulticastCommunity | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.said: tuple[frozenset[str], list[tuple[str, str, int]]] | None = None
@@ -92,6 +94,8 @@ class StandaloneClient:
         self.leave_out_own()
         await self.shares.start()
         self.torrents.set_addresses(self.own_addresses())
+        self.lan_downloads = LanDownloads(self.torrents, community)
+        self.lan_downloads.start()
         await self.torrents.start()
         if self.feeds is not None:
             try:
@@ -108,6 +112,8 @@ class StandaloneClient:
         self.options.unsubscribe(self.follow)
         for task in self.tasks:
             task.cancel()
+        if self.lan_downloads is not None:
+            self.lan_downloads.close()
         endings = [self.shares.close(), self.torrents.close()]
         if self.feeds is not None:
             endings.append(self.feeds.close())

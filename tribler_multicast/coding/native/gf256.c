@@ -71,8 +71,8 @@ static void scale(uint8_t *target, uint8_t factor, size_t size)
         target[i] = table[target[i]];
 }
 
-/* The inner products of eight rows with one, by words: for each bit of b, the highest first, the bytes of a are added up
-   where it is set, and what was added up before is multiplied by x. */
+/* The inner products of eight rows with one, by words: for each bit of b, the highest first, the bytes of a are added
+   up where it is set, and what was added up before is multiplied by x. */
 static uint64_t dots_of_eight(const uint8_t *a, size_t stride, const uint8_t *b, size_t size)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -127,7 +127,7 @@ static void dots(uint8_t *out, const uint8_t *a, size_t a_stride, size_t rows, c
 #define BLOCK 64u
 #define WORDS (BLOCK / 8u)
 #define GROUP 4u
-#define FEW_ROWS 6u
+#define FEW_ROWS 4u
 
 typedef struct {
     uint64_t low[16][WORDS];

@@ -105,6 +105,7 @@ class Alerts:
         torrent = self._of(alert)
         if torrent is not None and not torrent.record.whole:
             self._want_resume_data(torrent)
+            self.session.session.post_torrent_updates()  # how much is there already
 
     # Failures
 
@@ -147,18 +148,30 @@ class Alerts:
             self.core.spawn(self._check_metadata(torrent))
 
     async def _check_metadata(self, torrent: Torrent) -> None:
-        record, handle = torrent.record, torrent.handle
+        """
+        Look at metadata that peers sent; keep it when it can be used.
+        """
+        core, handle = self.core, torrent.handle
         info = await asyncio.to_thread(handle.torrent_file)
-        try:
-            await asyncio.to_thread(lambda: check_info(info, lan_only=record.lan_only))
-            await self.core.in_writer(placing.make_room, record.folder, record.infohash, info.total_size())
-        except ClientError as error:
-            self.core.fail(torrent, str(error))
-        trackers = [] if record.lan_only else [entry["url"] for entry in await asyncio.to_thread(handle.trackers)]
-        if not torrent.removed and not record.whole:
+        async with torrent.lock:
+            record = torrent.record
+            if torrent.removed or record.whole or torrent.handle is not handle or info is None:
+                return
+            try:
+                await asyncio.to_thread(lambda: check_info(info, lan_only=record.lan_only))
+            except ClientError as error:
+                core.fail(torrent, str(error))
+                await core.take_out(torrent)
+                await core.in_writer(placing.clear, record.folder, record.infohash)  # what libtorrent made at once
+                return
             torrent.name, torrent.progress.size = shown_name(info.name()), info.total_size()
-            self.core.tell(torrent)
-            record.content = params.torrent_content(info, trackers)
+            core.tell(torrent)
+            trackers = [] if record.lan_only else await asyncio.to_thread(handle.trackers)
+            record.content = params.torrent_content(info, [entry["url"] for entry in trackers])
+            try:
+                await core.in_writer(placing.make_room, record.folder, record.infohash, info.total_size())
+            except ClientError as error:
+                core.fail(torrent, str(error))
             self._want_resume_data(torrent)
 
     def _torrent_finished(self, alert: Any) -> None:  # noqa: ANN401
