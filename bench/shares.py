@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -326,6 +327,8 @@ def bench(options: argparse.Namespace) -> Report:
     Measure in a folder that is removed again.
     """
     report = Report("shares")
+    gc.collect()
+    gc.freeze()  # as a node does once it runs
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         asyncio.run(measure(report, options, Path(folder)))
     return report
