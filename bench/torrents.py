@@ -1,5 +1,5 @@
 """
-What BitTorrent costs and brings: memory, wake-ups and time with so many seeded files, hashing, and a download on this machine.
+What BitTorrent costs and brings: memory, wake-ups and time with many seeded files, hashing, a download on this machine.
 
     sh tests/in_namespace.sh python -m bench.torrents [--seeds 1000] [--megabytes 500] [--seconds 30] [--json]
 

@@ -49,8 +49,8 @@ def make_room(folder: Path, infohash: bytes, size: int | None) -> None:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):
             pass  # it can be written
-        free = shutil.disk_usage(place).free
         there = sum(_taken(Path(below, name)) for below, _, names in os.walk(place) for name in names)
+        free = shutil.disk_usage(place).free
     except OSError as error:
         raise unusable(folder, error) from None
     if size is not None and size - there > free:
