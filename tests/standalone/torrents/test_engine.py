@@ -59,17 +59,6 @@ async def test_a_file_goes_from_one_to_the_other_by_its_infohash(engine: StartEn
     assert b.states(infohash)[-1] == "seeding"
 
 
-async def test_who_has_got_it_offers_it_and_a_third_gets_it_from_there(engine: StartEngine) -> None:
-    a, b, c = await engine("a"), await engine("b"), await engine("c")
-    infohash = await share(a, "x", data_of(500_000))
-    await b.fetch(infohash, [a.address])
-    await b.reaches(infohash, "seeding")
-    await a.close()
-    await c.fetch(infohash, [b.address])
-    await c.reaches(infohash, "seeding")
-    assert (c.downloads / "x").read_bytes() == data_of(500_000)
-
-
 async def test_a_folder_goes_over_with_names_that_differ_in_case_only_and_empty_files(engine: StartEngine) -> None:
     a, b = await engine("a"), await engine("b")
     root = a.folder / "album"

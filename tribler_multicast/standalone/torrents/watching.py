@@ -15,16 +15,12 @@ if TYPE_CHECKING:
     from .core import Core
     from .torrent import Torrent
 
-LIVELY: Final = 1.0
-"""Seconds between two looks at how torrents go on, while some do."""
-QUIET: Final = 2.0
-"""The same while nothing happens: so long may somebody get something from us before it shows. Changes of state are told
-at once in any case."""
-ASLEEP: Final = 30.0
-"""The same while there is no torrent."""
-TICK: Final = {LIVELY: 100, QUIET: 500, ASLEEP: 1000}
-"""Milliseconds between two looks of libtorrent at its peers and limits. Its own 500 make a download begin half a second
-later, and a limited upload go out in bursts."""
+LIVELY, QUIET, ASLEEP = "lively", "quiet", "asleep"
+PACES: Final = {LIVELY: (1.0, 100), QUIET: (2.0, 500), ASLEEP: (30.0, 1000)}
+"""Seconds between two looks at how torrents go on, while some do, while nothing happens (so long may somebody get
+something from us before it shows), while there is none; and milliseconds between those of libtorrent at its peers and
+limits. Its own 500 make a download begin half a second later, and a limited upload go out in bursts. Changes of state
+are told at once in any case."""
 SAVE_INTERVAL = 10.0
 """Seconds of a download that a crash may cost."""
 TOTALS_INTERVAL: Final = 300.0
@@ -47,7 +43,7 @@ class Watch:
         self._pace = LIVELY
         loop = asyncio.get_running_loop()
         self._saved_at = self._totalled_at = loop.time()
-        self._timer = loop.call_later(LIVELY, self._tick)
+        self._timer = loop.call_later(PACES[LIVELY][0], self._tick)
 
     def close(self) -> None:
         """
@@ -62,7 +58,7 @@ class Watch:
         self._timer.cancel()
         if not self.core.closing:
             self._set_pace(LIVELY)
-            self._timer = asyncio.get_running_loop().call_later(LIVELY, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(PACES[LIVELY][0], self._tick)
 
     def _tick(self) -> None:
         core, loop = self.core, asyncio.get_running_loop()
@@ -76,12 +72,12 @@ class Watch:
             self._totalled_at = now
             core.spawn(core.keep_totals())
         self._set_pace(LIVELY if lively else QUIET if core.torrents else ASLEEP)
-        self._timer = loop.call_later(self._pace, self._tick)
+        self._timer = loop.call_later(PACES[self._pace][0], self._tick)
 
-    def _set_pace(self, pace: float) -> None:
+    def _set_pace(self, pace: str) -> None:
         if pace != self._pace and self.core.session is not None:
             self._pace = pace
-            self.core.session.apply({"tick_interval": TICK[pace]})
+            self.core.session.apply({"tick_interval": PACES[pace][1]})
 
     def _look_after(self, now: float) -> bool:
         """
