@@ -54,7 +54,7 @@ CODING = Extension(
     depends=sorted(path.relative_to(HERE).as_posix() for path in (HERE / NATIVE).glob("*.h")),
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
     py_limited_api=ABI3,
-    extra_compile_args=[] if sys.platform == "win32" else ["-std=c99", "-O3", "-fvisibility=hidden"],
+    extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-fvisibility=hidden"],
     optional=True,
 )
 

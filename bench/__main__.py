@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, crypto, flood, idle, join, overhead, pace, throughput
+from . import checksums, coding, crypto, feeds, flood, idle, join, overhead, pace, throughput
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SHORT: dict[ModuleType, list[str]] = {
     idle: ["--seconds", "30", "--settle", "12"],
     flood: ["--seconds", "6", "--newcomers", "3"],
     throughput: ["--rounds", "2"],
+    feeds: [],
     pace: ["--nodes", "10", "--nodes", "100", "--steady", "60"],
     coding: ["--k", "64", "--rounds", "20"],
     checksums: ["--rounds", "20", "--trials", "100000"],

@@ -133,8 +133,7 @@ async def opened(state: Path, share: Path, polled: bool = False) -> tuple[Shares
     """
     shares = Shares(state / "sqlite" / "shares.db", [share])
     if polled:
-        shares.indexer.watcher.close()
-        shares.indexer.watcher = NoWatcher("a benchmark")
+        shares.indexer.create_watcher = lambda: NoWatcher("a benchmark")
     begin = time.perf_counter()
     await shares.start()
     await until(lambda: not shares.status().indexing)

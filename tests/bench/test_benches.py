@@ -45,6 +45,15 @@ def test_crypto_compares_with_the_keys_of_ipv8() -> None:
         assert sum(document["details"][name].values()) > 10_000, name
 
 
+def test_feeds_measures_what_a_hostile_feed_costs() -> None:
+    document = run("bench.feeds", "--feed", "90,000 items", "--feed", "1 GB")
+    found = rows(document)
+    assert found["1 GB: until it is over"]["value"] > 0
+    assert found["90,000 items: memory grown by"]["value"] > 0
+    assert document["details"]["90,000 items"]["said"] == "subscribed, 2,000 items"
+    assert document["details"]["1 GB"]["said"].endswith("/gigabyte is larger than 4,194,304 bytes")
+
+
 def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
     document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
     found = rows(document)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.coding_paths import all_paths, calculating
-from tribler_multicast.coding import field
+from tribler_multicast.coding import Code, Decoder, Encoder, field
 from tribler_multicast.coding.checksums import (
     FUNCTIONALS,
     KEY_SIZE,
@@ -130,6 +130,30 @@ def test_packets_are_checked_where_they_were_received() -> None:
     assert not generation.verifier.verify_batch(*places)
 
 
+@pytest.mark.parametrize("decoded", [False, True], ids=["collected", "decoded"])
+def test_bad_packets_that_were_stored_are_named_and_removed(decoded: bool) -> None:
+    generation = Generation(16, 50)
+    encoder = Encoder(Code(16, 50), generation.symbols)
+    decoder, late = Decoder(Code(16, 50)), []
+    for number, payload in [encoder.encode() for _ in range(40)]:
+        if number % 3 == 0 and number < 30:
+            late.append((number, payload))
+        elif not decoder.complete:
+            liar = number in (4, 17, 19)
+            decoder.add(number, spoiled(payload, 20) if liar else payload, tag=1000 + number)
+    assert decoder.complete
+    if decoded:
+        assert decoder.decode() != generation.symbols
+    bad = generation.verifier.bad_stored(decoder)
+    assert sorted(each.tag for each in bad) == [1004, 1017, 1019]
+    decoder.remove(each.slot for each in bad)
+    assert decoder.rank == 13
+    assert generation.verifier.bad_stored(decoder) == []
+    for number, payload in late:
+        decoder.add(number, payload)
+    assert decoder.decode() == generation.symbols
+
+
 def test_systematic_packets_are_checked_by_their_index() -> None:
     generation = Generation(5, 70)
     for index in range(5):
@@ -244,6 +268,7 @@ def test_no_packets_are_no_bad_packets() -> None:
     (lambda g: g.verifier.verify_systematic(8, bytes(100)), "there are 8 symbols, none with number 8"),
     (lambda g: g.verifier.verify_systematic(-1, bytes(100)), "none with number -1"),
     (lambda g: g.verifier.verify_systematic(0, bytes(99)), "this one 99"),
+    (lambda g: g.verifier.bad_stored(Decoder(Code(8, 99))), "8 symbols of 100 bytes, the decoder has 8 of 99"),
     (lambda g: Rows(bytes(99), 1, 100), "1 packets of 100 bytes are not in 99 bytes"),
     (lambda g: Rows(bytes(400), 2, 100, 300), "2 packets of 300 bytes are not in 400 bytes"),
     (lambda g: Rows(bytes(400), 2, 100, 200, 101), "100 bytes, 200 apart, from 101 on"),

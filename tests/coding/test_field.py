@@ -6,6 +6,8 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,29 @@ def test_native_code_refuses_to_write_what_it_reads(path: str) -> None:
         assert both == bytes(range(20))
         kernels.axpy(both, 1, both)  # exactly itself is well defined
         assert both == bytes(20)
+
+
+@pytest.mark.skipif(not NATIVE_PATHS, reason=NO_NATIVE)
+def test_long_calls_let_other_threads_work() -> None:
+    rows, size = 255, 20_000
+    matrix, sources, out = bytes([7]) * rows * rows, bytes(rows * size), bytearray(rows * size)
+    times = []
+
+    def multiply() -> None:
+        times.append(time.perf_counter())
+        field.product(out, matrix, rows, rows, sources, size)
+        times.append(time.perf_counter())
+
+    with calculating("portable"):  # takes a fifth of a second
+        thread = threading.Thread(target=multiply)
+        longest, last = 0.0, time.perf_counter()
+        thread.start()
+        while len(times) < 2:
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+        longest = max(longest, time.perf_counter() - last)
+        thread.join()
+    assert longest < (times[1] - times[0]) / 2
 
 
 def test_the_first_path_is_the_one_in_use_and_others_can_be_forced() -> None:

@@ -14,15 +14,16 @@ import pytest
 from tribler_multicast.feeds.feeds import Feeds
 from tribler_multicast.feeds.metainfo import infohash_of, infohash_of_magnet
 from tribler_multicast.settings import Settings
+from tribler_multicast.torrents import MadeTorrent
 
-from .web import WebServer
+from .web import WebServer, torrent_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from tribler_multicast.client import ClientError
-    from tribler_multicast.feeds.model import FeedItem
+    from tribler_multicast.feeds.model import Feed, FeedItem
     from tribler_multicast.torrents import Torrents
 
 
@@ -76,6 +77,17 @@ class Node:
         return await self.start()
 
 
+async def subscribed(node: Node, server: WebServer, first: int = 0) -> str:
+    """Subscribe to the feed of a server, and get its id."""
+    return (await node.feeds.add(server.url, first)).id
+
+
+def only(node: Node) -> Feed:
+    """Get the one feed there is."""
+    (feed,) = node.feeds.list()
+    return feed
+
+
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(seconds):
@@ -93,6 +105,12 @@ async def refusal(call: Awaitable[object]) -> tuple[int, str]:
     assert line.isprintable()
     assert len(line) < 300
     return caught.value.status, line
+
+
+def made(name: str) -> MadeTorrent:
+    """Get a torrent as a client makes it."""
+    infohash, data = torrent_of(name)
+    return MadeTorrent(infohash, name, 7, f"/data/{name}", data)
 
 
 def free_port() -> int:

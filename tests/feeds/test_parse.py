@@ -150,6 +150,10 @@ def test_character_sets_are_those_of_mark_header_and_declaration(data: bytes, ch
     assert parse_feed(data, URL, NOW, charset).title == "Caf\xe9"
 
 
+def test_empty_lines_before_the_declaration_do_no_harm() -> None:
+    assert parse_feed(b"\r\n \n" + rss(), URL, NOW).title == "News"
+
+
 def test_bytes_of_a_wrong_character_set_do_not_spoil_the_feed() -> None:
     assert parse_feed(rss().replace(b"News", b"Caf\xe9"), URL, NOW).title == "Caf\ufffd"
 

@@ -67,3 +67,5 @@ def test_times_of_a_clock_that_was_wrong_do_not_hold_for_ever() -> None:
     assert mended(NOW, NOW + HOUR, 60.0) == NOW + HOUR
     assert mended(NOW, NOW - 10 * DAY, 60.0) == NOW - 10 * DAY
     assert mended(NOW, NOW + 20 * 365 * DAY, 60.0) == NOW
+    assert mended(NOW, NOW + 2 * HOUR, 60.0, NOW + HOUR) == NOW
+    assert mended(NOW, NOW + 2 * HOUR, 60.0, NOW + 1) == NOW + 2 * HOUR

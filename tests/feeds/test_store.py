@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import sqlite3
 import sys
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.hostile_disk import ROOT
+from tests.hostile_disk import ROOT, run_on_small_disk
 from tribler_multicast.feeds import store as store_module
-from tribler_multicast.feeds.feeds import Feeds
-from tribler_multicast.feeds.store import FeedRow, ItemRow, Store
+from tribler_multicast.feeds.rows import FeedRow, ItemRow
+from tribler_multicast.feeds.store import Store
+from tribler_multicast.torrents import MadeTorrent
 
-from .conftest import Downloads, Node, refusal, until
+from .conftest import Node, refusal, until
 from .web import WebServer, torrent_of
 
 if TYPE_CHECKING:
@@ -42,22 +44,34 @@ async def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, caplog: pyte
     await node.feeds.close()
 
 
-async def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+async def test_a_newer_version_is_left_alone(tmp_path: Path, server: WebServer) -> None:
     (tmp_path / "feeds").mkdir()
     path = tmp_path / "feeds" / "feeds.db"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     node = Node(tmp_path / "feeds")
-    status, line = await refusal(node.start())
+    await node.start()
+    status, line = await refusal(node.feeds.add(server.url))
     assert status == 503
-    assert line == f"the state of feeds can't be read: {path} was written by a newer version of this program"
+    assert line == f"the state of feeds can't be used: {path} was written by a newer version of this program"
+    await node.feeds.close()
+    assert [file.name for file in path.parent.iterdir() if "damaged" in file.name] == []
 
 
-async def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+async def test_without_a_folder_there_are_no_feeds_and_that_is_said(tmp_path: Path, server: WebServer,
+                                                                    caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    status, line = await refusal(Feeds(tmp_path / "file" / "feeds", Downloads(), Node(tmp_path).options).start())
-    assert status == 503
-    assert line.startswith("the state of feeds can't be read: ")
+    node = Node(tmp_path / "file" / "feeds")
+    feeds = await node.start()
+    assert "No feeds: " in caplog.text
+    assert feeds.list() == []
+    assert feeds.torrent_file(bytes(20)) is None
+    made = MadeTorrent(ONE[0], "one", 7, "/one", ONE[1])
+    for call in (feeds.add(server.url), feeds.publish(made)):
+        status, line = await refusal(call)
+        assert status == 503
+        assert line.startswith("the state of feeds can't be used: ")
+    await feeds.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files")
@@ -79,7 +93,7 @@ async def test_a_disk_that_takes_nothing_loses_nothing(node: Node, server: WebSe
         for method in ("looked", "publish", "remove"):
             patch.setattr(Store, method, full)
         assert (await node.feeds.check(feed)).error == "can't be stored: database or disk is full"
-        line = (503, "the state of feeds can't be kept: database or disk is full")
+        line = (503, "the state of feeds can't be used: database or disk is full")
         assert await refusal(node.feeds.add(server.answer("/2", body=server.feed()))) == line
         assert await refusal(node.feeds.remove(feed)) == line
         assert len(node.feeds.list()) == 1
@@ -247,6 +261,33 @@ async def process_of(folder: Path, server: WebServer, mode: str) -> asyncio.subp
                                                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
 
 
+@pytest.mark.soak
+async def test_kill_9_at_any_moment_again_and_again(tmp_path: Path, server: WebServer) -> None:
+    """A process lives for some ms after it was told to look, fifty times; the feed gains the hundred of a day."""
+    lot = random.Random(1)
+    for number in range(50):
+        process = await process_of(tmp_path, server, "")
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+        for more in range(2):
+            name = f"{number}-{more}"
+            server.add(name, torrent_of(name)[1])
+        process.stdin.write(b"\n")
+        await asyncio.sleep(lot.uniform(0, 0.12))
+        process.kill()
+        await process.wait()
+    last = await process_of(tmp_path, server, "")
+    out, _ = await asyncio.wait_for(last.communicate(b"\n"), 60)
+    # The log has each infohash once, as a client has: who begins one that is there changes nothing.
+    assert json.loads(out.splitlines()[-1])[1:] == [0, ""]
+    begun = (tmp_path / "begun").read_text().split()
+    assert len(begun) == len(set(begun)) == 100
+    files = [server.requests[item.enclosure.removeprefix(server.base)] for item in server.items]
+    print(f"{sum(files)} files fetched for 100 items, {server.full} times the whole feed")
+    assert max(files) <= 3
+
+
 async def test_kill_9_when_the_real_client_has_just_begun(tmp_path: Path, server: WebServer) -> None:
     pytest.importorskip("libtorrent")
     process = await process_of(tmp_path, server, "engine")
@@ -295,3 +336,39 @@ async def test_kill_9_during_an_update_loses_nothing(tmp_path: Path, server: Web
     assert (tmp_path / "begun").read_text().split() == [TWO[0].hex(), THREE[0].hex()]
     # What had come before the kill is not asked for again.
     assert server.requests[item.enclosure.removeprefix(server.base)] == (0 if mode == "after" else 1)
+
+
+FULL = """
+import asyncio
+from tests.feeds.conftest import Node, refusal
+from tests.feeds.web import WebServer, torrent_of
+from tribler_multicast.torrents import MadeTorrent
+
+async def main():
+    one, two = torrent_of("one"), torrent_of("two")
+    node = Node(folder / "feeds")
+    await node.start()
+    async with WebServer() as server:
+        feed = (await node.feeds.add(server.url)).id
+        fill()
+        server.add("one", one[1])
+        for name in ("more " * 50 + str(number) for number in range(5)):
+            server.add(name, b"d4:infod6:lengthi1e4:name4:" + name[-4:].encode() + b"ee")
+        print((await node.feeds.check(feed)).error)
+        print(await refusal(node.feeds.publish(MadeTorrent(two[0], "two", 7, "/two", two[1] + bytes(100_000)))))
+        (folder / "filler").unlink()
+        node.ahead = 10**5
+        print((await node.feeds.check(feed)).error or "well", one[0] in node.downloads.begun)
+        print((await node.feeds.publish(MadeTorrent(two[0], "two", 7, "/two", two[1]))).title)
+    await node.feeds.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    done = run_on_small_disk(FULL, tmp_path, "4m")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "can't be stored: database or disk is full",
+        "(503, \"the state of feeds can't be used: database or disk is full\")", "well True", "two"]

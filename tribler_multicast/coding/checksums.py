@@ -45,6 +45,8 @@ from .coefficients import MAX_SYMBOLS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .decoder import Decoder, Stored
+
     Buffer = bytes | bytearray | memoryview
 
 FUNCTIONALS: Final = 8
@@ -277,6 +279,21 @@ class Verifier:
         for at in range(0, FUNCTIONALS * n, n):
             wrong |= int.from_bytes(found[at:at + n]) ^ int.from_bytes(due[at:at + n])
         return [number for number, bits in enumerate(wrong.to_bytes(n)) if bits]
+
+    def bad_stored(self, decoder: Decoder) -> list[Stored]:
+        """
+        Get those packets that a decoder stored which are not what they say, also after decoding: to name who sent them
+        (by their tags) and to `remove` them.
+
+        :raises ChecksumError: when the decoder is for another generation size or symbol size.
+        """
+        if (decoder.code.k, decoder.code.symbol_size) != (self.k, self.symbol_size):
+            raise ChecksumError(f"these are checksums of {self.k} symbols of {self.symbol_size} bytes, the decoder has "
+                                f"{decoder.code.k} of {decoder.code.symbol_size}")
+        stored = decoder.stored()
+        vectors = b"".join(decoder.vector(each.slot) for each in stored)
+        payloads = b"".join(decoder.packet(each.slot) for each in stored)
+        return [stored[number] for number in self.bad_packets(vectors, payloads)]
 
     def _combined(self, coefficients: Rows, payloads: Rows) -> bool:
         """

@@ -53,7 +53,7 @@ def _stored() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        message = f"the state of feeds can't be kept: {clean_line(str(error))}"
+        message = f"the state of feeds can't be used: {clean_line(str(error))}"
         raise FeedError(message) from None
 
 
@@ -79,23 +79,23 @@ class Feeds:
         self._items = Items(self._thread, self.web, torrents, options)
         self._subscriptions = Subscriptions(self._thread, self.web, self._items)
         self._publisher = Publisher(self._thread, self.web, options)
-        self._server = FeedServer(self._publisher.feed, self._file, self._allowed)
+        self._server = FeedServer(self._publisher.feed, self._file, self._part, self._allowed)
         self._serving = asyncio.Event()
         self._server_error = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """
-        Go on where it was left. Raises ClientError if the state can't be read.
+        Go on where it was left. If the state can't be read, that is said in the log, there are no feeds, and everything
+        else raises ClientError with the reason; this doesn't: a node is of use without.
         """
         try:
             await self._thread.open()
             await self._subscriptions.load(await self._thread.do(Store.feeds))
             self._publisher.load(await self._thread.do(Store.own))
         except (sqlite3.Error, OSError) as error:
-            self._thread.close()
-            message = f"the state of feeds can't be read: {clean_line(str(error))}"
-            raise FeedError(message) from None
+            logger.warning("No feeds: %s", clean_line(str(error)))
+            return
         self._options.subscribe(self._settings_changed)
         self._begin(self._subscriptions.run())
         self._begin(self._publisher.run())
@@ -107,7 +107,7 @@ class Feeds:
 
     async def close(self) -> None:
         """
-        Stop. What is under way goes on at the next start.
+        Stop, within half a second. What is under way goes on at the next start.
         """
         self._options.unsubscribe(self._settings_changed)
         for task in self._tasks:
@@ -217,10 +217,12 @@ class Feeds:
         """
         return self._subscriptions.views()
 
-    async def _file(self, infohash: bytes) -> tuple[str, bytes] | None:
-        row = next((row for row in self._publisher.rows() if row.infohash == infohash), None)
-        data = None if row is None else await self._thread.do(Store.torrent_file, infohash)
-        return None if row is None or data is None else (row.name, data)
+    def _file(self, infohash: bytes) -> tuple[str, int] | None:
+        row = self._publisher.row(infohash)
+        return None if row is None else (row.name, row.length)
+
+    async def _part(self, infohash: bytes, start: int, most: int) -> bytes:
+        return await self._thread.do(Store.torrent_part, infohash, start, most)
 
     def _allowed(self) -> Collection[str] | None:
         return None if self._addresses is None else self._addresses()

@@ -15,8 +15,9 @@ from .addresses import MACHINE
 from .limits import DAY, HOUR, MAX_BEGUN_PER_DAY, MAX_ITEM_TRIES, MAX_TORRENT_SIZE, MINUTE
 from .metainfo import infohash_of, infohash_of_magnet
 from .model import FeedError, FeedItem, shown_url
+from .rows import FeedRow, ItemRow
 from .schedule import mended, next_try
-from .store import FeedRow, ItemRow, Store
+from .store import Store
 from .web import checked_url
 
 if TYPE_CHECKING:

@@ -111,6 +111,13 @@ waited for. The largest .torrent file takes 120 s at 0.7 Mbit/s."""
 IDLE_TIMEOUT: Final = 15.0
 """Seconds that such a connection may rest between two requests."""
 
+PART_SIZE: Final = 1 << 18
+"""Bytes of a .torrent file in memory per connection to it: 64 that take 10 MB at their leisure would hold 640 MB."""
+
+MAX_BUILT: Final = 16
+"""Own feeds kept as bytes, one per name by which the server is called: requests cost no building, and whoever invents
+names does not fill memory."""
+
 MAX_REQUEST_LINE: Final = 1_024
 """Bytes of a request line, and of a header, that the server reads. Ours have some 100."""
 

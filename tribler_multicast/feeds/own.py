@@ -12,7 +12,7 @@ from .limits import OWN_FEED_ITEMS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .store import OwnRow
+    from .rows import OwnRow
 
 TORRENT_TYPE: Final = "application/x-bittorrent"
 FEED_PATH: Final = "/feed.xml"

@@ -163,7 +163,8 @@ def _decoded(data: bytes, charset: str) -> bytes:
         text = data.decode(name, "replace")
     except (LookupError, ValueError):
         raise _no_feed(f"has the unknown character set {shown(name)}") from None
-    return text.removeprefix("\ufeff").encode("utf-8", "replace")
+    # Empty lines before the declaration are the most common fault of feeds, and do no harm.
+    return text.removeprefix("\ufeff").lstrip().encode("utf-8", "replace")
 
 
 class _Reader:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from ..client import ClientError
 from ..torrents import INFOHASH_SIZE
-from .limits import MAX_PUBLISHED, MAX_TORRENT_SIZE, MINUTE
+from .limits import MAX_BUILT, MAX_PUBLISHED, MAX_TORRENT_SIZE, MINUTE
 from .model import FeedError, Published, clean_line
 from .own import build_feed
+from .rows import OwnRow
 from .schedule import mended, next_try
-from .store import OwnRow, Store
+from .store import Store
 from .upload import target_of, upload
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Publisher:
         self.clock: Callable[[], float] = time.time
         self.lot: Callable[[], float] = random.random
         self._rows: dict[bytes, OwnRow] = {}
+        self._built: dict[tuple[str, str], bytes] = {}
         self._busy: set[bytes] = set()
         self._wake = asyncio.Event()
 
@@ -54,6 +56,7 @@ class Publisher:
         Take what was stored, the newest first.
         """
         self._rows = {row.infohash: row for row in rows}
+        self._built.clear()
 
     def rows(self) -> list[OwnRow]:
         """
@@ -61,12 +64,23 @@ class Publisher:
         """
         return list(self._rows.values())
 
+    def row(self, infohash: bytes) -> OwnRow | None:
+        """
+        Get one of them, None where there is none.
+        """
+        return self._rows.get(infohash)
+
     def feed(self, base: str) -> bytes:
         """
         Write the feed, see `build_feed`.
         """
         name = clean_line(self._options["nickname"])
-        return build_feed(self._rows.values(), f"Torrents of {name}" if name else "Torrents of this node", base)
+        key = base, f"Torrents of {name}" if name else "Torrents of this node"
+        if key not in self._built:
+            if len(self._built) >= MAX_BUILT:
+                self._built.clear()
+            self._built[key] = build_feed(self._rows.values(), key[1], base)
+        return self._built[key]
 
     async def publish(self, made: MadeTorrent, title: str | None, url: str) -> Published:
         """
@@ -84,6 +98,7 @@ class Publisher:
             await self._store.do(Store.publish, row, made.data)
             self._rows.pop(row.infohash, None)
             self._rows = dict(list({row.infohash: row, **self._rows}.items())[:MAX_PUBLISHED])
+            self._built.clear()
             if uploads:
                 row = await self._upload(row)
         finally:
@@ -108,6 +123,7 @@ class Publisher:
             raise FeedError(message, 404, again=False)
         await self._store.do(Store.withdraw, infohash)
         self._rows.pop(infohash, None)
+        self._built.clear()
 
     async def run(self) -> None:
         """
@@ -170,6 +186,8 @@ class Publisher:
         else:
             row = replace(row, upload="done", error="")
         await self._store.do(Store.keep_own, row)
-        if row.infohash in self._rows:
-            self._rows[row.infohash] = row
+        if (now := self._rows.get(row.infohash)) is not None:
+            # It may have been published anew meanwhile: its title and date are the newer ones.
+            self._rows[row.infohash] = replace(now, upload=row.upload, tries=row.tries, next_try=row.next_try,
+                                               error=row.error)
         return row

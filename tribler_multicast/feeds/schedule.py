@@ -41,11 +41,13 @@ def next_try(now: float, failures: int, lot: float, retry_after: float | None = 
     return now + pause
 
 
-def mended(now: float, due: float, interval: float) -> float:
+def mended(now: float, due: float, interval: float, last: float | None = None) -> float:
     """
-    A time that was stored: none in a future that no rule above leads to, as after a clock that was wrong.
+    A time that was set before the clock was set back: now, if no rule above leads so far ahead, or if the `last` look
+    is yet to come.
     """
-    return due if due <= now + 2 * max(MOST_HINT, interval) else now
+    wrong = due > now + 2 * max(MOST_HINT, interval) or (last is not None and last > now + FIRST_PAUSE)
+    return now if wrong else due
 
 
 def max_age(cache_control: str) -> float | None:

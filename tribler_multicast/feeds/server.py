@@ -27,6 +27,7 @@ from .limits import (
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
     MAX_REQUEST_LINE,
+    PART_SIZE,
 )
 from .own import FEED_PATH, TORRENT_TYPE
 
@@ -129,14 +130,17 @@ class FeedServer:
     Serves a feed and its files while it listens.
     """
 
-    def __init__(self, feed: Callable[[str], bytes], file: Callable[[bytes], Awaitable[tuple[str, bytes] | None]],
+    def __init__(self, feed: Callable[[str], bytes], file: Callable[[bytes], tuple[str, int] | None],
+                 part: Callable[[bytes, int, int], Awaitable[bytes]],
                  allowed: Callable[[], Collection[str] | None] = lambda: None) -> None:
         """
-        Take what to serve: the feed for a base URL, and a ``.torrent`` file with its name by infohash. `allowed` are
-        the own addresses at which it is served, None for all; this machine itself reaches it in any case.
+        Take what to serve: the feed for a base URL, name and size of a ``.torrent`` file by infohash, and a part of it
+        (infohash, start, most). `allowed` are the own addresses at which it is served, None for all; this machine
+        itself reaches it in any case.
         """
         self._feed = feed
         self._file = file
+        self._part = part
         self._allowed = allowed
         self._runner: web.ServerRunner | None = None
         self.port = 0
@@ -166,6 +170,8 @@ class FeedServer:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._answer(request)
+        except ConnectionError:
+            raise  # the client is gone, or is to see that it did not get all
         except Exception as error:
             # No trace: whoever asks chooses how often.
             logger.debug("A request for the feed failed: %s", error)
@@ -181,12 +187,30 @@ class FeedServer:
             body = self._feed(_base(request))
             return _document(request, body, "application/rss+xml; charset=utf-8", sha256(body).hexdigest()[:32])
         found = TORRENT.fullmatch(path)
-        file = await self._file(bytes.fromhex(found[1])) if found else None
+        file = self._file(bytes.fromhex(found[1])) if found else None
         if found is None or file is None:
             return _plain(404, "Not found")
-        name, body = file
-        answer = _document(request, body, TORRENT_TYPE, found[1])
-        answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name + '.torrent', safe='')}"
+        return await self._give(request, bytes.fromhex(found[1]), *file)
+
+    async def _give(self, request: web.BaseRequest, infohash: bytes, name: str, size: int) -> web.StreamResponse:
+        """
+        Answer with a file, part by part, as fast as it is taken.
+        """
+        headers = {**HEADERS, "ETag": f'"{infohash.hex()}"'}
+        if _has(request, infohash.hex()):
+            return web.Response(status=304, headers=headers)
+        answer = web.StreamResponse(headers={
+            **headers, "Content-Type": TORRENT_TYPE, "Content-Length": str(size),
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name + '.torrent', safe='')}"})
+        await answer.prepare(request)
+        start = 0
+        while start < size and request.method != "HEAD":
+            part = await self._part(infohash, start, PART_SIZE)
+            if not part:  # withdrawn in the meantime
+                raise ConnectionResetError
+            await answer.write(part)
+            start += len(part)
+        await answer.write_eof()
         return answer
 
 
@@ -202,12 +226,18 @@ def _base(request: web.BaseRequest) -> str:
 
 
 def _document(request: web.BaseRequest, body: bytes, kind: str, tag: str) -> web.Response:
-    headers = {**HEADERS, "ETag": f'"{tag}"', "Content-Type": kind}
-    wanted = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
-    if f'"{tag}"' in wanted or "*" in wanted:
-        del headers["Content-Type"]
+    headers = {**HEADERS, "ETag": f'"{tag}"'}
+    if _has(request, tag):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=body, headers=headers)
+    return web.Response(body=body, headers={**headers, "Content-Type": kind})
+
+
+def _has(request: web.BaseRequest, tag: str) -> bool:
+    """
+    Does the client have this already (RFC 9110 13.1.2)?
+    """
+    tags = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
+    return f'"{tag}"' in tags or "*" in tags
 
 
 def _plain(status: int, text: str) -> web.Response:

@@ -1,9 +1,6 @@
 """
 What feeds remember, in an SQLite file: feeds, items, what is published. Each call is one transaction, durable when it
 returns: whatever kills the process, what was begun is known, and what was not is still to be done.
-
-An item is `old` (was there at the first look, or is a duplicate), `waiting` (to be fetched; `torrent` holds the
-``.torrent`` file once it came, so that it is fetched once), `begun` (its download is) or `failed` (given up).
 """
 from __future__ import annotations
 
@@ -14,10 +11,11 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from .limits import BUSY_TIMEOUT, MAX_PUBLISHED, MAX_SEEN, MAX_SET_ASIDE
+from .rows import FeedRow, ItemRow, OwnRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,68 +28,6 @@ T = TypeVar("T")
 
 FILE: Final = "feeds.db"
 VERSION: Final = 1
-
-
-@dataclass(slots=True)
-class FeedRow:
-    """
-    A feed as it is stored. `near`: how near its host may be. `hint`: the seconds it asks for, None if it does not.
-    """
-
-    id: str
-    url: str
-    title: str
-    near: int
-    etag: str = ""
-    modified: str = ""
-    hint: float | None = None
-    last_check: float | None = None
-    next_check: float = 0.0
-    failures: int = 0
-    error: str = ""
-    seen: int = 0
-    begun: int = 0
-
-
-@dataclass(slots=True)
-class ItemRow:
-    """
-    An item as it is stored; its key is unique within its feed. `near`: how near the host of its source may be.
-    """
-
-    feed: str
-    key: str
-    title: str
-    link: str
-    source: str
-    near: int
-    published: float | None
-    state: str
-    found: float
-    present: float
-    tries: int = 0
-    next_try: float = 0.0
-    error: str = ""
-    infohash: bytes | None = None
-    torrent: bytes | None = None
-
-
-@dataclass(slots=True)
-class OwnRow:
-    """
-    What is published, without its ``.torrent`` file. `upload`: `none` is wanted, `waiting` or `done`.
-    """
-
-    infohash: bytes
-    title: str
-    name: str
-    size: int
-    length: int
-    published: float
-    upload: str = "none"
-    tries: int = 0
-    next_try: float = 0.0
-    error: str = ""
 
 
 CREATE: Final = (
@@ -163,6 +99,9 @@ class Store:
             # FULL: what is committed is on the disk, also after a power cut. Some commits a minute can afford it.
             database.execute("PRAGMA synchronous = FULL")
             database.execute("PRAGMA foreign_keys = ON")
+            # A .torrent file of 10 MB must not leave a log of 10 MB behind for good.
+            database.execute("PRAGMA wal_autocheckpoint = 200")
+            database.execute("PRAGMA journal_size_limit = 1048576")
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 message = f"{self._path} was written by a newer version of this program"
@@ -283,6 +222,18 @@ class Store:
         found = self._many(lambda data: data, "SELECT data FROM files WHERE infohash = ?", (infohash,))
         return found[0] if found else None
 
+    def torrent_part(self, infohash: bytes, start: int, most: int) -> bytes:
+        """
+        A part of that file, b"" behind its end, or when it is gone.
+        """
+        with self._lock:
+            found = self._db.execute("SELECT rowid FROM files WHERE infohash = ?", (infohash,)).fetchone()
+            if found is None:
+                return b""
+            with self._db.blobopen("files", "data", found[0], readonly=True) as blob:
+                blob.seek(min(start, len(blob)))
+                return blob.read(most)
+
     def publish(self, row: OwnRow, data: bytes) -> None:
         """
         Keep what is published, anew if it was before; the oldest goes when there is too much.
@@ -322,12 +273,17 @@ class StoreThread:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "feeds store")
         self.store: Store | None = None
+        self.problem = "not started"
 
     async def open(self) -> None:
         """
-        Open the file. Raises OSError or sqlite3.Error.
+        Open the file. Raises OSError or sqlite3.Error, as does everything else then.
         """
-        self.store = await asyncio.get_running_loop().run_in_executor(self._thread, Store, self._folder)
+        try:
+            self.store = await asyncio.get_running_loop().run_in_executor(self._thread, Store, self._folder)
+        except (OSError, sqlite3.Error) as error:
+            self.problem = str(error)
+            raise
 
     async def do(self, method: Callable[Concatenate[Store, P], T], *values: P.args, **named: P.kwargs) -> T:
         """
@@ -335,8 +291,7 @@ class StoreThread:
         """
         def call() -> T:
             if self.store is None:
-                message = "the store of feeds is closed"
-                raise sqlite3.ProgrammingError(message)
+                raise sqlite3.OperationalError(self.problem)
             return method(self.store, *values, **named)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
@@ -345,7 +300,7 @@ class StoreThread:
         """
         Close the file when what runs has ended; nobody waits for it.
         """
-        store, self.store = self.store, None
+        store, self.store, self.problem = self.store, None, "closed"
         if store is not None:
             self._thread.submit(store.close)
         self._thread.shutdown(wait=False)

@@ -32,8 +32,9 @@ from .limits import (
 )
 from .model import Feed, FeedError, FeedItem, shown_url
 from .parse import ParsedFeed, parse_feed
+from .rows import FeedRow, ItemRow
 from .schedule import mended, next_look, next_try
-from .store import FeedRow, ItemRow, Store
+from .store import Store
 from .web import checked_url
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ class Subscriptions:
         """
         Take the feeds that were stored.
         """
-        now = self._items.clock()
         for row in rows:
-            row.next_check = mended(now, row.next_check, self._items.interval)
             self.live[row.id] = live = Live(row)
             await self._items.count(live)
 
@@ -124,6 +123,8 @@ class Subscriptions:
         now = self._items.clock()
         free = MAX_AT_ONCE - sum(live.task is not None for live in self.live.values())
         wait = MINUTE
+        for live in self.live.values():
+            live.row.next_check = mended(now, live.row.next_check, self._items.interval, live.row.last_check)
         for live in sorted((live for live in self.live.values() if live.task is None), key=lambda live: live.due):
             if live.due > now:
                 wait = min(wait, live.due - now)

@@ -132,25 +132,28 @@ run(main)
 
 def test_full_disk_is_said_once_the_old_index_answers_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
     script = SCRIPT + """
-import tempfile
+import shutil, tempfile
 from tribler_multicast.standalone.shares import indexer
 indexer.RETRY = 0.2
 async def main(shares):
     await settled(shares)
     assert found(shares, "old") == ["old.txt"]
     fill()
+    shutil.rmtree(share / "doomed")
     for number in range(2000):
         write(share / str(number % 10) / f"new {number}.txt")
-    await until(lambda: "full" in shares.status().error)
+    await until(lambda: "full" in shares.status().error, 20)
     assert found(shares, "old") == ["old.txt"]
     await asyncio.sleep(0.5)
     (folder / "filler").unlink()
     await until(lambda: len(found(shares, "new", most=4000)) == 2000, 20)
-    await until(lambda: not shares.status().error)
+    await until(lambda: not shares.status().error and not found(shares, "doomed"))
 with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
     from pathlib import Path
     share = Path(elsewhere)
     write(share / "old.txt")
+    for number in range(2000):
+        write(share / "doomed" / str(number % 50) / f"{number}.txt")
     run(main, share)
 """
     done = run_on_small_disk(script, tmp_path, "6m")
@@ -227,12 +230,13 @@ async def test_search_that_takes_too_long_tells_what_it_has(
 async def test_shares_of_more_files_than_the_index_takes_are_said_to_be(
         database: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FILES", 50)
-    monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FOLDERS", 5)
-    for number in range(80):
-        write(share / f"file {number}.txt")
-        write(share / f"folder {number}" / "inside.dat")
+    monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FOLDERS", 20)
+    for number in range(40):
+        for name in ("inside.dat", "inside.too", "inside.also"):
+            write(share / f"folder {number}" / name)
     async with sharing(database, share) as shares:
-        assert len(found(shares, "file", most=500)) + len(found(shares, "inside", most=500)) == 50
+        assert len(found(shares, "inside", most=500)) == 50
+        assert shares.indexer.roots.all()[0].folders == 20
         assert "the rest is not shared" in shares.status().folders[0].error
 
 
@@ -243,3 +247,22 @@ async def test_file_name_of_another_user_is_no_result_twice(database: Path, shar
         ids = {result.id for result in shares.search("same", frozenset({"file"}), 10)}
         assert len(ids) == 2
         assert one(shares, "a same").id in ids
+
+
+def test_what_is_never_started_or_is_closed_holds_nothing(tmp_path: Path) -> None:
+    script = SCRIPT + """
+def open_files(): return sorted(os.listdir("/proc/self/fd"))
+async def main(shares):
+    await settled(shares)
+(folder / "share").mkdir()
+run(main)
+before = open_files()
+never = [Shares(folder / "state" / "sqlite" / "shares.db", [folder / "share"]) for _ in range(10)]
+asyncio.run(never[0].close())
+assert open_files() == before
+for _ in range(3):
+    run(main)
+assert open_files() == before, (before, open_files())
+"""
+    done = run(script, tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -1,13 +1,14 @@
 """
 An engine as a process: `python -m tests.standalone.torrents.runner FOLDER ADDRESS... [--set NAME=VALUE]...`
 
-Commands are JSON lines on its input ({"do": "fetch", "magnet": ...}); it answers each with a JSON line, and prints one for each
-status that is told. SIGTERM closes it, as a node does.
+Commands are JSON lines on its input ({"do": "fetch", "magnet": ...}); it answers each with a JSON line, and prints one
+for each status that is told. SIGTERM closes it, as a node does.
 """
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -36,7 +37,7 @@ class Runner:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", __name__, str(folder), *(addresses or ("127.0.0.1",)),
              *(part for option in options for part in ("--set", option))],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.told: dict[str, dict[str, Any]] = {}
         self.answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -102,7 +103,9 @@ async def main() -> None:
     """
     Run it.
     """
-    from .engines import Engine  # noqa: PLC0415 (nobody else who imports this needs it)
+    from tribler_multicast.standalone.torrents import engine as module  # noqa: PLC0415 (only this process needs it)
+
+    from .engines import Engine  # noqa: PLC0415
 
     arguments = sys.argv[2:]
     settings: dict[str, Any] = {}
@@ -111,6 +114,7 @@ async def main() -> None:
         name, _, value = arguments[position + 1].partition("=")
         settings[name] = int(value) if value.isdigit() else value
         del arguments[position:position + 2]
+    module.SAVE_INTERVAL = settings.pop("save_interval", module.SAVE_INTERVAL)  # type: ignore[misc]
     engine = Engine(Path(sys.argv[1]), **settings)
     engine.set_addresses(arguments)
     engine.subscribe(lambda status: say(

@@ -21,6 +21,8 @@ from .engines import data_of, until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tribler_multicast.standalone.torrents.connections import Sample
+
     from .conftest import StartEngine
     from .engines import Engine
 
@@ -281,6 +283,29 @@ async def test_on_loopback_alone_no_other_machine_is_spoken_with(engine: StartEn
     assert [blocked.access(ip) for ip in ("127.0.0.1", "::1", "192.168.1.1", "8.8.8.8", "fe80::1")] == [0, 0, 1, 1, 1]
     settings = a.core.session.session.get_settings()
     assert not any(settings[name] for name in ("enable_dht", "enable_lsd", "enable_upnp", "enable_natpmp"))
+
+
+async def test_the_number_of_connections_follows_what_happens(
+        engine: StartEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tribler_multicast.standalone.torrents.adapting.WINDOW", 0.2)
+    a, b = await engine("a"), await engine("b", connections=30)
+    assert b.core.session is not None
+    limit = lambda: b.core.session.session.get_settings()["connections_limit"]
+    assert limit() == 30
+    assert b._adapting is not None
+    seen: list[Sample] = []
+    update = b._adapting.rule.update
+    monkeypatch.setattr(b._adapting.rule, "update", lambda now, sample: seen.append(sample) or update(now, sample))
+    infohash = await share(a, "x", data_of(2_000_000))
+    await a.limit(infohash, 300_000, None)
+    await b.fetch(infohash, [a.address, ("127.0.0.1", 9)])
+    await until(lambda: len(seen) >= 2)
+    assert seen[-1].connections == 1
+    assert seen[-1].rate > 0
+    assert not seen[-1].failed
+    assert seen[0].connect_time is None or seen[0].connect_time < 1
+    b.settings.update({"connections": 25})
+    await until(lambda: limit() == 25)
 
 
 async def test_from_the_lan_alone_means_no_tracker_no_dht_and_no_exchange(engine: StartEngine) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.client import ClientError
-from tribler_multicast.standalone.torrents.making import bencode
+from tribler_multicast.torrent_files.making import bencode
 from tribler_multicast.standalone.torrents.sources import MAX_MAGNET, read_source
 
 from .engines import data_of, until
@@ -126,10 +126,11 @@ HARMLESS = {
     "a name of 5,000 letters": (torrent(name=b"n" * 5000), ["n" * 240]),
     "two files of one name": (folder(file(b"a", length=4), file(b"a", length=6)), ["root/a", "root/a.1"]),
     "names that differ in case": (folder(file(b"a", length=4), file(b"A", length=6)), ["root/A.1", "root/a"]),
-    "a file and a folder of one name": (folder(file(b"a", length=4), file(b"a", b"b", length=6)), ["root/a.1",
-    "root/a/b"]), "names that we use ourselves": (folder(file(b".incomplete", b"x")), ["root/.incomplete/x"]), "empty
-    files": (folder(file(b"a"), file(b"b", length=0)), ["root/a", "root/b"]), "odd pieces": (torrent(piece_length=10),
-    ["n"]),
+    "a file and a folder of one name": (folder(file(b"a", length=4), file(b"a", b"b", length=6)),
+                                        ["root/a.1", "root/a/b"]),
+    "names that we use ourselves": (folder(file(b".incomplete", b"x")), ["root/.incomplete/x"]),
+    "empty files": (folder(file(b"a"), file(b"b", length=0)), ["root/a", "root/b"]),
+    "odd pieces": (torrent(piece_length=10), ["n"]),
 }
 
 

@@ -127,7 +127,7 @@ static void dots(uint8_t *out, const uint8_t *a, size_t a_stride, size_t rows, c
 #define BLOCK 64u
 #define WORDS (BLOCK / 8u)
 #define GROUP 4u
-#define FEW_ROWS 6u
+#define FEW_ROWS 4u
 
 typedef struct {
     uint64_t low[16][WORDS];

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .index import true_path
 from .limits import FOLDER_CHECK, MAX_FILES, MAX_FOLDERS, MOST_IN_TURN, POLL, POLL_SHARE, SAFETY, TURN
 from .listing import SEPARATOR
-from .names import is_shared_folder
+from .names import is_shared_folder, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -137,7 +137,7 @@ class Root:
             notes.append(f"more than {MAX_FILES} files or {MAX_FOLDERS} folders: the rest is not shared")
         if self.unreadable:
             notes.append(f"{self.unreadable} files or folders in it can't be read, among others in "
-                         f"{os.fsdecode(self.first_unreadable)}")
+                         f"{shown(self.first_unreadable)}")
         state = "indexing" if self.indexing else "polled" if self.polled else "watched"
         return FolderStatus(path, state, self.files, self.size, "; ".join(notes))
 
@@ -298,7 +298,7 @@ class Roots:
         first = next((each for each in self.wanted if self.true.get(each) == path), folder)
         if self.true.get(folder) == path and first == folder:
             return status
-        inside = f"it is counted with {os.fsdecode(path)}, which is shared too"
+        inside = f"it is counted with {shown(path)}, which is shared too"
         return FolderStatus(folder, status.state, error=inside)
 
 

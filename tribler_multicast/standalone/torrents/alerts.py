@@ -105,6 +105,7 @@ class Alerts:
         torrent = self._of(alert)
         if torrent is not None and not torrent.record.whole:
             self._want_resume_data(torrent)
+            self.session.session.post_torrent_updates()  # how much is there already
 
     # Failures
 

@@ -15,26 +15,27 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ...client import ClientError
+from ...torrent_files.making import make_torrent, write_output
+from ...torrent_files.walking import Cancelled
 from ...torrents import INFOHASH_SIZE
 from . import placing
+from .adapting import Adapting
 from .alerts import Alerts
 from .core import ANSWER_TIMEOUT, Core
 from .library import load
 from .lives import Lives
-from .making import make_torrent, write_output
 from .records import Record
 from .session import FAREWELL, Session, is_address
 from .sources import read_source
 from .torrent import Torrent
-from .walking import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from ...settings import Settings
+    from ...torrent_files.making import Made
     from ...torrents import MadeTorrent, TorrentStatus
-    from .making import Made
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ LIVELY: Final = 1.0
 QUIET: Final = 2.0
 """The same while nothing happens: so long may somebody get something from us before it shows. Changes of state are told
 at once in any case."""
-SAVE_INTERVAL: Final = 30.0
+SAVE_INTERVAL = 10.0
 """Seconds of a download that a crash may cost."""
 TOTALS_INTERVAL: Final = 300.0
 LOOK_INTERVAL: Final = 10.0
@@ -73,6 +74,7 @@ class TorrentEngine:
         self._addresses: list[str] = []
         self._started = asyncio.Event()
         self._problem: ClientError | None = None
+        self._adapting: Adapting | None = None
         self._hashers = ThreadPoolExecutor(HASHERS, "torrent hashes")
         self._hashing: set[threading.Event] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -110,8 +112,9 @@ class TorrentEngine:
             await session.close(CLOSE_TIMEOUT)
             return
         core.session = session
-        core.options.subscribe(self._follow)
         loop = asyncio.get_running_loop()
+        self._adapting = Adapting(core, session, loop.time())
+        core.options.subscribe(self._follow)
         self._saved_at = self._totalled_at = loop.time()
         await self._restore()
         self._started.set()
@@ -214,6 +217,8 @@ class TorrentEngine:
     def _follow(self, changed: set[str]) -> None:
         if changed & {"upload_rate", "download_rate", "dht"} and self.core.session is not None:
             self.core.session.follow(self.core.options)
+        if "connections" in changed and self._adapting is not None:
+            self._adapting.follow()
 
     # Torrents
 
@@ -373,6 +378,8 @@ class TorrentEngine:
             return
         now = loop.time()
         core.session.session.post_torrent_updates()
+        if self._adapting is not None:
+            self._adapting.tick(now)
         lively = False
         save = now - self._saved_at >= SAVE_INTERVAL
         for torrent in core.torrents.values():

@@ -16,12 +16,13 @@ from . import placing
 from .core import Core, answer
 from .library import shown_name, why
 from .records import Record
-from .torrent import Torrent
+from .sources import LIMITS
+from .torrent import Progress, Torrent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .making import Made
+    from ...torrent_files.making import Made
     from .sources import Source
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Lives:
                                 files=files)
         torrent.failure = ""
         torrent.name = shown_name(path.name)
-        torrent.progress.size = made.torrent.size
+        torrent.progress = Progress(size=made.torrent.size)
         await core.must_keep(torrent.record)
         if problem := await core.add(torrent, params.of_record(core.lt, torrent.record)):
             raise ClientError(problem)
@@ -134,10 +135,14 @@ class Lives:
         Bring back what a crash left on its way to its name, and have it all checked again.
         """
         core = self.core
-        info = core.lt.load_torrent_buffer(record.content).ti
-        moved, record.moving = record.folder / record.moving, ""
-        placing.take_back(record.folder, record.infohash, moved, [path for _, path in params.file_paths(info)])
-        record.resume = b""
+        moved, reserved = record.folder / record.moving, record.reserved
+        if reserved:
+            info = core.lt.load_torrent_buffer(record.content, LIMITS).ti
+            placing.take_back(record.folder, record.infohash, moved, [path for _, path in params.file_paths(info)])
+            record.resume = b""
+        else:
+            placing.release(moved)
+        record.moving, record.reserved = "", False
         core.records.write(record)
 
     def _no_room(self, record: Record) -> str:
@@ -161,12 +166,12 @@ class Lives:
             torrent.record = record = Record(
                 record.infohash, record.folder if not record.own else self.download_folder(), content=record.content,
                 lan_only=record.lan_only, up_limit=record.up_limit, down_limit=record.down_limit)
-            torrent.progress.total_down = 0
         elif info is not None and not record.content:
             record.content, record.resume = params.torrent_content(info, list(source.parameters.trackers)), b""
         await core.in_writer(placing.make_room, record.folder, record.infohash, torrent.progress.size)
         await core.must_keep(record)
         torrent.failure = ""
+        torrent.progress = Progress(size=torrent.progress.size)
         if problem := await core.add(torrent, params.of_record(core.lt, record)):
             torrent.failure = problem
             raise ClientError(problem)
@@ -197,32 +202,52 @@ class Lives:
         paths = params.file_paths(info)
         root, _, below = paths[0][1].partition("/")
         trackers = [] if record.lan_only else [entry["url"] for entry in await asyncio.to_thread(handle.trackers)]
-        moved = await core.in_writer(lambda: placing.reserve(record.folder, root, is_folder=bool(below)))
-        record.moving, record.content = moved.name, params.torrent_content(info, trackers)
-        problem = await core.keep(record)
-        if not problem:
-            final = [(index, moved.name + path[len(root):]) for index, path in paths]
-            problem = await self._rename(torrent, final) if moved.name != root else ""
-        if not problem:
+        record.content = params.torrent_content(info, trackers)
+        moved, problem = await self._reserve(record, root, is_folder=bool(below))
+        final = [(index, (moved.name if moved else "") + path[len(root):]) for index, path in paths]
+        if moved is not None and not problem and moved.name != root:
+            problem = await self._rename(torrent, final)
+        if moved is not None and not problem:
             there = core.session.expect("moved", torrent.infohash)
             handle.flush_cache()
             handle.move_storage(str(record.folder), core.lt.move_flags_t.always_replace_files)
             problem = await there  # however long it takes
-        if problem:
-            record.moving = ""
-            await core.in_writer(placing.release, moved)
+        if moved is None or problem:
+            if moved is not None:
+                await core.in_writer(placing.release, moved)
+            record.moving, record.reserved = "", False
             await core.keep(record)
             return problem
         handle.set_flags(core.lt.torrent_flags.upload_mode)
         record.files = await core.in_writer(
             lambda: placing.look_at(record.folder, [path for _, path in final], durable=True))
         torrent.take(await asyncio.to_thread(handle.status))
-        record.moving, record.root, record.whole, record.resume = "", moved.name, True, b""
+        record.moving, record.reserved, record.root, record.whole, record.resume = "", False, moved.name, True, b""
         if problem := await core.keep(record):
             logger.warning("Torrent %s: %s", torrent.infohash.hex(), problem)
         await core.in_writer(placing.clear, record.folder, record.infohash)
         core.tell(torrent)
         return ""
+
+    async def _reserve(self, record: Record, root: str, *, is_folder: bool) -> tuple[Path | None, str]:
+        """
+        Find a name for a download that is whole, and take it; or get what went wrong. The record says so before and
+        after, so that after a crash nothing is left behind and nothing of others is touched.
+        """
+        core = self.core
+        for moved in placing.names(record.folder, root, is_folder=is_folder):
+            record.moving, record.reserved = moved.name, False
+            if problem := await core.keep(record):
+                return None, problem
+            try:
+                await core.in_writer(lambda moved=moved: placing.reserve(moved, is_folder=is_folder))
+            except FileExistsError:
+                continue
+            except OSError as error:
+                return None, error.strerror or str(error)
+            record.reserved = True
+            return moved, await core.keep(record)
+        return None, f"there are too many of the name {root}"
 
     async def _rename(self, torrent: Torrent, names: Sequence[tuple[int, str]]) -> str:
         assert self.core.session is not None

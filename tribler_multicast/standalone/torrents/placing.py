@@ -13,6 +13,7 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from ...client import ClientError
 from .library import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 INCOMPLETE: Final = ".incomplete"
 MAX_NAMES: Final = 10_000
@@ -46,13 +47,26 @@ def make_room(folder: Path, infohash: bytes, size: int | None) -> None:
     place = incomplete_folder(folder, infohash)
     try:
         place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass  # it can be written
         free = shutil.disk_usage(place).free
-        begun = any(place.iterdir())
+        there = sum(_taken(Path(below, name)) for below, _, names in os.walk(place) for name in names)
     except OSError as error:
         raise unusable(folder, error) from None
-    if size is not None and not begun and size > free:
-        message = f"{amount(size)} don't fit: {amount(free)} are free in {folder}"
+    if size is not None and size - there > free:
+        message = f"{amount(size)} don't fit: {amount(free + there)} are free in {folder}"
         raise ClientError(message, 507)
+
+
+def _taken(path: Path) -> int:
+    """
+    Bytes of the disk that a file takes: less than its size where nothing was written yet.
+    """
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0
+    return getattr(found, "st_blocks", 0) * 512
 
 
 def unusable(folder: Path, error: OSError) -> ClientError:
@@ -63,22 +77,25 @@ def unusable(folder: Path, error: OSError) -> ClientError:
     return ClientError(f"can't download to {folder}: {error.strerror}", 507 if full else 403)
 
 
-def reserve(folder: Path, name: str, *, is_folder: bool) -> Path:
+def names(folder: Path, name: str, *, is_folder: bool) -> Iterator[Path]:
     """
-    Take a name in a folder that nothing has: make an empty file or folder there. It blocks. Raises OSError.
+    Places for something in a folder: its name, or that with a number, as far as nothing is there. It blocks.
     """
     stem, suffix = (name, "") if is_folder else _split(name)
     for number in range(1, MAX_NAMES):
         place = folder / (name if number == 1 else f"{stem} ({number}){suffix}")
-        try:
-            if is_folder:
-                place.mkdir()
-            else:
-                os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        except FileExistsError:
-            continue
-        return place
-    raise FileExistsError(errno.EEXIST, "too many files of this name", str(folder / name))
+        if not os.path.lexists(place):
+            yield place
+
+
+def reserve(place: Path, *, is_folder: bool) -> None:
+    """
+    Take a name that nothing has: make an empty file or folder there. It blocks. Raises OSError.
+    """
+    if is_folder:
+        place.mkdir()
+    else:
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ...torrent_files.making import bencode
 from ..state import replace_durably
-from .making import bencode
 
 if TYPE_CHECKING:
     from .placing import File
@@ -37,7 +37,8 @@ MAX_RECORD: Final = 64_000_000
 class Record:
     """
     What is kept. `root` is the name of the data in `folder`, as far as it is known; `whole` means that it is all there.
-    `own` data was there before: it is never deleted. `moving` is a name that a whole download is on its way to.
+    `own` data was there before: it is never deleted. `moving` is a name that a whole download is on its way to, once
+    that name is `reserved`.
     """
 
     infohash: bytes
@@ -49,6 +50,7 @@ class Record:
     up_limit: int | None = None
     down_limit: int | None = None
     moving: str = ""
+    reserved: bool = False
     content: bytes = b""
     """The ``.torrent`` file, where it is known."""
     resume: bytes = b""
@@ -63,8 +65,9 @@ class Record:
         values: dict[bytes, object] = {
             b"version": VERSION, b"infohash": self.infohash, b"folder": os.fsencode(self.folder),
             b"root": os.fsencode(self.root), b"whole": int(self.whole), b"own": int(self.own),
-            b"lan_only": int(self.lan_only), b"moving": os.fsencode(self.moving), b"content": self.content,
-            b"resume": self.resume, b"files": [[os.fsencode(path), size, mtime] for path, size, mtime in self.files]}
+            b"lan_only": int(self.lan_only), b"moving": os.fsencode(self.moving), b"reserved": int(self.reserved),
+            b"content": self.content, b"resume": self.resume,
+            b"files": [[os.fsencode(path), size, mtime] for path, size, mtime in self.files]}
         limits = {b"up_limit": self.up_limit, b"down_limit": self.down_limit}
         values |= {key: limit for key, limit in limits.items() if limit is not None}
         return bencode(values)
@@ -81,8 +84,8 @@ class Record:
         files = [(os.fsdecode(path), int(size), int(mtime)) for path, size, mtime in values[b"files"]]
         return Record(bytes(values[b"infohash"]), Path(os.fsdecode(values[b"folder"])), os.fsdecode(values[b"root"]),
                       bool(values[b"whole"]), bool(values[b"own"]), bool(values[b"lan_only"]), values.get(b"up_limit"),
-                      values.get(b"down_limit"), os.fsdecode(values[b"moving"]), values[b"content"],
-                      values[b"resume"], files)
+                      values.get(b"down_limit"), os.fsdecode(values[b"moving"]), bool(values[b"reserved"]),
+                      values[b"content"], values[b"resume"], files)
 
 
 class Records:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.standalone.torrents.engines import data_of
 from tribler_multicast.client import ClientError
-from tribler_multicast.standalone.torrents import making
-from tribler_multicast.standalone.torrents.making import bencode, make_torrent, piece_size, write_output
-from tribler_multicast.standalone.torrents.walking import Cancelled
-
-from .engines import data_of
+from tribler_multicast.torrent_files import making
+from tribler_multicast.torrent_files.making import bencode, make_torrent, piece_size, write_output
+from tribler_multicast.torrent_files.walking import Cancelled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,10 +159,10 @@ def test_what_cannot_be_read_is_said(folder: Path) -> None:
 
 
 def test_too_many_and_too_deep_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.standalone.torrents.walking.MAX_FILES", 5)
+    monkeypatch.setattr("tribler_multicast.torrent_files.walking.MAX_FILES", 5)
     assert "more than 5 files" in refused(folder)
-    monkeypatch.setattr("tribler_multicast.standalone.torrents.walking.MAX_FILES", 50)
-    monkeypatch.setattr("tribler_multicast.standalone.torrents.walking.MAX_DEPTH", 1)
+    monkeypatch.setattr("tribler_multicast.torrent_files.walking.MAX_FILES", 50)
+    monkeypatch.setattr("tribler_multicast.torrent_files.walking.MAX_DEPTH", 1)
     assert "folders deep" in refused(folder)
 
 
