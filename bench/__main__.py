@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, crypto, feeds, flood, idle, join, overhead, pace, throughput
+from . import checksums, coding, content, crypto, feeds, flood, idle, join, overhead, pace, shares, throughput
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHORT: dict[ModuleType, list[str]] = {
     crypto: [],
+    content: ["--size", "256", "--memory", "1024", "--rounds", "2"],
     join: ["--joins", "10", "--rounds", "2"],
     idle: ["--seconds", "30", "--settle", "12"],
     flood: ["--seconds", "6", "--newcomers", "3"],
@@ -35,6 +36,7 @@ SHORT: dict[ModuleType, list[str]] = {
     coding: ["--k", "64", "--rounds", "20"],
     checksums: ["--rounds", "20", "--trials", "100000"],
     overhead: ["--generations", "2000"],
+    shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
 }
 """Each benchmark with its arguments for a short run."""
 

@@ -39,7 +39,6 @@ WORDS = 20_000
 SYLLABLES = ("ka", "lo", "mi", "ter", "an", "so", "ri", "be", "du", "non", "ple", "vo", "gra", "shi", "ma", "en", "to",
              "ul", "wa", "zi", "cha", "fe", "os", "dre", "pu", "ge", "nim", "tal", "hol", "sa")
 KINDS = frozenset({"file", "torrent"})
-CHANGES = 5
 TREE = 1000
 PATIENCE = 300.0
 LONG_AGO = 1_600_000_000
@@ -203,19 +202,19 @@ def search(report: Report, shares: Shares, words: list[str], count: int) -> None
     report.row("search: the first four, 95 %", percentile(ordinary, 95), "ms", limit=100)
 
 
-async def changes(report: Report, shares: Shares, share: Path, how: str) -> None:
+async def changes(report: Report, shares: Shares, share: Path, how: str, count: int) -> None:
     """
     Change things, and wait until a search sees it.
     """
-    def seen(text: str, count: int = 1, size: int | None = None) -> Callable[[], bool]:
+    def seen(text: str, many: int = 1, size: int | None = None) -> Callable[[], bool]:
         def look() -> bool:
             results = shares.search(text, KINDS, TREE + 1)
-            return len(results) == count and (size is None or results[0].size == size)
+            return len(results) == many and (size is None or results[0].size == size)
         return look
 
     took: dict[str, list[float]] = {}
-    for number in range(CHANGES):
-        say(f"shares: changes {how}, {number + 1} of {CHANGES}")
+    for number in range(count):
+        say(f"shares: changes {how}, {number + 1} of {count}")
         new = next(share.iterdir()) / f"xyzzy{number}.txt"
         new.write_bytes(b"x")
         took.setdefault("a new file", []).append(await until(seen(f"xyzzy{number}")))
@@ -239,7 +238,7 @@ async def changes(report: Report, shares: Shares, share: Path, how: str) -> None
         file.write(b"x")
     report.row(f"{how}: an old file, written in place", await until(seen(old.name, size=old.stat().st_size)), "s")
     for name, values in took.items():
-        report.row(f"{how}: {name}, slowest of {CHANGES}", max(values), "s", limit=5)
+        report.row(f"{how}: {name}, slowest of {count}", max(values), "s", limit=5)
     report.details[f"changes, {how}"] = took
 
 
@@ -303,7 +302,7 @@ async def measure(report: Report, options: argparse.Namespace, folder: Path) -> 
     report.row("all looked at again after a restart", seconds, "s")
     report.row("its processor time", time.process_time() - before, "s")
     search(report, shares, words, options.searches)
-    await changes(report, shares, share, "inotify")
+    await changes(report, shares, share, "inotify", options.changes)
     await idle(report, "inotify", options.idle)
     await shares.close()
     shares = Shares(state / "sqlite" / "shares.db", [share])
@@ -314,10 +313,11 @@ async def measure(report: Report, options: argparse.Namespace, folder: Path) -> 
     begin = time.perf_counter()
     await shares.close()
     report.row("closed while it indexes", (time.perf_counter() - begin) * 1e3, "ms", limit=500)
-    shares, _ = await opened(state, share, polled=True)
-    await changes(report, shares, share, "polled")
-    await idle(report, "polled", options.idle)
-    await shares.close()
+    if options.polled:
+        shares, _ = await opened(state, share, polled=True)
+        await changes(report, shares, share, "polled", options.changes)
+        await idle(report, "polled", options.idle)
+        await shares.close()
     await asyncio.to_thread(watchdog, report, share)
 
 
@@ -339,7 +339,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--files", type=int, default=100_000, help="files in the share (default 100,000)")
     made.add_argument("--rounds", type=int, default=3, help="first indexes, in turn with walks (default 3)")
     made.add_argument("--searches", type=int, default=200, help="searches of each kind (default 200)")
+    made.add_argument("--changes", type=int, default=5, help="times that each change is made (default 5)")
     made.add_argument("--idle", type=float, default=20.0, help="seconds of nothing going on (default 20)")
+    made.add_argument("--polled", action=argparse.BooleanOptionalAction, default=True,
+                      help="also where the system tells nothing")
     made.add_argument("--folder", type=Path, help="make the files in a folder there (default: where the system says)")
     return made
 

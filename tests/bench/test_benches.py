@@ -54,6 +54,15 @@ def test_feeds_measures_what_a_hostile_feed_costs() -> None:
     assert document["details"]["1 GB"]["said"].endswith("/gigabyte is larger than 4,194,304 bytes")
 
 
+def test_content_compares_hashing_and_writing_with_what_everybody_has(tmp_path: Path) -> None:
+    document = run("bench.content", "--size", "8", "--memory", "16", "--rounds", "1", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["hashing 8 MiB, one core"]["theirs"] > 0
+    assert found["memory (RSS) of a receiver of 16 MiB"]["value"] < 150
+    assert found["hash tree of 1 TiB, bytes of its own"]["value"] < 70
+    assert not list(tmp_path.iterdir())
+
+
 def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
     document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
     found = rows(document)
@@ -140,6 +149,17 @@ def test_overhead_counts_packets_that_told_nothing_new() -> None:
     assert found["k=16 direct, systematic first, 0% loss"]["value"] == 0
     assert found["k=16 2 relays, all coded, 5% loss"]["value"] < 1
     assert document["details"]["direct, all coded, 20% loss"]["generations"] == 100
+
+
+def test_shares_are_indexed_searched_and_watched(tmp_path: Path) -> None:
+    document = run("bench.shares", "--files", "400", "--rounds", "1", "--idle", "0.2", "--searches", "5",
+                   "--changes", "1", "--no-polled", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["first index"]["other"] == "s os.walk and stat"
+    assert 0 < found["first index"]["theirs"] < found["first index"]["value"]
+    for what in ("inotify: a new file, slowest of 1", "inotify: the same, removed, slowest of 1"):
+        assert 0 < found[what]["value"] < 5, what
+    assert not list(tmp_path.iterdir())
 
 
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:

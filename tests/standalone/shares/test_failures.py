@@ -1,8 +1,10 @@
 """What fails around the index, and what it does then: damage, kill -9, full disks, no file descriptors."""
 from __future__ import annotations
 
+import itertools
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -12,9 +14,10 @@ import pytest
 
 from tribler_multicast.database import DatabaseTooNewError
 from tribler_multicast.standalone.shares import Shares
+from tribler_multicast.standalone.shares.index import Index
 
 from ...hostile_disk import kill, run, run_on_small_disk, start
-from .common import SCRIPT, check_index, found, one, sharing, until, write
+from .common import SCRIPT, check_index, found, one, settled, sharing, until, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -266,3 +269,33 @@ assert open_files() == before, (before, open_files())
 """
     done = run(script, tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+async def test_whatever_fails_to_be_written_is_done_again(
+        database: Path, share: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each second transaction fails at its end, as on a disk that is all but full."""
+    monkeypatch.setattr("tribler_multicast.standalone.shares.indexer.RETRY", 0.02)
+    commit, count = Index.commit, itertools.count()
+
+    def commit_at_times(self: Index) -> None:
+        if next(count) % 2:
+            message = "disk I/O error"
+            raise sqlite3.OperationalError(message)
+        commit(self)
+
+    monkeypatch.setattr(Index, "commit", commit_at_times)
+    for number in range(200):
+        write(share / f"old {number % 10}" / str(number % 3) / f"{number}.txt")
+    async with sharing(database, share) as shares:
+        await until(lambda: len(found(shares, "old", most=999)) == 200)
+        for number in range(9):
+            shutil.rmtree(share / f"old {number}")
+        for number in range(100):
+            write(share / f"new {number % 10}" / f"{number}.txt")
+        (share / "old 9").rename(share / "older")
+        await until(lambda: len(found(shares, "new", most=999)) == 100)
+        await until(lambda: len(found(shares, "older", most=999)) == 20 == len(found(shares, "old", most=999)))
+        await until(lambda: shares.status().folders[0].files == 120)
+        await settled(shares)
+    assert check_index(database) == 120
+    assert len([record for record in caplog.records if "disk I/O error" in record.getMessage()]) == 1

@@ -37,7 +37,8 @@ class Runner:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", __name__, str(folder), *(addresses or ("127.0.0.1",)),
              *(part for option in options for part in ("--set", option))],
-            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
         self.told: dict[str, dict[str, Any]] = {}
         self.answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.client import ClientError
-from tribler_multicast.torrent_files.making import bencode
 from tribler_multicast.standalone.torrents.sources import MAX_MAGNET, read_source
+from tribler_multicast.torrent_files.making import bencode
 
 from .engines import data_of, until
 
