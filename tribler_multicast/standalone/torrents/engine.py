@@ -45,6 +45,10 @@ HASHERS: Final = 2
 CLOSE_TIMEOUT: Final = 1.0
 SAVE_TIMEOUT: Final = 0.5
 """Of that, for what is to be saved."""
+TCP_FIRST: Final = 1
+"""Of libtorrent's pex_flags_t pex_encryption alone, not pex_utp. These peers are on the LAN, where TCP is as good as
+uTP, and its end is seen at once when a node is killed. Of the end of a uTP connection nobody hears: until it times out,
+the peer takes the node that was started again for a second one at the same address, and refuses it [seen]."""
 MOST_PEERS: Final = 200
 """Addresses that one call may name."""
 
@@ -299,7 +303,7 @@ class TorrentEngine:
     def _connect(torrent: Torrent, addresses: Sequence[tuple[str, int]]) -> None:
         for ip, port in list(addresses)[:MOST_PEERS]:
             if torrent.handle is not None and is_address(ip) and 0 < port < 65536:
-                torrent.handle.connect_peer((ip, port))
+                torrent.handle.connect_peer((ip, port), 0, TCP_FIRST)
 
     async def stop(self, infohash: bytes, *, delete: bool = False) -> None:
         """
