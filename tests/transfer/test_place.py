@@ -217,8 +217,14 @@ def test_longest_name_has_room_for_what_is_beside_it(file: Offer, out: Path, tmp
     (tmp_path / ("\u00e9" * 125 + ".mkv")).write_bytes(DATA)
     offer = Offer(tmp_path / ("\u00e9" * 125 + ".mkv"))
     (out / offer.source.content.name).touch()
-    assert receive(offer, out).name.endswith(" (2).mkv")
-    assert len(os.listdir(out)) == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / offer.source.content.name).write_bytes(b"another")
+    another = Offer(tmp_path / "other" / offer.source.content.name)
+    store = another.open(out)
+    assert receive(offer, out).name.endswith(" (3).mkv")
+    another.give_all(store)
+    assert finish(store).listing.path.name.endswith(" (2).mkv")
+    assert len(os.listdir(out)) == 3
 
 
 def test_state_of_a_start_that_was_ended_at_once_is_no_obstacle(file: Offer, out: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -50,7 +51,8 @@ class Place(NamedTuple):
     def _beside(self, ending: str) -> Path:
         name = self.result.name
         if len(os.fsencode(name)) > MAX_NAME - len(STATE):
-            name = cut(os.fsencode(name).decode(errors="replace"), MAX_NAME - 2 * len(STATE)) + "~"
+            mark = sha256(os.fsencode(name)).hexdigest()[:8]
+            name = cut(os.fsencode(name).decode(errors="replace"), MAX_NAME - len(STATE) - 1 - len(mark)) + "~" + mark
         return self.result.with_name(name + ending)
 
     @property
@@ -100,7 +102,7 @@ def places(output: Path, content: Content) -> Iterator[Place]:
         return
     name = LocalNames(windows=sys.platform == "win32", ignores_case=False).place(content.name)
     for number in range(1, MAX_CLASHES + 1):
-        yield Place(output / numbered(name, number), False)
+        yield Place(output / numbered(name, number, is_folder=content.is_folder), False)
 
 
 def choose(content: Content, output: Path, records: Path | None = None,
