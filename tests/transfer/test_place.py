@@ -4,6 +4,7 @@ What is there is never overwritten, two never write to the same place, and what 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -258,6 +259,32 @@ def test_kill_at_the_very_end_is_no_harm(file: Offer, folder: Offer, out: Path, 
         assert all(result.read(segment) == offer.source.read(segment) for segment in range(offer.segments))
     assert sorted(os.listdir(out)) == ["album", "film.mkv"]
     assert len(os.listdir(tmp_path / "records")) == 2
+
+
+@pytest.mark.parametrize("deleted", range(5))
+@pytest.mark.parametrize("recorded", [True, False])
+def test_kill_while_the_state_is_deleted_leaves_nothing_for_ever(
+        folder: Offer, out: Path, tmp_path: Path, deleted: int, recorded: bool,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    store, left = folder.open(out), iter(range(deleted))
+    folder.give_all(store)
+    unlink = os.unlink
+
+    def stop(path: Path, **_: object) -> None:
+        if (out / "album").exists() and path.parent.name.endswith(".state") and next(left, None) is None:
+            raise ZeroDivisionError
+        with contextlib.suppress(FileNotFoundError):
+            unlink(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", stop)
+        patch.setattr("pathlib.Path.rmdir", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            finish(store, tmp_path / "records" if recorded else None)
+    store.release()
+    assert (out / "album.part.state").exists()
+    assert isinstance(receive_to(folder.manifest, out, records=tmp_path / "records"), Source)
+    assert os.listdir(out) == ["album"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links")
