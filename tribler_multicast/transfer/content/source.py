@@ -116,6 +116,8 @@ class Source:
         self.tree = tree
         self.index = index
         self.layout = content.layout
+        self.keep = SEGMENTS_KEPT
+        """How many segments stay in memory for reading again in parts, 1 MiB each."""
         self._files = Files(listing)
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -193,7 +195,7 @@ class Source:
             if not self.tree.check(segment, data):
                 raise self._files.changed(self._files.spans.files_of(start, length)[0])
             self._kept[segment] = data
-            if len(self._kept) > SEGMENTS_KEPT:
+            if len(self._kept) > self.keep:
                 self._kept.popitem(last=False)
             return data
 

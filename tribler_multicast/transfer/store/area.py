@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..content.layout import Spans
 from ..content.scan import Stamp
-from ..durable import BINARY, NO_FOLLOW, sync_folder
+from ..durable import BINARY, NO_FOLLOW, sync_file, sync_folder
 from ..errors import LostError, shown
 from ..limits import OPEN_FILES, PREALLOCATE, SYNC_EACH
 from .disk import allocate, failed, sync_all, write_at
@@ -65,7 +65,7 @@ class Dirty:
                 try:
                     if not number and len(paths) > SYNC_EACH and sync_all(file):
                         return
-                    os.fsync(file)
+                    sync_file(file)
                 finally:
                     os.close(file)
             except FileNotFoundError:

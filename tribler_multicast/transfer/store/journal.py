@@ -29,7 +29,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from ..content.tree import HASH_SIZE, Node
-from ..durable import BINARY, NO_FOLLOW, write_durably
+from ..durable import BINARY, NO_FOLLOW, sync_file, write_durably
 from ..limits import MAX_JOURNAL
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ class Journal:
                 os.lseek(self._file, at, os.SEEK_SET)
                 written = os.write(self._file, view)
                 view, at = view[written:], at + written
-            os.fsync(self._file)
+            sync_file(self._file)
         except OSError:
             os.ftruncate(self._file, self.size)
             raise

@@ -49,6 +49,8 @@ class Store:
         self.progress = Progress(self.layout, unit)
         self.areas = Areas(self.content, place, self._doubt)
         self.commits = Commits(manifest, self.areas, self.progress, self.tree)
+        self.keep = SEGMENTS_KEPT
+        """How many segments stay in memory for reading again in parts, 1 MiB each."""
         self._mutex = self.commits.mutex
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._full: list[int] = []
@@ -237,7 +239,7 @@ class Store:
             # Reading may have shown that the file is not as it was: then it is to be checked with all the rest of it.
             if self.progress.is_whole(segment):
                 self._kept[segment] = data
-                if len(self._kept) > SEGMENTS_KEPT:
+                if len(self._kept) > self.keep:
                     self._kept.popitem(last=False)
             return data
 
