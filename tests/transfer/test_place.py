@@ -287,6 +287,35 @@ def test_kill_while_the_state_is_deleted_leaves_nothing_for_ever(
     assert os.listdir(out) == ["album"]
 
 
+def test_result_taken_away_right_after_a_kill_is_received_again(tmp_path: Path, out: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    for files in (FOLDER, {}):
+        offer = Offer(make(tmp_path / f"of {len(files)}", files))
+        store = offer.open(out)
+        offer.give_all(store)
+        with monkeypatch.context() as patch:
+            patch.setattr("tribler_multicast.transfer.store.ending.remember", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                finish(store)
+        store.release()
+        result = out / offer.source.content.name
+        result.rename(tmp_path / "elsewhere")
+        assert receive(offer, out) == result
+        assert contents(result) == files
+        (tmp_path / "elsewhere").rename(tmp_path / f"old {len(files)}")
+    assert len(os.listdir(out)) == 2
+
+
+def test_journal_that_is_none_is_one_line(file: Offer, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = file.open(out)
+    store.close()
+    monkeypatch.setattr("tribler_multicast.transfer.store.journal.MAX_JOURNAL", 10)
+    with pytest.raises(StoreError, match=r"journal is too long for a journal$"):
+        receive_to(file.manifest, out)
+    monkeypatch.undo()
+    file.open(out).close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links")
 def test_kill_between_the_two_names_of_a_file_is_no_harm(file: Offer, out: Path,
                                                          monkeypatch: pytest.MonkeyPatch) -> None:

@@ -519,3 +519,9 @@ def test_what_was_received_can_be_offered_at_once(folder: Offer, out: Path) -> N
     assert source.content == folder.source.content
     assert all(source.read(segment) == folder.source.read(segment) for segment in range(folder.segments))
     assert Source.publish(out / "album").content.id == folder.source.content.id
+    start, size = source.file_range("big") or (0, 0)
+    assert source.read_data(start, size) == FOLDER["big"]
+    assert source.file_range("none") is None
+    assert source.available(start, 10**9) == source.content.size - start
+    assert source.has(0)
+    assert not source.has(folder.segments)

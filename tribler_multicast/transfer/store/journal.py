@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..content.tree import HASH_SIZE, Node
 from ..durable import BINARY, NO_FOLLOW, sync_file, write_durably
+from ..errors import StoreError, shown
 from ..limits import MAX_JOURNAL
 
 if TYPE_CHECKING:
@@ -181,13 +182,15 @@ class Journal:
         Open a journal and get its records, up to the first that is not whole.
 
         :raises OSError: when it can't be read or written.
+        :raises StoreError: when it is none.
         """
         journal = cls(path, content_id)
         journal.reopen()
         try:
-            size = os.fstat(journal._file).st_size
+            if os.fstat(journal._file).st_size > MAX_JOURNAL:
+                raise StoreError(f"{shown(str(path))} is too long for a journal")
             with os.fdopen(os.dup(journal._file), "rb") as file:
-                data = file.read() if size <= MAX_JOURNAL else b""
+                data = file.read()
             records = []
             for kind, body, check in read_records(data, content_id):
                 journal.size += RECORD.size + len(body) + CHECK_SIZE
@@ -195,7 +198,7 @@ class Journal:
                 records.append((kind, body))
             # What is behind was never true: it must not come back behind what is written next.
             os.ftruncate(journal._file, journal.size)
-        except OSError:
+        except (OSError, StoreError):
             journal.close()
             raise
         return journal, records
