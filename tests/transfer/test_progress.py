@@ -57,27 +57,32 @@ def test_units_of_another_size_are_those_that_are_covered(length: int, before: i
         assert bool(new.units(0) >> number & 1) == covered
 
 
+def done(progress: Progress, what: str, segment: int, number: int) -> list[Commit]:
+    """
+    Do one step, and get what it has for the journal.
+    """
+    if what == "add" and progress.is_missing(segment):
+        progress.add_units(segment, number % progress.units_of(segment), 1)
+    elif what in ("drop", "drop some"):
+        progress.drop_units(segment, None if what == "drop" else 1 << number)
+    elif what == "whole":
+        progress.set_whole(segment)
+    elif what == "doubt":
+        progress.doubt(segment)
+    elif what == "commit":
+        return [progress.changes()]
+    elif what == "lose":
+        progress.undo(progress.changes())
+    return []
+
+
 @examples(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["add", "drop", "drop some", "whole", "doubt", "commit", "lose"]),
                           st.integers(0, 3), st.integers(0, 700)), max_size=40))
 def test_journal_tells_the_same_as_what_is_remembered(steps: list[tuple[str, int, int]]) -> None:
     layout = Layout(1000, 2 * MIB + 5)
-    now, told = Progress(layout, 1344), []
-    for what, segment, number in steps:
-        if what == "add" and now.is_missing(segment):
-            now.add_units(segment, number % now.units_of(segment), 1)
-        elif what == "drop":
-            now.drop_units(segment)
-        elif what == "drop some":
-            now.drop_units(segment, 1 << number)
-        elif what == "whole":
-            now.set_whole(segment)
-        elif what == "doubt":
-            now.doubt(segment)
-        elif what == "commit":
-            told.append(now.changes())
-        else:
-            now.undo(now.changes())
+    now = Progress(layout, 1344)
+    told = [commit for step in steps for commit in done(now, *step)]
     told.append(now.changes())
     for commits in (told, [now.all()]):
         again = Progress(layout, 1344)
@@ -88,6 +93,9 @@ def test_journal_tells_the_same_as_what_is_remembered(steps: list[tuple[str, int
         assert [again.units(segment) for segment in range(4)] == [now.units(segment) for segment in range(4)]
         assert again.whole == now.whole + now.unchecked
     assert now.bytes == sum(layout.length(segment) for segment in range(4) if now.is_whole(segment))
+    for start in range(5):
+        not_whole = [segment for segment in range(start, 4) if not now.is_whole(segment)]
+        assert now.next_not_whole(start, 4) == min([*not_whole, 4])
     assert now.unchecked == sum(map(now.is_unchecked, range(4)))
 
 

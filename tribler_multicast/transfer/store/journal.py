@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
@@ -137,6 +138,7 @@ class Journal:
         self._content_id = content_id
         self._check = content_id
         self._file = -1
+        self._appending = threading.Lock()
 
     @classmethod
     def create(cls, path: Path, content_id: bytes, records: Iterable[tuple[Kind, bytes]],
@@ -209,7 +211,10 @@ class Journal:
 
         :raises OSError: when it can't be; then it does not count, and can be appended again.
         """
-        data = self._record(kind, body)
+        with self._appending:
+            self._append(self._record(kind, body))
+
+    def _append(self, data: bytes) -> None:
         try:
             view, at = memoryview(data), self.size
             while view:

@@ -87,6 +87,13 @@ class Progress:
         found = self._state.find(UNCHECKED)
         return None if found < 0 else found
 
+    def next_not_whole(self, start: int, stop: int) -> int:
+        """
+        Get the first of these segments that is not here and checked; `stop` when all are.
+        """
+        return min(found if found >= 0 else stop
+                   for found in (self._state.find(state, start, stop) for state in (MISSING, UNCHECKED)))
+
     def units(self, segment: int) -> int:
         """
         Get the units that were written, a bit each, the first lowest; all of them for a whole segment.

@@ -102,10 +102,9 @@ class Store:
         Get how many of so many bytes of the data (all files, one behind the other) can be read from `start` on.
         """
         length = max(0, min(length, self.layout.data_size - start))
-        for segment in self.layout.of_data(start, length):
-            if not self.progress.is_whole(segment):
-                return max(0, self.layout.start(segment) - start)
-        return length
+        segments = self.layout.of_data(start, length)
+        end = self.progress.next_not_whole(segments.start, segments.stop)
+        return length if end == segments.stop else max(0, self.layout.start(end) - start)
 
     def file_range(self, path: str) -> tuple[int, int] | None:
         """
