@@ -23,7 +23,7 @@ tribler = $(if $(TRIBLER_PYTHON),,$(if $(TRIBLER_SRC)$(wildcard $(HOME)/tribler-
 set_up_tests = $(set_up) test "torrent?"$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test "torrent?"; })
 
 # Codes to compare with. Where they cannot be had, the benchmarks run without them and say so.
-set_up_benches = $(set_up) test bench || { test -n "$$python" && "$$python" scripts/environment.py test; }
+set_up_benches = $(set_up) test bench "torrent?" || { test -n "$$python" && "$$python" scripts/environment.py test "torrent?"; }
 
 .PHONY: help run test soak bench lint clean
 

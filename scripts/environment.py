@@ -227,7 +227,7 @@ def set_up(extras: set[str]) -> None:
             installed, without = set(), set()
             stamp = {"python": os.path.realpath(BASE_PYTHON)}
         names = {extra.rstrip("?") for extra in extras}
-        say(f"Installing the package{' with what is needed to ' + ', '.join(sorted(names)) if names else ''} "
+        say(f"Installing the package{' with its extras ' + ', '.join(sorted(names)) if names else ''} "
             "(may take a minute)")
         installed |= install(log, extras)
         without = (without | names) - installed
