@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, content, crypto, feeds, flood, idle, join, overhead, pace, shares, throughput
+from . import checksums, coding, content, control, crypto, feeds, flood, idle, join, overhead, pace, shares, throughput
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ SHORT: dict[ModuleType, list[str]] = {
     flood: ["--seconds", "6", "--newcomers", "3"],
     throughput: ["--rounds", "2"],
     feeds: [],
+    control: ["--rounds", "5"],
     pace: ["--nodes", "10", "--nodes", "100", "--steady", "60"],
     coding: ["--k", "64", "--rounds", "20"],
     checksums: ["--rounds", "20", "--trials", "100000"],

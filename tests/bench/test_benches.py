@@ -151,6 +151,13 @@ def test_overhead_counts_packets_that_told_nothing_new() -> None:
     assert document["details"]["direct, all coded, 20% loss"]["generations"] == 100
 
 
+def test_control_measures_what_messages_cost_and_what_is_not_read() -> None:
+    document = run("bench.control", "--calls", "20", "--rounds", "1", "--facts", "2000")
+    rows = {row["what"].split(",")[0]: row["value"] for row in document["rows"]}
+    assert rows["REST / queues"] > 1
+    assert rows["events that wait for it"] == 1125
+
+
 def test_shares_are_indexed_searched_and_watched(tmp_path: Path) -> None:
     document = run("bench.shares", "--files", "400", "--rounds", "1", "--idle", "0.2", "--searches", "5",
                    "--changes", "1", "--no-polled", "--folder", str(tmp_path))

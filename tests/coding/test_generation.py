@@ -319,11 +319,16 @@ def test_what_is_wrong_is_refused_in_clear_words_and_changes_nothing(kernels: Ke
             lambda: encoder.encode_into(out, 2, head=5, payload=0), lambda: encoder.encode_into(out, huge),
             lambda: encoder.encode_into(out, 1, payload=huge), lambda: encoder.encode_into(out, 2, step=huge),
             lambda: recoder.recode_into(out, 8), lambda: recoder.recode_into(out, 2, step=13),
-            lambda: recoder.recode_into(out, 1, only=[]), lambda: recoder.recode_into(out, huge),
+            lambda: recoder.recode_into(out, 1, only=[]), lambda: recoder.recode_into(out, 1, only=[-1]),
+            lambda: recoder.recode_into(out, 1, only=[4]), lambda: recoder.recode_into(out, huge),
             lambda: Recoder(decoder, density=0), lambda: Recoder(decoder, seed=-1),
             lambda: Recoder(decoder, seed=2**64), lambda: Recoder(Decoder(code, kernels=kernels)).recode()):
         with pytest.raises(ValueError, match=r"\w+ \w+"):
             refused()
+    for index in (-1, 4):
+        for side in (encoder, decoder):
+            with pytest.raises(IndexError):
+                side.symbol(index)
     for readonly in (lambda: encoder.encode_into(bytes(100), 1), lambda: recoder.recode_into(bytes(100), 1)):
         with pytest.raises((BufferError, TypeError)):
             readonly()

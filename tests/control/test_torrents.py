@@ -168,7 +168,7 @@ async def test_of_the_progress_that_waits_to_be_read_only_the_newest_is_kept(ope
 
 
 async def test_two_who_fetch_the_same_both_hear_and_a_third_does_not(open_a: OpenNode, tmp_path: Path) -> None:
-    a, b = await open_a("a"), await open_a("b", settings={"download_rate": 500_000})
+    a, b = await open_a("a"), await open_a("b")
     await meet(a, b)
     infohash, output = await make_film(a, tmp_path, 500_000)
     with b.connect() as one, b.connect() as two, b.connect() as third:
@@ -251,8 +251,9 @@ async def test_sources_that_cannot_be_are_failed_in_one_line(open_a: OpenNode, t
             assert "\n" not in failed.reason
             assert "not foreseen" not in failed.reason, source
         for fetch in (Fetch(MAGNET, peer="x"), Fetch(MAGNET, peer="ef" * 20), Fetch(MAGNET, folder="here"),
-                      Fetch(MAGNET, folder=str(broken)), Fetch(NOBODY, peer="ef" * 20), Fetch("cd" * 32, folder="/x")):
-            assert (await closing(user, fetch, Failed)).status in (404, 409, 422), fetch
+                      Fetch(MAGNET, folder=str(broken)), Fetch(NOBODY, peer="ef" * 20), Fetch("cd" * 32, folder="/x"),
+                      Fetch(NOBODY, folder=str(tmp_path)), Fetch(NOBODY, "ef" * 20, str(tmp_path))):
+            assert (await closing(user, fetch, Failed)).status in (404, 409, 422, 503), fetch
         assert (await closing(user, ListTransfers(), Done)).result["transfers"] == []
 
 
@@ -306,3 +307,11 @@ async def test_episodes_that_were_begun_before_are_followed_too(open_a: OpenNode
             assert isinstance(finished, Finished)
             assert finished.item is not None
             assert finished.item["title"] == "Episode 1"
+        with b.connect() as user:
+            await user.commands.put(Subscribe(server.url))
+            assert isinstance(await next_event(user), Subscribed)
+            for command in (Subscribe(server.url, earlier=True), Subscribe(earlier=True)):
+                await user.commands.put(command)
+                events = await read_until(user, Finished)
+                assert {event.request for event in events} == {command.request}
+                assert events[-1].as_dict()["item"] == finished.item

@@ -193,8 +193,9 @@ async def test_listeners_hear_of_downloads_and_of_new_items(api: Api, engine: To
     output = film.with_suffix(".torrent")
     _, made = await api.call("POST", TORRENTS, json={"path": str(film), "output": str(output), "seed": False})
     async with WebServer() as server:
-        assert (await api.call("POST", FEEDS, json={"url": server.url}))[0] == 200
+        feed = (await api.call("POST", FEEDS, json={"url": server.url}))[1]
         server.add("Episode 1", output.read_bytes())
+        await api.context.control.parts.feeds.check(feed["id"])
         events: list[dict[str, Any]] = []
         async with asyncio.timeout(20):
             while {event["topic"] for event in events} != {"multicast_download", "multicast_feed"}:

@@ -98,6 +98,7 @@ class EventsRoom:
         self._listeners: set[_Waiting] = set()
         self._closed = False
         self._watcher: User | None = None
+        self._watching: asyncio.Task[None] | None = None
         context.community.add_event_handler(self.publish)
 
     def routes(self) -> list[web.RouteDef]:

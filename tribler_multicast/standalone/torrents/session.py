@@ -68,7 +68,7 @@ SETTINGS: Final[dict[str, object]] = {
     # Several nodes, or a node and another client, may be on one machine or behind one address.
     "allow_multiple_connections_per_ip": True,
     "max_metadata_size": MAX_METADATA,
-    "tick_interval": 500,
+    "tick_interval": 100,
 }
 
 
@@ -171,9 +171,9 @@ class Session:
         if alert.port != self.wanted:
             return  # a word on a port that was given up already
         taken = alert.error.value() == errno.EADDRINUSE
-        if taken and not self.fixed and self.port is None and self._tries < PORT_TRIES:
+        if taken and not self.fixed and self._tries < PORT_TRIES:
             self._tries += 1
-            self.wanted = None
+            self.wanted = self.port = None
             self._listen()
         else:
             logger.warning("BitTorrent can't listen on %s, port %s: %s", alert.address, alert.port,
