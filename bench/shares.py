@@ -90,7 +90,7 @@ ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set())).start()
 async def look():
     lags = []
-    while not ended.is_set():
+    while not (lags and ended.is_set()):
         begin = time.perf_counter()
         await asyncio.sleep(0.005)
         lags.append(time.perf_counter() - begin - 0.005)
