@@ -143,9 +143,12 @@ class StandaloneClient:
         Follow the interfaces in use, and tell the LAN when what we offer changed.
         """
         assert self.community is not None
+        listening = self.own_addresses()
         while True:
             addresses = self.own_addresses()
-            self.torrents.set_addresses(addresses)
+            if addresses != listening:
+                self.torrents.set_addresses(addresses)
+                listening = addresses
             offered = self.capabilities(), self.addresses()
             if offered != self.said:
                 self.said = offered
