@@ -294,7 +294,8 @@ def _free_port(addresses: Iterable[str]) -> int:
     A port that nobody has now on the first of the addresses.
     """
     for text in addresses:
-        for port in (*KNOWN_PORTS, *random.sample(PORTS, PORT_TRIES)):
+        ports: list[int] = [*KNOWN_PORTS, *random.sample(PORTS, PORT_TRIES)]
+        for port in ports:
             with contextlib.suppress(OSError):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     with socket.socket(socket.AF_INET6 if ":" in text else socket.AF_INET, kind) as probe:
