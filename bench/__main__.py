@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import crypto, flood, idle, join, pace, throughput
+from . import crypto, flood, idle, join, pace, throughput, torrents
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ SHORT: dict[ModuleType, list[str]] = {
     flood: ["--seconds", "6", "--newcomers", "3"],
     throughput: ["--rounds", "2"],
     pace: ["--nodes", "10", "--nodes", "100", "--steady", "60"],
+    torrents: ["--seconds", "10", "--megabytes", "200"],
 }
 """Each benchmark with its arguments for a short run."""
 
