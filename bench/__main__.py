@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, content, control, crypto, feeds, flood, idle, join, overhead, pace, shares, throughput
+from . import checksums, coding, content, control, crypto, feeds, flood, idle, join, overhead, pace, shares, throughput, torrents
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ SHORT: dict[ModuleType, list[str]] = {
     checksums: ["--rounds", "20", "--trials", "100000"],
     overhead: ["--generations", "2000"],
     shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
+    torrents: ["--seconds", "10", "--megabytes", "200"],
 }
 """Each benchmark with its arguments for a short run."""
 

@@ -33,7 +33,7 @@ from pathlib import Path
 from tests.standalone.torrents.engines import Engine, until
 folder, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 async def idle(result, name):
-    await asyncio.sleep(2)
+    await asyncio.sleep(min(4, 10 * seconds))
     began, cpu = wakes(), sum(os.times()[:2])
     await asyncio.sleep(seconds)
     result[name + " wake"], result[name + " cpu"] = (wakes() - began) / seconds, (sum(os.times()[:2]) - cpu) / seconds

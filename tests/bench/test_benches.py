@@ -71,6 +71,13 @@ def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
     assert document["details"]["20 nodes, steady"]["nodes"] == 20
 
 
+def test_torrents_measures_seeds_hashing_and_a_download() -> None:
+    pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
+    found = rows(run("bench.torrents", "--seeds", "5", "--megabytes", "2", "--seconds", "0.1"))
+    assert found["5 seeds: all offered again after a start"]["value"] < 10
+    assert found["from one process to another"]["value"] > 0
+
+
 @pytest.mark.lan
 def test_join_measures_nodes_and_zeroconf_in_the_same_run(lan: Lan) -> None:  # noqa: F811
     document = run("bench.join", "--joins", "1", "--rounds", "1", "--nodes", "2")

@@ -127,8 +127,13 @@ async def main() -> None:
     await engine.run()
     say(port=engine.listen_port)
     commands: asyncio.Queue[str] = asyncio.Queue()
-    threading.Thread(target=lambda: [loop.call_soon_threadsafe(commands.put_nowait, line) for line in sys.stdin],
-                     daemon=True).start()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(commands.put_nowait, line)
+        loop.call_soon_threadsafe(end.set)  # who started us is gone, however that came
+
+    threading.Thread(target=listen, daemon=True).start()
     serving = asyncio.ensure_future(serve(engine, commands))
     await end.wait()
     serving.cancel()

@@ -4,6 +4,7 @@ harmless.
 """
 from __future__ import annotations
 
+import asyncio
 import time
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
@@ -217,6 +218,7 @@ async def test_private_torrents_are_not_taken_from_the_lan_and_get_no_peers_from
     a.core.session.session.add_torrent(info)
     infohash = await b.fetch(content, [a.address])
     await until(lambda: b.of(infohash).state == "downloading")
+    await asyncio.sleep(0.5)
     assert b.core.torrents[infohash].handle.get_peer_info() == []
 
 

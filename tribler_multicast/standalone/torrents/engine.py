@@ -135,7 +135,7 @@ class TorrentEngine:
             await self._save_all(session)
             busy = any(torrent.progress.peers for torrent in core.torrents.values())
             await session.close(max(0.1, deadline - loop.time() - FAREWELL), busy=busy)
-        self._hashers.shutdown(wait=False, cancel_futures=True)
+        self._hashers.shutdown(wait=False)  # what waits its turn finds itself cancelled
         core.shut_down()
 
     async def _save_all(self, session: Session) -> None:
