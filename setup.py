@@ -4,9 +4,11 @@ What the package is, what it needs and what it installs.
 The tools' own settings (ruff, mypy, pytest) are in ``pyproject.toml``.
 """
 import re
+import sys
+import sysconfig
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 
@@ -23,6 +25,8 @@ REQUIREMENTS = [
     # Sealing: libnacl needs the system's libsodium; where there is none, PyNaCl brings its own.
     "libnacl",
     "PyNaCl",
+    # Feeds: XML that strangers wrote.
+    "defusedxml",
 ]
 
 EXTRAS = {
@@ -32,12 +36,28 @@ EXTRAS = {
     "tribler": ["ipv8-rust-tunnels", "lz4", "pillow", "pystray", "libtorrent==2.0.13", "packaging"],
     # The browser itself is the system's Chromium; zeroconf is what discovery is measured against.
     "test": ["pytest>=8.2", "pytest-asyncio>=0.24", "hypothesis", "playwright", "zeroconf"],
+    # What the coding is measured against, besides the system's ISA-L (libisal2). Benchmarks say what they do not find.
+    "bench": ["raptorq", "zfec"],
     # New releases of these bring new rules: raise them on purpose, together with the code they complain about.
     "lint": ["ruff>=0.17,<0.18", "mypy>=2.4,<2.5"],
 }
 
-# Everything installs without a compiler. A C extension goes into setup() as
-# ext_modules=[Extension(..., optional=True)], so that a machine that cannot build it still gets the package.
+# One build for all of CPython from 3.11 on (PEP 384). A free-threaded Python has no such interface yet.
+ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED") and sys.implementation.name == "cpython"
+NATIVE = Path("tribler_multicast", "coding", "native")
+
+# Everything installs without a compiler: the extension is optional, so that a machine that cannot build it (no
+# compiler, no headers of Python, an old one) still gets the package, and calculates with the standard library.
+CODING = Extension(
+    "tribler_multicast.coding._native",
+    sources=sorted(path.relative_to(HERE).as_posix() for path in (HERE / NATIVE).glob("*.c")),
+    depends=sorted(path.relative_to(HERE).as_posix() for path in (HERE / NATIVE).glob("*.h")),
+    define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
+    py_limited_api=ABI3,
+    extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-fvisibility=hidden"],
+    optional=True,
+)
+
 setup(
     name="tribler-multicast",
     version=VERSION,
@@ -65,6 +85,8 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["tribler_multicast", "tribler_multicast.*"]),
     package_data={"tribler_multicast": ["py.typed", "page/*.html", "page/*.js", "page/*.css", "page/*.svg"]},
+    ext_modules=[CODING],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["tribler-multicast = tribler_multicast.cli:main"]},

@@ -5,6 +5,7 @@ What the benchmarks share: figures and ratios, how they are printed, and a LAN i
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -15,16 +16,18 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.lan.namespaces import TestbedError, why_not
 from tests.lan.testbed import Lan
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 HERE = Path(__file__).resolve().parent
+Name = TypeVar("Name")
 
 
 class BenchError(Exception):
@@ -52,6 +55,34 @@ def spread(values: Sequence[float]) -> dict[str, float]:
             "p90": percentile(values, 90), "max": max(values)}
 
 
+def interleaved(calls: Mapping[Name, Callable[[], object]], rounds: int, turn: float = 0.002,
+                inside: Callable[[Name], AbstractContextManager[object]] = contextlib.nullcontext) -> dict[Name, float]:
+    """
+    Return how many seconds of the processor each of these calls takes: the median of so many rounds, in which they take
+    turns. What else the machine does meanwhile so disturbs all alike, and little.
+
+    :param turn: a call is repeated for about so many seconds in each turn, at least once.
+    :param inside: makes for each name what its turn happens in; the time for that does not count.
+    """
+    repeats, times = {}, {}
+    for name, call in calls.items():
+        with inside(name):
+            call()
+            begin = time.process_time()
+            call()
+            repeats[name] = min(10_000, max(1, round(turn / (time.process_time() - begin + 1e-9))))
+        times[name] = list[float]()
+    for _ in range(rounds):
+        for name, call in calls.items():
+            numbers = itertools.repeat(None, repeats[name])
+            with inside(name):
+                begin = time.process_time()
+                for _ in numbers:
+                    call()
+                times[name].append((time.process_time() - begin) / repeats[name])
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
 @dataclass
 class Row:
     """
@@ -62,7 +93,7 @@ class Row:
     value: float
     unit: str
     limit: float | None = None
-    """Ours should be below this."""
+    """Ours should be below this; where more is better, at least this."""
     other: str = ""
     theirs: float | None = None
     more_is_better: bool = False
@@ -78,12 +109,19 @@ class Row:
         better, worse = (self.value, self.theirs) if self.more_is_better else (self.theirs, self.value)
         return better / worse if worse else None
 
+    @property
+    def kept(self) -> bool:
+        """
+        Tell whether it is on the right side of its limit; true without one.
+        """
+        return self.limit is None or (self.value >= self.limit if self.more_is_better else self.value < self.limit)
+
     def cells(self) -> tuple[str, ...]:
         """
         Return it as texts: what, figure, limit, the other's figure, ratio.
         """
-        kept = self.limit is not None and self.value < self.limit
-        limit = "" if self.limit is None else f"< {number(self.limit)} {'kept' if kept else 'MISSED'}"
+        side = ">=" if self.more_is_better else "<"
+        limit = "" if self.limit is None else f"{side} {number(self.limit)} {'kept' if self.kept else 'MISSED'}"
         theirs = "" if self.theirs is None else f"{number(self.theirs)} {self.other}"
         ratio = "" if self.ratio is None else f"{number(self.ratio)}x " + ("better" if self.ratio >= 1 else "(worse)")
         return self.what, f"{number(self.value)} {self.unit}".strip(), limit, theirs, ratio

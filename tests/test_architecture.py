@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "tribler_multicast"
 FLOORS = (
     {"settings", "torrents"},
     {"client", "policy"},
-    {"protocol", "lan", "coding"},
+    {"protocol", "lan", "coding", "torrent_files"},
     {"transfer", "weather", "database"},
     {"community", "feeds"},
     {"doctor"},

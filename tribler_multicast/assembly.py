@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from .client import Client
     from .community.multicast import MulticastCommunity
+    from .control import Control
     from .database import PeerDatabase
+    from .feeds.feeds import Feeds
     from .restapi.endpoint import MulticastEndpoint
     from .restapi.security import HostPolicy
     from .settings import Settings
@@ -34,21 +36,24 @@ class Assembly:
     """
 
     def __init__(self, client: Client, options: Settings, database: PeerDatabase | None, epoch: int,
-                 save_settings: Callable[[dict[str, Any]], None]) -> None:
+                 save_settings: Callable[[dict[str, Any]], None], feeds: Feeds | None = None) -> None:
         """
         Put together what exists before the community does.
 
         :param epoch: the number of this start, higher than every earlier one of the same identity.
         :param save_settings: makes changed settings durable; raises when it cannot.
+        :param feeds: the feeds of the node, None where there are none.
         """
         self.client = client
         self.options = options
         self.database = database
         self.epoch = epoch
         self.save_settings = save_settings
+        self.feeds = feeds
         self.started = time.monotonic()
         self.announcements = Announcements()
         self.community: MulticastCommunity | None = None
+        self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None
         self._applying: asyncio.Task[None] | None = None
 
@@ -105,6 +110,21 @@ class Assembly:
         if isinstance(result, BaseException):
             logger.error("A change of %s could not be put into effect", ", ".join(sorted(changed)), exc_info=result)
 
+    @property
+    def control(self) -> Control:
+        """
+        The control interface, for programs in this process, made once, after ``start``.
+        """
+        from .control import Control, Parts  # noqa: PLC0415 (not before the LAN part runs)
+
+        assert self.community is not None
+        if self._control is None:
+            self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
+                                          community=self.community, database=self.database,
+                                          change_settings=self.change_settings, feeds=self.feeds,
+                                          started=self.started))
+        return self._control
+
     def endpoint(self, policy: HostPolicy | None = None) -> MulticastEndpoint:
         """
         The endpoint for the REST server of the client, made once, after ``start``.
@@ -114,18 +134,17 @@ class Assembly:
         from .restapi.context import RestContext  # noqa: PLC0415 (aiohttp costs start time; the LAN comes first)
         from .restapi.endpoint import MulticastEndpoint  # noqa: PLC0415
 
-        assert self.community is not None
         if self._endpoint is None:
-            context = RestContext(version=__version__, client=self.client, options=self.options,
-                                  community=self.community, announcements=self.announcements, database=self.database,
-                                  change_settings=self.change_settings, started=self.started)
-            self._endpoint = MulticastEndpoint(context, policy)
+            self._endpoint = MulticastEndpoint(RestContext(self.control, self.announcements), policy)
         return self._endpoint
 
     def stop_events(self) -> None:
         """
-        End the event streams, before the REST server waits for its requests to end.
+        End the event streams and the users of the control interface, before the REST server waits for its requests
+        to end.
         """
+        if self._control is not None:
+            self._control.close()
         if self._endpoint is not None:
             self._endpoint.close()
 
@@ -134,6 +153,8 @@ class Assembly:
         Stop following the settings, and close what outlives the community. The client unloads the community before.
         """
         self.options.unsubscribe(self._follow)
+        if self._control is not None:
+            self._control.close()
         if self.community is not None:
             self.community.remove_announcement_handler(self.announcements.received)
         if self.database is not None:

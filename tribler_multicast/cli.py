@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from . import __version__
 from .cli_common import Failed, call, show
 from .cli_search import add_commands as add_search_commands
+from .cli_torrents import add_commands as add_torrent_commands
 from .cli_tribler import add_commands as add_tribler_commands
 from .cli_types import (
     MAX_PING_COUNT,
@@ -30,6 +31,7 @@ from .cli_types import (
     ping_count,
     port,
     seconds,
+    shared_folder,
 )
 from .settings import SETTINGS, Settings
 
@@ -93,6 +95,9 @@ def make_parser() -> argparse.ArgumentParser:
     node.add_argument("--set", metavar="name=value", type=assignment, action="append", default=[], dest="settings",
                       help="a setting, for this run; may be repeated (see the command settings)")
 
+    node.add_argument("--share", metavar="DIR", type=shared_folder, action="append", default=[],
+                      help="a folder whose files others may find and get; may be repeated")
+
     command("status", show_status, "This node: interfaces, and messages sent, received and dropped.")
     peers = command("peers", show_peers, "The nodes on the local network, now and earlier.")
     peers.add_argument("--local", action="store_true", help="only those that are local now")
@@ -126,6 +131,7 @@ def make_parser() -> argparse.ArgumentParser:
     friends.add_argument("mid", metavar="MID", nargs="?", help="of a node that is known (see peers), 40 hex digits")
 
     add_search_commands(command, seconds)
+    add_torrent_commands(command, mid)
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     add_tribler_commands(command)
     return parser
@@ -182,9 +188,11 @@ def run_node(options: argparse.Namespace) -> None:
     """
     from .standalone import node  # noqa: PLC0415 (loads asyncio and more)
 
-    settings = dict(options.settings)
+    settings: dict[str, Any] = dict(options.settings)
     if options.nickname is not None:
         settings["nickname"] = options.nickname
+    if options.share:
+        settings["share"] = options.share
     try:
         node.run_node(node.NodeArguments(state_dir=options.state_dir, api_host=options.api_host,
                                          api_port=options.api_port, api_key=options.api_key, settings=settings))

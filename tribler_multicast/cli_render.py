@@ -165,3 +165,16 @@ def finding_lines(document: dict[str, Any]) -> list[str]:
         if finding["advice"]:
             lines.append(f"         -> {clean(finding['advice'])}")
     return lines
+
+
+def size_text(size: int | None) -> str:
+    """
+    A size for people.
+    """
+    if size is None:
+        return MISSING
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB", "PB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1000
+        del units[0]
+    return f"{value:.0f} B" if units[0] == "B" else f"{value:.3g} {units[0]}"

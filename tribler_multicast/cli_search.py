@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from .cli_common import call, show
-from .cli_render import MISSING, clean, table
+from .cli_render import MISSING, clean, size_text, table
 
 if TYPE_CHECKING:
     import argparse
@@ -44,19 +44,6 @@ def do_streams(options: argparse.Namespace) -> None:
     """
     document = call(options, "GET", f"/streams?timeout={options.timeout:.9f}", None, options.timeout + 10)
     show(options, document, lambda document: found_lines(document["streams"], "Nothing is streamed here now."))
-
-
-def size_text(size: int | None) -> str:
-    """
-    A size for people.
-    """
-    if size is None:
-        return MISSING
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB", "PB"]
-    while value >= 999.5 and len(units) > 1:
-        value /= 1000
-        del units[0]
-    return f"{value:.0f} B" if units[0] == "B" else f"{value:.3g} {units[0]}"
 
 
 def found_lines(found: list[dict[str, Any]], nothing: str) -> list[str]:

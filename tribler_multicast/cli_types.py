@@ -26,6 +26,20 @@ def folder(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{text!r} is no folder: {error}") from error
 
 
+def shared_folder(text: str) -> str:
+    """
+    The absolute path of a folder that is there.
+    """
+    path = folder(text).absolute()
+    try:
+        there = path.is_dir()
+    except (OSError, ValueError):  # a folder that may not be looked into; a null byte
+        there = False
+    if not there:
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return str(path)
+
+
 def port(text: str) -> int:
     """
     A TCP port, 0 for any free one.

@@ -68,8 +68,11 @@ class Client(Protocol):
     name: str
     """`tribler` or `standalone`."""
 
-    torrents: Torrents | None
-    """Its BitTorrent; None where it has none, or not yet."""
+    @property
+    def torrents(self) -> Torrents | None:
+        """
+        Its BitTorrent; None where it has none, or not yet.
+        """
 
     def capabilities(self) -> frozenset[str]:
         """

@@ -299,13 +299,13 @@ class Settings:
     The values in force, and where each came from.
 
     ``file`` holds values with their types, ``environment`` is an ``os.environ`` (None: empty), ``command_line`` holds
-    texts by setting name. A name that the command line or ``update`` gives must exist; an unknown one in the file or
-    the environment is said in the log and otherwise left alone, because it may belong to another version of this
-    program. Raises SettingError, one line, on the first wrong value.
+    texts by setting name, or values that have their types already. A name that the command line or ``update`` gives
+    must exist; an unknown one in the file or the environment is said in the log and otherwise left alone, because it
+    may belong to another version of this program. Raises SettingError, one line, on the first wrong value.
     """
 
     def __init__(self, file: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None,
-                 command_line: Mapping[str, str] | None = None) -> None:
+                 command_line: Mapping[str, object] | None = None) -> None:
         """
         Read the three sources. See the class.
         """
@@ -323,8 +323,8 @@ class Settings:
                 unknown.append(f"{shown(variable)} in the environment")
                 continue
             self._overrides[name] = ("environment", self._read(parse, SETTINGS[name], text, variable))
-        for name, text in (command_line or {}).items():
-            self._overrides[name] = ("command line", parse(self._known(name), text))
+        for name, value in (command_line or {}).items():
+            self._overrides[name] = ("command line", parse(self._known(name), value))
         if unknown:
             logger.warning("Unknown settings ignored: %s", ", ".join(unknown))
 

@@ -40,6 +40,8 @@ class TorrentStatus:
     up_limit: int | None = None
     down_limit: int | None = None
     error: str = ""
+    private: bool = False
+    """Only its own tracker may name peers (BEP 27), so that nobody on the LAN is told of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench.coding_paths import all_paths
+from bench.coding_peers import Missing, peers
 from tests.lan.conftest import lan  # noqa: F401
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ def test_crypto_compares_with_the_keys_of_ipv8() -> None:
     assert document["details"]["random bytes"]["not_ours"] > 1000
     for name in ("introductions, stamped, bad signatures, 4,000 looped", "introductions, bad signatures, 100,000"):
         assert sum(document["details"][name].values()) > 10_000, name
+
+
+def test_feeds_measures_what_a_hostile_feed_costs() -> None:
+    document = run("bench.feeds", "--feed", "90,000 items", "--feed", "1 GB")
+    found = rows(document)
+    assert found["1 GB: until it is over"]["value"] > 0
+    assert found["90,000 items: memory grown by"]["value"] > 0
+    assert document["details"]["90,000 items"]["said"] == "subscribed, 2,000 items"
+    assert document["details"]["1 GB"]["said"].endswith("/gigabyte is larger than 4,194,304 bytes")
 
 
 def test_content_compares_hashing_and_writing_with_what_everybody_has(tmp_path: Path) -> None:
@@ -99,6 +110,63 @@ def test_throughput_tells_measured_beside_shaped(lan: Lan) -> None:  # noqa: F81
     found = rows(document)
     for side in ("sender", "receiver"):
         assert 0.5 < found[f"50 Mbit/s at the {side}: measured / shaped, median"]["value"] < 1.5
+
+
+def test_coding_compares_every_path_with_what_is_installed() -> None:
+    document = run("bench.coding", "--k", "16", "--rounds", "1", "--turn", "0")
+    found = rows(document)
+    for path in all_paths():
+        for task in ("encode", "recode", "decode, all coded", "decode, 5% lost", "product"):
+            assert found[f"k=16 {task}: {path}"]["value"] > 0, path
+    assert 1 <= found["memory of a decoder, decoded, k=64, 1344 bytes"]["value"] < 2
+    assert found["Python, 64 packets in a call, from buffer to symbols"]["unit"] == "ns/packet"
+    names = {"raptorq": "k=16 encode", "zfec": "k=16 encode", "ISA-L": "k=16 product",
+             "ISA-L with AVX2": "k=16 product"}
+    for name in document["details"]["others"]:
+        assert document["details"][names[name]][name] > 0, name
+    assert len(document["details"]["others"]) + len(document["details"]["missing"]) == 4
+
+
+def test_coding_says_which_of_the_others_are_missing() -> None:
+    class Nowhere:
+        def __init__(self) -> None:
+            raise Missing("nothing is installed (pip install nothing)")
+
+    assert peers((Nowhere,)) == ([], ["nothing is installed (pip install nothing)"])
+
+
+def test_checksums_find_every_changed_byte() -> None:
+    document = run("bench.checksums", "--rounds", "1", "--trials", "500")
+    found = rows(document)
+    assert found["packets with a changed byte that passed"]["value"] == 0
+    for path in all_paths():
+        assert found[f"{path}: a batch at once"]["value"] > 0, path
+
+
+def test_overhead_counts_packets_that_told_nothing_new() -> None:
+    document = run("bench.overhead", "--generations", "100", "--only", "direct", "--only", "relays", "--k", "16")
+    found = rows(document)
+    assert found["k=16 direct, systematic first, 0% loss"]["value"] == 0
+    assert found["k=16 2 relays, all coded, 5% loss"]["value"] < 1
+    assert document["details"]["direct, all coded, 20% loss"]["generations"] == 100
+
+
+def test_control_measures_what_messages_cost_and_what_is_not_read() -> None:
+    document = run("bench.control", "--calls", "20", "--rounds", "1", "--facts", "2000")
+    rows = {row["what"].split(",")[0]: row["value"] for row in document["rows"]}
+    assert rows["REST / queues"] > 1
+    assert rows["events that wait for it"] == 1125
+
+
+def test_shares_are_indexed_searched_and_watched(tmp_path: Path) -> None:
+    document = run("bench.shares", "--files", "400", "--rounds", "1", "--idle", "0.2", "--searches", "5",
+                   "--changes", "1", "--no-polled", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["first index"]["other"] == "s os.walk and stat"
+    assert 0 < found["first index"]["theirs"] < found["first index"]["value"]
+    for what in ("inotify: a new file, slowest of 1", "inotify: the same, removed, slowest of 1"):
+        assert 0 < found[what]["value"] < 5, what
+    assert not list(tmp_path.iterdir())
 
 
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def test_limit_is_kept_only_below_it() -> None:
     assert Row("time", 100, "ms", limit=100).cells()[2] == "< 100 MISSED"
 
 
+def test_where_more_is_better_the_limit_is_kept_from_it_on() -> None:
+    assert Row("speed", 4, "GB/s", limit=4, more_is_better=True).cells()[2] == ">= 4.00 kept"
+    assert Row("speed", 3.9, "GB/s", limit=4, more_is_better=True).cells()[2] == ">= 4.00 MISSED"
+
+
 def test_table_has_columns_and_a_line_under_its_head() -> None:
     assert table([("", "figure"), ("long name", "1")]).splitlines() == ["           figure", "---------  ------",
                                                                       "long name  1"]

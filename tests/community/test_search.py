@@ -208,6 +208,19 @@ async def test_a_download_goes_to_who_said_to_have_it_and_only_to_addresses_on_o
         await a.download(BOAT.id, bytes(20))
 
 
+async def test_who_has_a_torrent_may_take_a_moment_to_say_where_it_listens(make: Maker) -> None:
+    own, late = Store(), Store(BOAT)
+    late.addresses = list  # type: ignore[method-assign]
+    a, b = await meet(make, own, late)
+    await a.search("red")
+    waiting = [asyncio.ensure_future(a.download(BOAT.id, mid)) for mid in (None, b.my_peer.mid)]
+    await asyncio.sleep(0.3)
+    del late.addresses
+    b.refresh_introduction()
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 2) == [[b.my_peer.mid]] * 2
+    assert len(own.downloads) == 2
+
+
 async def test_with_the_policy_friends_nothing_is_downloaded_from_others(make: Maker) -> None:
     own = Store()
     a, b = await meet(make, own, Store(BOAT))

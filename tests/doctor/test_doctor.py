@@ -145,6 +145,13 @@ def test_an_examination_that_breaks_does_not_keep_the_others_from_being_heard(mo
     assert any("native code" in finding.what for finding in findings)
 
 
+def test_missing_native_code_is_told_with_the_reason_and_is_no_error() -> None:
+    assert system.judge_native_code("gfni512", "").severity == "ok"
+    assert "gfni512" in system.judge_native_code("gfni512", "").what
+    finding = system.judge_native_code("fallback", "it was not built")
+    assert (finding.severity, "not built" in finding.what, "gcc" in finding.advice) == ("info", True, True)
+
+
 @pytest.mark.parametrize(("note", "word"), [("vpn", "VPN"), ("container", "containers")])
 def test_vpns_and_bridges_are_told_with_the_way_to_leave_them_out(monkeypatch: pytest.MonkeyPatch, note: str,
                                                                   word: str) -> None:

@@ -24,16 +24,18 @@ FILM = ["stream", "f1" * 20, "unmistakable film", None]
 
 
 def write(file: Path, results: list[list[object]], **more: object) -> None:
-    """Write a catalogue, all at once."""
+    """Write a catalogue, all at once; what is not said of it stays as it is."""
     new = file.with_suffix(".new")
-    new.write_text(json.dumps({"results": results, **more}))
+    before = json.loads(file.read_text()) if file.exists() else {}
+    new.write_text(json.dumps({**before, "results": results, **more}))
     new.rename(file)
 
 
-def keeper(machine: Machine, file: Path, results: list[list[object]], **settings: object) -> Node:
+def keeper(machine: Machine, file: Path, results: list[list[object]], hashing: dict[str, float] | None = None,
+           **settings: object) -> Node:
     """Start a node that has things, and BitTorrent at a port of its own."""
     address = machine.interfaces["eth0"].ipv4
-    write(file, results, libtorrent=[[address, 6881], ["8.8.8.8", 6881]])
+    write(file, results, libtorrent=[[address, 6881], ["8.8.8.8", 6881]], hashing=hashing or {})
     return machine.node(program=(str(CATALOGUE_NODE), str(file)), **settings)
 
 

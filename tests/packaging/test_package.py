@@ -29,11 +29,14 @@ def test_the_command_is_installed_and_says_its_version() -> None:
         assert tribler_multicast.__version__ in said
 
 
+NATIVE = PACKAGE / "coding" / "native"
+
+
 def test_every_file_of_the_package_is_code_or_package_data() -> None:
     patterns = next(ast.literal_eval(keyword.value) for node in ast.walk(ast.parse((TREE / "setup.py").read_text()))
                     if isinstance(node, ast.Call) for keyword in node.keywords if keyword.arg == "package_data")
     data = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*")
-            if path.is_file() and path.suffix not in (".py", ".pyc", ".so")]
+            if path.is_file() and path.suffix not in (".py", ".pyc", ".so") and path.parent != NATIVE]
     assert "page/index.html" in data
     assert [name for name in data
             if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns["tribler_multicast"])] == []
@@ -42,3 +45,9 @@ def test_every_file_of_the_package_is_code_or_package_data() -> None:
 def test_every_room_is_a_package() -> None:
     rooms = {path.parent for path in PACKAGE.rglob("*.py")}
     assert [room for room in rooms if not (room / "__init__.py").exists()] == []
+
+
+def test_a_source_distribution_takes_the_native_sources_along() -> None:
+    sources = {path.suffix for path in NATIVE.iterdir()}
+    assert sources == {".c", ".h"}
+    assert "recursive-include tribler_multicast/coding/native *.c *.h" in (TREE / "MANIFEST.in").read_text()

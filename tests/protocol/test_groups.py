@@ -355,7 +355,8 @@ def largest_payloads() -> dict[Kind, bytes]:
     proof = Proof(bytes(64), bytes(16), 2 ** 64 - 1, address, address, introduction).pack()
     head = Head.of(2 ** 64 - 1, pack_values(values_of(MAX_ANNOUNCEMENT)))
     placed = address.pack() + introduction.pack()
-    return {Kind.QUERY: bytes(QUERY_HEAD_SIZE + MAX_QUERY + SEAL_SIZE),
+    return {Kind.FILE_REQUEST: bytes(41 + SEAL_SIZE), Kind.FILE_ANSWER: bytes(29 + SEAL_SIZE),
+            Kind.QUERY: bytes(QUERY_HEAD_SIZE + MAX_QUERY + SEAL_SIZE),
             Kind.RESULTS: bytes(queries.PAGE_HEAD_SIZE + queries.PAGE_ROOM + SEAL_SIZE),
             Kind.INTRODUCTION: placed, Kind.SOLICITATION: address.pack() + b"\xff\xff" + introduction.pack(),
             Kind.FRIEND: bytes(18), Kind.PULL: bytes(136), Kind.TRAIN: bytes(100), Kind.TRAIN_END: bytes(100),

@@ -3,6 +3,7 @@ A REST server as a standalone node has it, on a real socket, with a community th
 """
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,9 @@ from ipv8.peer import Peer
 
 from tribler_multicast.assembly import Assembly
 from tribler_multicast.client import ClientError
+from tribler_multicast.community.fetching import Fetch
 from tribler_multicast.community.local_peer import PingResult
+from tribler_multicast.control import Control, Parts
 from tribler_multicast.database import PeerDatabase
 from tribler_multicast.protocol.values import pack_values, to_json
 from tribler_multicast.restapi.context import RestContext
@@ -99,6 +102,8 @@ class HandMovedCommunity:
         self.searched: list[tuple[str, float]] = []
         self.on_lan: list[FoundOnLan] = []
         self.downloaded: list[tuple[bytes, list[bytes]]] = []
+        self.fetches: dict[tuple[bytes, bytes | None], Fetch] = {}
+        self.began: list[tuple[bytes, bytes | None]] = []
         self.decided: list[tuple[str, bytes]] = []
         self.announcement_handlers: list[Callable[[Neighbour, tuple[Any, ...]], None]] = []
 
@@ -150,18 +155,13 @@ class HandMovedCommunity:
         return [PingResult(peer.mid, count, count - 1, 1 / count, 0.001, 0.002, 0.003, peer.rtt,
                            self.throughput.get(peer.mid) if throughput else None) for peer in asked]
 
-    async def search(self, text: str, timeout: float) -> list[FoundOnLan]:
+    async def search(self, text: str, kinds: tuple[str, ...], timeout: float,
+                     partial: Callable[[list[FoundOnLan]], None]) -> list[FoundOnLan]:
         """
         Remember the question; find what the test says.
         """
         self.searched.append((text, timeout))
-        return self.on_lan
-
-    async def streams(self, timeout: float) -> list[FoundOnLan]:
-        """
-        Find the streams of that.
-        """
-        return [found for found in await self.search("", timeout) if found.kind == "stream"]
+        return [found for found in self.on_lan if found.kind in kinds]
 
     async def download(self, infohash: bytes, mid: bytes | None) -> list[bytes]:
         """
@@ -174,6 +174,40 @@ class HandMovedCommunity:
             raise ClientError("no local node takes BitTorrent connections")
         self.downloaded.append((infohash, sources))
         return sources
+
+    def begin_fetch(self, file_id: bytes, mid: bytes | None) -> Fetch:
+        """
+        Get a file, as the test says in `fetching`.
+        """
+        if mid is not None and mid not in [peer.mid for peer in self.peers]:
+            raise KeyError(mid)
+        if (file_id, mid) not in self.fetches:
+            fetch = self.fetches[file_id, mid] = Fetch(file_id, mid)
+            self.began.append((file_id, mid))
+            fetch.task = asyncio.ensure_future(self.fetching(fetch))
+        return self.fetches[file_id, mid]
+
+    async def fetching(self, fetch: Fetch) -> tuple[bytes, list[bytes]]:
+        """
+        Find nobody, unless the test says otherwise.
+        """
+        raise ClientError("that node shares no such file any more: search again", 404)
+
+    def told(self, fetch: Fetch) -> None:
+        """
+        Forget it.
+        """
+        self.fetches.pop((fetch.file_id, fetch.mid), None)
+
+    def give_up_file(self, file_id: bytes) -> int:
+        """
+        Give up what is waited for.
+        """
+        ended = [fetch for fetch in self.fetches.values() if fetch.file_id == file_id]
+        for fetch in ended:
+            assert fetch.task is not None
+            fetch.task.cancel()
+        return len(ended)
 
     def ask_friend(self, mid: bytes) -> str:
         """
@@ -323,11 +357,12 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     community = HandMovedCommunity()
     database = PeerDatabase.open(tmp_path / "multicast.db", time.time())
     saved: list[dict[str, Any]] = []
-    assembly = Assembly(StandaloneClient(), Settings(), database, 1, saved.append)
+    options = Settings()
+    assembly = Assembly(StandaloneClient(tmp_path, options), options, database, 1, saved.append)
     await assembly.start(community)
-    context = RestContext(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
-                          announcements=assembly.announcements, database=database,
-                          change_settings=assembly.change_settings)
+    control = Control(Parts(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
+                            database=database, change_settings=assembly.change_settings))
+    context = RestContext(control, assembly.announcements)
     listener = bind_api("127.0.0.1", 0)
     policy = HostPolicy("127.0.0.1")
     endpoint = MulticastEndpoint(context, policy)
@@ -338,5 +373,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         served.saved = saved
         yield served
     endpoint.close()
+    control.close()
     await server.stop()
     assembly.close()

@@ -21,6 +21,8 @@ from .conftest import HandMovedCommunity, make_neighbour
 from .test_events_endpoint import listen, next_event
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Api
 
 PATH = "/api/multicast/announcements"
@@ -172,15 +174,17 @@ def test_the_largest_announcements_are_kept_within_bounds_and_the_newest_always(
     assert json.loads(kept.since(60))["announcements"][0]["values"] == ["small"]
 
 
-async def test_the_community_feeds_the_memory_from_start_to_close() -> None:
+async def test_the_community_feeds_the_memory_from_start_to_close(tmp_path: Path) -> None:
+    options = Settings()
+    client = StandaloneClient(tmp_path, options)
     community, peer = HandMovedCommunity(), make_neighbour()
-    assembly = Assembly(StandaloneClient(), Settings(), None, 1, lambda _: None)
+    assembly = Assembly(client, options, None, 1, lambda _: None)
     await assembly.start(community)
     community.hear(peer, "before anybody asked")
     assert b"before anybody asked" in assembly.announcements.since(0)
     assembly.close()
     assert community.announcement_handlers == []
-    Assembly(StandaloneClient(), Settings(), None, 1, lambda _: None).close()  # one that never started
+    Assembly(client, options, None, 1, lambda _: None).close()  # one that never started
 
 
 async def test_whoever_listens_for_events_hears_announcements_the_largest_included(api: Api) -> None:

@@ -22,9 +22,12 @@ ROOT = "/api/multicast"
 DOORS = [("GET", "/status"), ("GET", "/peers"), ("POST", "/discover"), ("GET", "/announcements"),
          ("POST", "/announcements"), ("POST", "/ping"), ("GET", "/settings"), ("PATCH", "/settings"),
          ("GET", "/events"), ("GET", "/doctor"), ("GET", "/search"), ("GET", "/streams"), ("POST", "/downloads"),
-         ("GET", "/activity"), ("PUT", "/activity"), ("GET", "/no/such/door")]
+         ("GET", "/activity"), ("PUT", "/activity"), ("POST", "/torrents"), ("GET", "/downloads"),
+         ("PATCH", "/downloads/" + "ab" * 20), ("DELETE", "/downloads/" + "ab" * 20), ("GET", "/feeds"),
+         ("POST", "/feeds"), ("DELETE", "/feeds/ab"), ("GET", "/no/such/door")]
 CHANGING = [("POST", "/discover"), ("POST", "/announcements"), ("POST", "/ping"), ("PATCH", "/settings"),
-            ("POST", "/downloads"), ("PUT", "/activity")]
+            ("POST", "/downloads"), ("PUT", "/activity"), ("POST", "/torrents"),
+            ("PATCH", "/downloads/" + "ab" * 20), ("POST", "/feeds")]
 LIMITS = {"/announcements": MAX_ANNOUNCEMENT_BODY}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tribler_multicast.restapi.peers_endpoint import MAX_DISCOVERS
+from tribler_multicast.control.lan import MAX_DISCOVERS
 
 from .conftest import Neighbour, make_neighbour
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tribler_multicast.restapi.ping_endpoint import MAX_PINGS
+from tribler_multicast.control.lan import MAX_PINGS
 
 from .conftest import make_neighbour
 

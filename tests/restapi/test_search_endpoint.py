@@ -16,10 +16,12 @@ from tribler_multicast.restapi.search_endpoint import MAX_CALLS
 from .conftest import make_neighbour
 
 if TYPE_CHECKING:
+    from tribler_multicast.community.fetching import Fetch
+
     from .conftest import Api
 
 SEARCH, STREAMS, DOWNLOADS = (f"/api/multicast/{name}" for name in ("search", "streams", "downloads"))
-BOAT = "b0a7" * 10
+BOAT, FILE = "b0a7" * 10, "f11e" * 16
 
 
 async def test_what_is_found_is_shown_with_the_id_of_its_kind(api: Api) -> None:
@@ -66,16 +68,16 @@ async def test_streams_take_a_timeout_and_nothing_else(api: Api, query: str) -> 
 async def test_a_node_that_is_switched_off_does_not_search(api: Api) -> None:
     await api.assembly.change_settings({"enabled": False})
     for method, path, body in (("GET", SEARCH + "?query=x", None), ("GET", STREAMS, None),
-                               ("POST", DOWNLOADS, {"infohash": BOAT})):
+                               ("POST", DOWNLOADS, {"infohash": BOAT}), ("POST", DOWNLOADS, {"file_id": FILE})):
         assert (await api.refused(method, path, json=body))[0] == 503
     assert (await api.refused("GET", SEARCH))[0] == 422
-    assert api.community.searched == api.community.downloaded == []
+    assert api.community.searched == api.community.downloaded == api.community.began == []
 
 
 async def test_so_many_at_once_and_no_more(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     started, end = asyncio.Semaphore(0), asyncio.Event()
 
-    async def slow(text: str, timeout: float) -> list[Any]:
+    async def slow(text: str, **_: Any) -> list[Any]:  # noqa: ANN401
         started.release()
         await end.wait()
         raise ValueError("8 searches are running already")
@@ -116,9 +118,63 @@ async def test_downloads_that_cannot_be_have_the_status_that_fits(api: Api, monk
 @pytest.mark.parametrize("body", [
     {}, {"infohash": None}, {"infohash": ""}, {"infohash": BOAT[:-1]}, {"infohash": BOAT + "0"}, {"infohash": 1},
     {"infohash": BOAT + "\n"}, {"infohash": BOAT, "peer": "x"}, {"infohash": BOAT, "peer": 7}, {"file_id": BOAT},
-    {"infohash": BOAT, "hops": 0}, []])
+    {"infohash": BOAT, "hops": 0}, {"infohash": BOAT, "file_id": FILE}, {"infohash": None, "file_id": None},
+    {"file_id": FILE, "timeout": -1}, {"file_id": FILE, "timeout": 121}, {"file_id": FILE, "timeout": "1"},
+    {"file_id": FILE, "peer": FILE}, {"infohash": BOAT, "timeout": 1}, {"file_id": FILE[1:]}, []])
 async def test_bodies_that_cannot_be_are_422(api: Api, body: Any) -> None:  # noqa: ANN401
     assert (await api.refused("POST", DOWNLOADS, json=body))[0] == 422
+
+
+async def test_a_file_is_waited_for_and_the_same_call_goes_on_where_it_is(api: Api) -> None:
+    tv, go = make_neighbour(), asyncio.Event()
+    api.community.peers = [tv]
+
+    async def fetching(fetch: Fetch) -> tuple[bytes, list[bytes]]:
+        await go.wait()
+        return bytes.fromhex(BOAT), [tv.mid]
+
+    api.community.fetching = fetching  # type: ignore[method-assign]
+    body = {"file_id": FILE, "peer": tv.mid.hex()}
+    assert await api.call("POST", DOWNLOADS, json={**body, "timeout": 0}) == (
+        202, {"file_id": FILE, "state": "asking", "progress": None})
+    [fetch] = api.community.fetches.values()
+    fetch.state, fetch.progress = "hashing", 0.25
+    assert await api.call("POST", DOWNLOADS, json={**body, "timeout": 0.1}) == (
+        202, {"file_id": FILE, "state": "hashing", "progress": 0.25})
+    waiting = asyncio.ensure_future(api.call("POST", DOWNLOADS, json=body))
+    await asyncio.sleep(0.05)
+    go.set()
+    done = (200, {"infohash": BOAT, "file_id": FILE, "peers": [tv.mid.hex()]})
+    assert await waiting == done
+    assert len(api.community.began) == 1
+    assert await api.call("POST", DOWNLOADS, json=body) == done  # Told, so that this asks anew.
+    assert len(api.community.began) == 2
+
+
+async def test_files_that_cannot_be_had_have_the_status_that_fits_and_it_is_told_once(api: Api) -> None:
+    gone = make_neighbour().mid.hex()
+    status, message = await api.refused("POST", DOWNLOADS, json={"file_id": FILE, "peer": gone})
+    assert (status, gone in message) == (404, True)
+    for _ in range(2):
+        assert await api.refused("POST", DOWNLOADS, json={"file_id": FILE}) == (
+            404, "that node shares no such file any more: search again")
+    assert len(api.community.began) == 2
+
+
+async def test_a_file_that_is_waited_for_can_be_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetching(fetch: Fetch) -> tuple[bytes, list[bytes]]:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    api.community.fetching = fetching  # type: ignore[method-assign]
+    assert (await api.refused("DELETE", f"{DOWNLOADS}/{FILE}"))[0] == 404
+    waiting = asyncio.ensure_future(api.refused("POST", DOWNLOADS, json={"file_id": FILE}))
+    await asyncio.sleep(0.1)
+    assert await api.call("DELETE", f"{DOWNLOADS}/{FILE.upper()}") == (200, {"file_id": FILE})
+    assert await waiting == (409, "It was given up")
+    assert (await api.refused("DELETE", f"{DOWNLOADS}/x"))[0] == 422
+    monkeypatch.setattr(api.assembly.client, "torrents", None)
+    assert (await api.refused("DELETE", f"{DOWNLOADS}/{BOAT}"))[0] == 503  # that is a torrent
 
 
 async def test_what_is_no_json_is_400(api: Api) -> None:
@@ -131,5 +187,6 @@ async def test_the_documentation_describes_it_all(api: Api) -> None:
     assert {"200", "422", "503"} <= set(paths[SEARCH]["get"]["responses"])
     assert {each["name"] for each in paths[SEARCH]["get"]["parameters"]} == {"query", "timeout"}
     assert {"200", "422", "503"} <= set(paths[STREAMS]["get"]["responses"])
-    assert {"200", "404", "409", "422", "503"} <= set(paths[DOWNLOADS]["post"]["responses"])
+    assert {"200", "202", "404", "409", "422", "503"} <= set(paths[DOWNLOADS]["post"]["responses"])
+    assert {"200", "404", "422"} <= set(paths[DOWNLOADS + "/{file_id}"]["delete"]["responses"])
     assert "MulticastFoundList" in document["definitions"]

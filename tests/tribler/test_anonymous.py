@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lan.namespaces import why_no_loss
+from tests.lan.node import RestError
 from tribler_multicast.protocol.wire import PREFIX, TRAIN_PACKET, Kind
 
 from .capture import Capture, traces
@@ -103,6 +104,8 @@ def provoke(b: Tribler, a: Tribler, node: Node, capture: Capture) -> None:
         one.rest("POST", "/ping", {"count": 2})
         one.rest("POST", "/discover", {"timeout": 0.5})
         one.rest("GET", "/search?query=opentoall")
+        with pytest.raises(RestError, match="shares no such file"):
+            one.rest("POST", "/downloads", {"file_id": "ab" * 32, "peer": (a if one is b else b).mid})
     b.rest("PUT", f"/friends/{node.mid}")
     b.rest("POST", "/ping", {"count": 1, "throughput": True})
     time.sleep(3.5)  # the pause between two measurements

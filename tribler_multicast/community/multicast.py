@@ -20,6 +20,9 @@ from ..protocol.core import MulticastProtocol
 from ..protocol.events import (
     Announced,
     Asked,
+    FileAsked,
+    FileEnded,
+    FileProgress,
     ForeignSeal,
     FriendChanged,
     PeerAnswered,
@@ -38,6 +41,7 @@ from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
 from .befriending import Befriending, DatabaseBook
 from .callbacks import Callbacks
 from .discovering import Discovering
+from .fetching import Fetching
 from .grouping import Grouping, foreign_seal_line
 from .handlers import Handlers
 from .isolated import IsolatedCommunity
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
 
     from ..client import Client
     from ..database import PeerDatabase
+    from ..protocol.events import Event
     from ..protocol.peers import PeerState
     from .local_peer import InterfaceStatus, LocalPeer
 
@@ -70,8 +75,8 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Befriending, Grouping, IsolatedCommunity,
-                         LanListener):
+class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, Befriending, Grouping,
+                         IsolatedCommunity, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -104,6 +109,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Befriending
         self.ping_ends = {}
         self.train_ends, self.train_tasks = {}, set()
         self.prepare_search()
+        self.prepare_fetching()
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -191,6 +197,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Befriending
         self.pump()
         for task in list(self.train_tasks):
             task.cancel()
+        self.stop_fetching()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -208,6 +215,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Befriending
             handlers.cancel()
         if self.lookups is not None:
             self.lookups.close()
+        self.unload_fetching()
         await super().unload()
 
     async def apply_settings(self, changed: set[str]) -> None:
@@ -305,11 +313,20 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Befriending
                 self.logger.warning("%s", foreign_seal_line(event.source[0]))
             elif isinstance(event, FriendChanged):
                 self.friend_changed(event)
-            elif isinstance(event, Asked | ResultsFound | SearchEnded):
-                self.on_search_event(event)
             else:
-                self.on_train_event(event)
+                self.on_run_event(event)
         self.set_timer()
+
+    def on_run_event(self, event: Event) -> None:
+        """
+        Act on what happened in what takes a while: searches, shared files, measurements.
+        """
+        if isinstance(event, Asked | ResultsFound | SearchEnded):
+            self.on_search_event(event)
+        elif isinstance(event, FileAsked | FileProgress | FileEnded):
+            self.on_file_event(event)
+        else:
+            self.on_train_event(event)
 
     def set_timer(self) -> None:
         """

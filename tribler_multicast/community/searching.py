@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 SEARCH_TIMEOUT: Final = 1.0
 
 MAX_HOLDERS: Final = 1024
-"""Infohashes of which it is remembered who said to have them, the last found first: for downloads."""
+"""Infohashes and file ids of which it is remembered who said to have them, the last found first: for downloads."""
+
+PORT_PATIENCE: Final = 5.0
+PORT_LOOK: Final = 0.1
+"""Seconds that somebody who has a torrent may take to say where its BitTorrent listens, which may begin with that very
+torrent; and how often that is looked for."""
 
 MAX_SOURCES: Final = 20
 """Peers that one download is begun at: a large LAN does not take all of its connections."""
@@ -152,10 +157,10 @@ class Searching:
 
     def remember(self, mid: bytes, results: Iterable[Result]) -> None:
         """
-        Remember who says to have a torrent.
+        Remember who says to have a torrent or a shared file.
         """
         for result in results:
-            if result.has and len(result.id) == INFOHASH_SIZE:
+            if result.has and (len(result.id) == INFOHASH_SIZE or result.kind == "file"):
                 mids = self.holders.setdefault(result.id, [])
                 self.holders.move_to_end(result.id)
                 if mid not in mids:
@@ -179,6 +184,19 @@ class Searching:
         return ([address for address in announced if ":" not in address[0]][:1]
                 + [address for address in announced if ":" in address[0]][:1])
 
+    async def wait_for_ports(self, holders: Iterable[bytes], mid: bytes | None) -> None:
+        """
+        Wait a little until one of those who have a torrent, or the one with this mid if it is among them, has said
+        where its BitTorrent listens.
+        """
+        asked = {each for each in holders if mid in (None, each)}
+        until = self.now() + PORT_PATIENCE
+        while self.now() < until:
+            here = [peer for peer in self.local_peers() if peer.mid in asked]
+            if not here or any(self.torrent_addresses(peer) for peer in here):
+                return
+            await asyncio.sleep(PORT_LOOK)
+
     async def download(self, infohash: bytes, mid: bytes | None = None) -> list[bytes]:
         """
         Have the client download a torrent, not anonymously, from a local peer, or with no mid from those who said to
@@ -187,6 +205,8 @@ class Searching:
         :raises KeyError: when no local peer has this mid.
         :raises ClientError: with one line, when it can't be done.
         """
+        if self.client is not None:
+            await self.wait_for_ports(self.holders.get(infohash, ()), mid)
         peers = {peer.mid: peer for peer in self.local_peers()}
         if mid is not None:
             chosen = [peers[mid]]

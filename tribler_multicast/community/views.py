@@ -1,6 +1,7 @@
 """From the state of the protocol and the LAN to what others see of it, and from the settings to the LAN."""
 from __future__ import annotations
 
+from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, Final
 
 from ..lan.endpoint import LanConfig
@@ -68,6 +69,19 @@ def addresses_of(interface: Interface) -> list[str]:
     Get the addresses of an interface.
     """
     return [text.partition("/")[0] for text in interface.ipv4 + interface.ipv6]
+
+
+def addresses_in_use(links: Iterable[LanLink]) -> list[str]:
+    """
+    Get our addresses on the interfaces in use, one per family and interface; IPv4 first: that is what always works.
+
+    No link-local ones: they mean nothing without their interface, which few programs keep.
+    """
+    interfaces = {link.interface.index: link.interface for link in links if link.address is not None}.values()
+    fourth = [texts[0] for interface in interfaces if (texts := interface.ipv4)]
+    sixth = [text for interface in interfaces
+             if (text := next((text for text in interface.ipv6 if not ip_interface(text).is_link_local), None))]
+    return [text.partition("/")[0] for text in fourth + sixth]
 
 
 def gateway_of(gateways: tuple[Gateway, ...]) -> dict[str, str | None] | None:

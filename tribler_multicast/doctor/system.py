@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..coding import field
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -172,6 +173,21 @@ def judge_container(in_container: bool, interfaces: list[str]) -> Iterator[Findi
 
 def native_code() -> Iterator[Finding]:
     """
-    Is there native code? This version has none, and needs none.
+    Is the native code there, which coded transfers calculate with, and which way does it take on this processor?
     """
-    yield Finding("this version has no native code, and needs none", "ok")
+    yield judge_native_code(field.path(), field.why_not_native)
+
+
+def judge_native_code(path: str, why_not: str) -> Finding:
+    """
+    Say what the way to calculate means.
+
+    :param path: the way in use.
+    :param why_not: why that is not native code; empty: it is.
+    """
+    if not why_not:
+        return Finding(f"coded transfers calculate with native code ({path})", "ok")
+    return Finding(f"there is no native code for coded transfers: {why_not}", "info",
+                   "They work, with Python alone, but take more of the processor. For native code: install a C "
+                   "compiler and the headers of Python (Debian, Ubuntu: sudo apt install gcc python3-dev), then "
+                   "install again.")

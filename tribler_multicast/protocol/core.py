@@ -21,6 +21,8 @@ from .candidates import Candidates
 from .counters import Counters
 from .events import Event, PeerGone
 from .exchange import Exchange
+from .file_answers import FileAnswers
+from .file_requests import FileRequests
 from .friends import Friends
 from .gate import Gate
 from .group import Group
@@ -94,6 +96,8 @@ class MulticastProtocol:
         self.trains = Trains(self)
         self.searches = Searches(self)
         self.answers = Answers(self)
+        self.file_requests = FileRequests(self)
+        self.file_answers = FileAnswers(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
@@ -109,7 +113,8 @@ class MulticastProtocol:
             Kind.ASK: self.announcer.on_ask, Kind.PING: self.pings.on_ping, Kind.PONG: self.pings.on_pong,
             Kind.PULL: self.pages.on_pull, Kind.PAGE: self.puller.on_page,
             Kind.FRIEND: self.friends.on_friend,
-            Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results}
+            Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results,
+            Kind.FILE_REQUEST: self.file_answers.on_request, Kind.FILE_ANSWER: self.file_requests.on_answer}
         self.peer_handlers.update(self.trains.handlers())
 
     # --- What the shell calls.
@@ -157,6 +162,8 @@ class MulticastProtocol:
         self.trains.forget()
         self.searches.forget()
         self.answers.forget()
+        self.file_requests.forget()
+        self.file_answers.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..client import Result
     from .answers import Question
+    from .file_answers import FileJob
+    from .file_requests import FileRun
     from .peers import PeerState
     from .ping import PingRun
     from .search import SearchRun
@@ -149,5 +151,33 @@ class SearchEnded:
     run: SearchRun
 
 
+@dataclass(frozen=True)
+class FileAsked:
+    """
+    A peer wants a shared file: have the client offer what `FileAnswers.take` gives, then call `FileAnswers.give`.
+    """
+
+    job: FileJob
+
+
+@dataclass(frozen=True)
+class FileProgress:
+    """
+    The sharer told how far it is with a file that we asked for.
+    """
+
+    run: FileRun
+
+
+@dataclass(frozen=True)
+class FileEnded:
+    """
+    A file that we asked for can be downloaded by its infohash, or can't be had.
+    """
+
+    run: FileRun
+
+
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
-         | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded)
+         | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded
+         | FileAsked | FileProgress | FileEnded)

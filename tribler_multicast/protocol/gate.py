@@ -16,6 +16,7 @@ from .identity import pair_guard
 from .pair_seal import open_from_pair
 from .stamp import is_stamped, stamp_digest
 from .wire import (
+    ALWAYS_SEALED,
     FRAGMENT_KINDS,
     MULTICAST_KINDS,
     OVERHEAD,
@@ -24,7 +25,6 @@ from .wire import (
     PEERS_KINDS,
     PREFIX,
     SEALABLE_KINDS,
-    SEARCH_KINDS,
     TRAIN_KINDS,
     TRAIN_PACKET,
     UNICAST_KINDS,
@@ -90,6 +90,10 @@ class Gate:
                                           limits.MAX_PEERS)
         self.results = KeyedBuckets(limits.RESULTS_PER_SECOND, limits.RESULTS_BURST, limits.MAX_PEERS)
         self.awaits_results: Callable[[Header], bool] = lambda _header: False
+        self.file_requests = KeyedBuckets(limits.FILE_REQUESTS_PER_SECOND, limits.FILE_REQUESTS_BURST, limits.MAX_PEERS)
+        self.file_answers = KeyedBuckets(limits.FILE_REQUESTS_PER_SECOND, limits.FILE_REQUESTS_BURST, limits.MAX_PEERS)
+        self.all_file_requests = TokenBucket(limits.ALL_FILE_REQUESTS_PER_SECOND, limits.ALL_FILE_REQUESTS_BURST)
+        self.awaits_file: Callable[[Header], bool] = lambda _header: False
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -222,15 +226,19 @@ class Gate:
             return "bad_guard"
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
-        if header.kind in SEARCH_KINDS and not header.channel & PAIR_SEALED:
+        if header.kind in ALWAYS_SEALED and not header.channel & PAIR_SEALED:
             return "not_sealed"
-        if header.kind in (Kind.PAGE, Kind.RESULTS) and not self.is_awaited(header, arrival):
+        if header.kind in (Kind.PAGE, Kind.RESULTS, Kind.FILE_ANSWER) and not self.is_awaited(header, arrival):
             return "unexpected"
         budget = self.pair_budget(Kind(header.kind))
         if not budget.take(header.signer, now):
             return "rate"
-        crowd = header.kind == Kind.FRIEND and not self.policy.is_chosen(peer)
-        return "rate" if crowd and not self.all_friends.take(now) else None
+        crowd = None
+        if header.kind == Kind.FILE_REQUEST:
+            crowd = self.all_file_requests
+        elif header.kind == Kind.FRIEND and not self.policy.is_chosen(peer):
+            crowd = self.all_friends
+        return None if crowd is None or crowd.take(now) else "rate"
 
     def pair_budget(self, kind: Kind) -> KeyedBuckets:
         """
@@ -240,12 +248,16 @@ class Gate:
             return self.repairs
         return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
                 Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports, Kind.QUERY: self.queries_again,
-                Kind.RESULTS: self.results}.get(kind, self.pairs)
+                Kind.RESULTS: self.results, Kind.FILE_REQUEST: self.file_requests,
+                Kind.FILE_ANSWER: self.file_answers}.get(kind, self.pairs)
 
     def is_awaited(self, header: Header, arrival: Arrival) -> bool:
         """
-        Tell whether a PAGE is one of a pull of ours under way, RESULTS of a search, and did not come before.
+        Tell whether a PAGE is one of a pull of ours under way, RESULTS of a search, and did not come before; whether we
+        wait for a FILE_ANSWER.
         """
+        if header.kind == Kind.FILE_ANSWER:
+            return self.awaits_file(header)
         if header.kind == Kind.RESULTS:
             return self.awaits_results(header)
         pull = self.pulls.get(header.payload[:8])

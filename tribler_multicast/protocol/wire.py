@@ -76,6 +76,8 @@ class Kind(IntEnum):
     TRAIN_REPORT = 21
     QUERY = 23
     RESULTS = 24
+    FILE_REQUEST = 25
+    FILE_ANSWER = 26
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
@@ -104,14 +106,19 @@ PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY}) | FRAGMENT
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
-                               Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT, Kind.RESULTS})
+                               Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT, Kind.RESULTS,
+                               Kind.FILE_REQUEST, Kind.FILE_ANSWER})
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT, TRAILER or
 QUERY by unicast too.)"""
 PAIR_SEALED: Final = 0x20
 """Bit of the channel byte: the payload is sealed for the pair (`pair_seal`)."""
 SEARCH_KINDS: Final = frozenset({Kind.QUERY, Kind.RESULTS})
 """What somebody looks for and has: by unicast always sealed for the pair."""
-SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK}) | SEARCH_KINDS
+FILE_KINDS: Final = frozenset({Kind.FILE_REQUEST, Kind.FILE_ANSWER})
+"""Which shared file somebody wants, and what is made of it."""
+ALWAYS_SEALED: Final = SEARCH_KINDS | FILE_KINDS
+"""What is never heard by unicast when it is not sealed for the pair: it is about content."""
+SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK}) | ALWAYS_SEALED
 """What may be sealed: also what is about an announcement, whose hash tells it to who guesses right."""
 
 

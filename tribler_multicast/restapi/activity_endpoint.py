@@ -3,25 +3,20 @@
 """
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp_apispec import docs, json_schema
 
-from ..client import ACTIVITY_CLASSES, Activity
+from ..client import ACTIVITY_CLASSES
+from ..control.messages import DeclareActivity, ShowActivity
+from ..control.own import MAX_RATE, MAX_TTL, MIN_TTL
 from .errors import RestError, json_response
 from .request import read_object, read_query, shown, take_number
 from .schemas import ActivitySchema, DeclareActivitySchema, answers
 
 if TYPE_CHECKING:
     from .context import RestContext
-
-MAX_RATE = 1e12
-"""Bytes/s: more is a mistake in the unit."""
-
-MIN_TTL, MAX_TTL = 1.0, 86_400.0
-"""Seconds. A player that crashed must not count as playing for ever."""
 
 
 class ActivityRoom:
@@ -48,7 +43,7 @@ class ActivityRoom:
         Show the activity that counts now.
         """
         read_query(request)
-        return json_response(self._view())
+        return json_response(await self.context.ask(ShowActivity()))
 
     @docs(tags=["Multicast"], summary="Declare what this node is doing, for some seconds.",
           responses=answers(ActivitySchema, 400, 413, 422))
@@ -65,17 +60,7 @@ class ActivityRoom:
         if "ttl" not in body:
             raise RestError(422, "ttl must say for how many seconds this counts")
         ttl = take_number(body, "ttl", MIN_TTL, MIN_TTL, MAX_TTL)
-        self.context.activities.declare(Activity(kind, _rate(body, "up"), _rate(body, "down")), ttl, time.monotonic())
-        return json_response(self._view())
-
-    def _view(self) -> dict[str, Any]:
-        """
-        The activity as JSON has it.
-        """
-        now = time.monotonic()
-        activity, until = self.context.activities.current(now)
-        return {"class": activity.kind, "up": activity.up, "down": activity.down, "declared": until is not None,
-                "until": None if until is None else time.time() + until - now}
+        return json_response(await self.context.ask(DeclareActivity(kind, ttl, _rate(body, "up"), _rate(body, "down"))))
 
 
 def _rate(body: dict[str, Any], name: str) -> float | None:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp_apispec import docs, json_schema
 
+from ..control.messages import Announce
 from ..protocol.limits import MAX_ANNOUNCEMENT
-from ..protocol.values import from_json, pack_values
 from .errors import RestError, json_response
 from .request import read_object, read_query, shown
 from .schemas import AnnouncedSchema, AnnouncementsSchema, AnnounceSchema, answers
@@ -65,24 +65,4 @@ class AnnouncementsRoom:
         body = await read_object(request, ("values",), limit=MAX_ANNOUNCEMENT_BODY)
         if not isinstance(body.get("values"), list):
             raise RestError(422, f"values must be a list, not {shown(body.get('values'))}")
-        try:
-            values = from_json(body["values"])
-        except ValueError as error:
-            raise RestError(422, str(error)) from error
-        if not self.context.options["enabled"]:
-            raise RestError(503, "This node is switched off, the setting enabled is false")
-        try:
-            return json_response({"seq": self.context.community.announce(values)})
-        except ValueError as error:
-            raise RestError(503 if _can_be_announced(values) else 422, str(error)) from error
-
-
-def _can_be_announced(values: tuple[Any, ...]) -> bool:
-    """
-    Are these values that fit into an announcement? Then it is the moment that is wrong, as when too much waits already.
-    """
-    try:
-        pack_values(values)
-    except ValueError:
-        return False
-    return True
+        return json_response(await self.context.ask(Announce(tuple(body["values"]))))

@@ -3,18 +3,17 @@ What the endpoints may touch: one small object instead of the whole node.
 """
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from ..community.activity import Activities
+from ..client import ClientError
+from .errors import RestError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import Any
-
     from ..client import Client
     from ..community.multicast import MulticastCommunity
+    from ..control import Control
+    from ..control.messages import Command
     from ..database import PeerDatabase
     from ..settings import Settings
     from .announcements import Announcements
@@ -23,24 +22,45 @@ if TYPE_CHECKING:
 @dataclass
 class RestContext:
     """
-    The parts that the endpoints show and change.
-
-    ``change_settings`` saves checked changes and puts them into effect; it raises when they cannot be saved, and then
-    nothing is changed. ``started`` is monotonic (seconds), for the uptime.
+    The control interface, of which each call is a user for a moment, and the announcements kept.
     """
 
-    version: str
-    client: Client
-    options: Settings
-    community: MulticastCommunity
+    control: Control
     announcements: Announcements
-    database: PeerDatabase | None
-    change_settings: Callable[[dict[str, Any]], Awaitable[None]]
-    started: float = field(default_factory=time.monotonic)
-    activities: Activities = field(init=False)
 
-    def __post_init__(self) -> None:
+    async def ask(self, command: Command) -> dict[str, Any]:
         """
-        Begin with no declared activity.
+        Have a command carried out and get its result, or the error to answer.
         """
-        self.activities = Activities(self.client)
+        try:
+            return await self.control.ask(command)
+        except ClientError as error:
+            raise RestError(error.status, str(error)) from error
+
+    @property
+    def community(self) -> MulticastCommunity:
+        """
+        Whose events are told.
+        """
+        return self.control.parts.community
+
+    @property
+    def client(self) -> Client:
+        """
+        The hosting client.
+        """
+        return self.control.parts.client
+
+    @property
+    def options(self) -> Settings:
+        """
+        The settings.
+        """
+        return self.control.parts.options
+
+    @property
+    def database(self) -> PeerDatabase | None:
+        """
+        Who was here.
+        """
+        return self.control.parts.database

@@ -11,6 +11,7 @@ from .activity_endpoint import ActivityRoom
 from .announcements_endpoint import AnnouncementsRoom
 from .errors import error_middleware
 from .events_endpoint import EventsRoom
+from .feeds_endpoint import FeedsRoom
 from .friends_endpoint import FriendsRoom
 from .peers_endpoint import PeersRoom
 from .ping_endpoint import PingRoom
@@ -18,6 +19,7 @@ from .search_endpoint import SearchRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
+from .torrents_endpoint import TorrentsRoom
 
 if TYPE_CHECKING:
     from .context import RestContext
@@ -40,8 +42,8 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), FriendsRoom(context), SearchRoom(context), ActivityRoom(context),
-                     self.events):
+                     SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
+                     ActivityRoom(context), FeedsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
     try:
         return await handler(request)
     except RestError as error:
-        return error_response(error.status, error.message)
+        return error_response(error.status, error.message, error.status != 500)
     except web.HTTPException as error:
         if error.status < 400:
             raise

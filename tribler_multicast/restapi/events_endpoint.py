@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp_apispec import docs
 
+from ..client import ClientError
+from ..control.messages import Closed, NewItem, Progress, Removed, Subscribe, Watch
 from .errors import RestError
 from .request import read_query
 from .schemas import EventSchema, answers
 
 if TYPE_CHECKING:
+    from ..control import User
     from .context import RestContext
 
 MAX_LISTENERS = 32
@@ -93,6 +97,8 @@ class EventsRoom:
         self.context = context
         self._listeners: set[_Waiting] = set()
         self._closed = False
+        self._watcher: User | None = None
+        self._watching: asyncio.Task[None] | None = None
         context.community.add_event_handler(self.publish)
 
     def routes(self) -> list[web.RouteDef]:
@@ -119,6 +125,37 @@ class EventsRoom:
         self._listeners.discard(listener)
         listener.end()
 
+    def _watch(self) -> None:
+        """
+        Hear of torrents and feeds from now on, as a user of the control interface.
+        """
+        if self._watcher is None or self._watcher.closed:
+            with suppress(ClientError):
+                self._watcher = self.context.control.connect()
+                self._watching = asyncio.ensure_future(self._tell(self._watcher))
+
+    async def _tell(self, user: User) -> None:
+        """
+        Tell what the control interface tells of torrents and feeds, until there is nothing of both.
+        """
+        with user:
+            user.commands.put_nowait(Watch(current=False, request="downloads"))
+            user.commands.put_nowait(Subscribe(request="feeds"))
+            left = 2
+            while left:
+                event = await user.events.get()
+                if isinstance(event, Closed):
+                    return
+                if isinstance(event, Progress) and event.request == "downloads":
+                    self.publish("multicast_download", event.transfer or {})
+                elif isinstance(event, Removed):
+                    self.publish("multicast_download", {"infohash": event.infohash, "state": "removed"})
+                elif isinstance(event, NewItem):
+                    self.publish("multicast_feed", event.item)
+                left -= event.closing
+                # A thousand torrents may change at once: let the listeners' streams be written meanwhile.
+                await asyncio.sleep(0)
+
     def _forget_gone(self) -> None:
         """
         End the streams of listeners that went away, which a quiet stream notices only at its next write.
@@ -132,6 +169,8 @@ class EventsRoom:
         End every stream and listen no more.
         """
         self._closed = True
+        if self._watcher is not None:
+            self._watcher.close()
         self.context.community.remove_event_handler(self.publish)
         for listener in list(self._listeners):
             self._cut_off(listener)
@@ -151,6 +190,7 @@ class EventsRoom:
             raise RestError(503, f"{MAX_LISTENERS} listeners are connected already")
         listener = _Waiting(request)
         self._listeners.add(listener)
+        self._watch()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         try:
             await response.prepare(request)

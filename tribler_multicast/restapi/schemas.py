@@ -180,6 +180,67 @@ class FoundSchema(Schema):
     holders = List(String(), metadata={"description": "mids of those who have it"})
 
 
+class TransferSchema(Schema):
+    """
+    A torrent, and how it goes on.
+    """
+
+    infohash = _text("hex")
+    name = String()
+    state = _text("checking, metadata, downloading, seeding, paused or failed")
+    progress = Float(metadata={"description": "0 to 1, of what is wanted"})
+    size = Integer(allow_none=True, metadata={"description": "bytes"})
+    path = _text("where the data is, or is to be: a file or a folder")
+    up = Float(metadata={"description": "bytes/s"})
+    down = Float(metadata={"description": "bytes/s"})
+    total_up = Integer(metadata={"description": "bytes"})
+    total_down = Integer(metadata={"description": "bytes"})
+    peers = Integer()
+    up_limit = Integer(allow_none=True, metadata={"description": "bytes/s, null: none of its own"})
+    down_limit = Integer(allow_none=True, metadata={"description": "bytes/s, null: none of its own"})
+    eta_s = Float(allow_none=True, metadata={"description": "seconds until it is complete"})
+    error = _text("why it cannot go on", allow_none=True)
+
+
+class FeedSchema(Schema):
+    """
+    A feed that is subscribed to.
+    """
+
+    id = String()
+    url = String()
+    title = String()
+    state = _text("waiting, checking, ok or failing")
+    last_check = Float(allow_none=True, metadata={"description": "Unix seconds"})
+    next_check = Float(metadata={"description": "Unix seconds"})
+    error = _text("why the last look failed", allow_none=True)
+    seen = Integer(metadata={"description": "items with a torrent"})
+    begun = Integer(metadata={"description": "downloads begun"})
+    waiting = Integer(metadata={"description": "items still to be fetched"})
+
+
+class PublishedSchema(Schema):
+    """
+    A torrent in the node's own feed.
+    """
+
+    infohash = _text("hex")
+    title = String()
+    url = _text("where its .torrent is served, null: nowhere", allow_none=True)
+    uploaded = Boolean(allow_none=True, metadata={"description": "to the web server that is set; null: to none"})
+    error = _text("why it was not, or not yet", allow_none=True)
+
+
+class OwnFeedSchema(Schema):
+    """
+    The feed of what this node publishes.
+    """
+
+    url = _text("where it is served, null: nowhere", allow_none=True)
+    error = _text("what keeps it from that", allow_none=True)
+    published = List(Nested(PublishedSchema))
+
+
 class ErrorDetailSchema(Schema):
     """
     What went wrong.
@@ -234,13 +295,25 @@ PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 FoundListSchema = schema(MulticastFoundList={"results": [FoundSchema]})
 StreamsSchema = schema(MulticastStreams={"streams": [FoundSchema]})
 DownloadSchema = schema(MulticastDownload={
-    "infohash": (String, "hex"),
+    "infohash": (String, "hex; from the local network only. Or one of:"),
+    "file_id": (String, "of a shared file, hex: its sharer makes a torrent of it first"),
+    "magnet": (String, "a magnet link"),
+    "torrent": (String, "the absolute path, on the node's machine, or the URL of a .torrent file"),
     "peer": (String, "mid of the local node to download from; absent: who said to have it, or all with BitTorrent"),
+    "folder": (String, "not with file_id: where to, on the node's machine, absolute; absent: the setting"),
+    "timeout": (Float, "with file_id: seconds to wait for the sharer, 0 to 120, default 30"),
 })
 DownloadingSchema = schema(MulticastDownloading={
     "infohash": (String, "hex"),
     "peers": ([String], "mids of those it is downloaded from, hex"),
+    "file_id": (String, "of the shared file, when it was one, hex"),
 })
+FileWaitSchema = schema(MulticastFileWait={
+    "file_id": (String, "hex"),
+    "state": (String, "asking, waiting (the sharer does others first), hashing, or ready: the download begins"),
+    "progress": Float(allow_none=True, metadata={"description": "how much of it is hashed, 0 to 1"}),
+})
+FileGivenUpSchema = schema(MulticastFileGivenUp={"file_id": (String, "hex")})
 DeclareActivitySchema = schema(MulticastDeclareActivity={
     "class": (String, "idle, bulk, on_demand or live"),
     "up": (Float, "bytes/s; absent: what the client measures"),
@@ -253,6 +326,34 @@ ActivitySchema = schema(MulticastActivity={
     "down": Float(allow_none=True, metadata={"description": "bytes/s"}),
     "declared": (Boolean, "whether it was declared, or is what the client does"),
     "until": Float(allow_none=True, metadata={"description": "Unix seconds: when the declared one expires"}),
+})
+MakeTorrentSchema = schema(MulticastMakeTorrent={
+    "path": (String, "a file or folder on the node's machine, absolute"),
+    "output": (String, "where the .torrent goes: a new file, or into a folder; absent: nowhere"),
+    "seed": (Boolean, "whether to seed it, default true"),
+    "publish": (Boolean, "whether to put it into the node's own feed, default false"),
+    "trackers": ([String], "URLs"),
+    "title": (String, "in the feed; absent: the name"),
+})
+MadeTorrentSchema = schema(MulticastMadeTorrent={
+    "infohash": (String, "hex"),
+    "name": String,
+    "size": (Integer, "bytes"),
+    "path": (String, "what it was made of"),
+    "file": String(allow_none=True, metadata={"description": "where the .torrent is"}),
+    "magnet": String,
+    "published": Nested(PublishedSchema, allow_none=True),
+})
+DownloadsSchema = schema(MulticastDownloads={"downloads": [TransferSchema]})
+LimitSchema = schema(MulticastLimit={
+    "up": Integer(allow_none=True, metadata={"description": "bytes/s; null or 0: no limit; absent: as it is"}),
+    "down": Integer(allow_none=True, metadata={"description": "bytes/s"}),
+})
+StoppedSchema = schema(MulticastStopped={"infohash": String, "deleted": (Boolean, "whether its data was")})
+FeedsSchema = schema(MulticastFeeds={"feeds": [FeedSchema], "own": OwnFeedSchema})
+AddFeedSchema = schema(MulticastAddFeed={
+    "url": (String, "of an RSS or Atom feed"),
+    "first": (Integer, "how many of its newest items to download, beside those that come later; default 0"),
 })
 EventSchema = schema(MulticastEvent={"topic": String, "kwargs": Dict})
 

@@ -1,8 +1,9 @@
 """
-``GET /search``, ``GET /streams`` and ``POST /downloads``: what is on the LAN, and getting it.
+``GET /search``, ``GET /streams`` and ``/downloads``: what is on the LAN, and getting it.
 """
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,26 @@ from aiohttp import web
 from aiohttp_apispec import docs, json_schema
 
 from ..client import ClientError
+from ..control.messages import ListStreams, Query
+from ..protocol.file_requests import ASKING
 from ..protocol.limits import MAX_QUERY
 from ..protocol.queries import clean_text
+from .downloading import BY_THE_CLIENT, fetch_of
 from .errors import RestError, json_response
-from .request import read_object, read_query, shown
-from .schemas import DownloadingSchema, DownloadSchema, FoundListSchema, StreamsSchema, answers
+from .request import read_object, read_query, shown, take_number
+from .schemas import (
+    DownloadingSchema,
+    DownloadSchema,
+    FileGivenUpSchema,
+    FileWaitSchema,
+    FoundListSchema,
+    StreamsSchema,
+    answers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..community.found import Found
     from .context import RestContext
 
 MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT = 0.05, 1.0, 30.0
@@ -28,6 +39,11 @@ MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT = 0.05, 1.0, 30.0
 
 MAX_CALLS = 6
 """Searches at once. Each speaks to the whole LAN; stops a script in a loop from making this node shout."""
+
+DEFAULT_WAIT, MAX_WAIT = 30.0, 120.0
+"""Seconds that a call waits for a file to be hashed. Longer, and something in between takes the connection for dead."""
+
+MID_DIGITS, INFOHASH_DIGITS, FILE_ID_DIGITS = 40, 40, 64
 
 TIMEOUT_PARAMETER = {"in": "query", "name": "timeout", "type": "number", "required": False,
                      "description": f"seconds at most, {MIN_TIMEOUT:g} to {MAX_TIMEOUT:g}, default {DEFAULT_TIMEOUT:g}"}
@@ -50,7 +66,7 @@ class SearchRoom:
         The paths of this room.
         """
         return [web.get("/search", self.search, allow_head=False), web.get("/streams", self.streams, allow_head=False),
-                web.post("/downloads", self.download)]
+                web.post("/downloads", self.download), web.delete("/downloads/{file_id}", self.give_up)]
 
     @docs(tags=["Multicast"], summary="Search what local nodes have, by name. Over as soon as all have answered.",
           parameters=[{"in": "query", "name": "query", "type": "string", "required": True,
@@ -63,8 +79,7 @@ class SearchRoom:
         values = read_query(request, ("query", "timeout"))
         text, timeout = _text(values), _timeout(values)
         with self._call():
-            return json_response({"results": [_view(found) for found in
-                                              await self.context.community.search(text, timeout=timeout)]})
+            return json_response(await self.context.ask(Query(text, timeout=timeout)))
 
     @docs(tags=["Multicast"], summary="What local nodes stream now.", parameters=[TIMEOUT_PARAMETER],
           responses=answers(StreamsSchema, 422, 503))
@@ -74,8 +89,7 @@ class SearchRoom:
         """
         timeout = _timeout(read_query(request, ("timeout",)))
         with self._call():
-            return json_response({"streams": [_view(found) for found in
-                                              await self.context.community.streams(timeout=timeout)]})
+            return json_response(await self.context.ask(ListStreams(timeout)))
 
     @contextmanager
     def _call(self) -> Iterator[None]:
@@ -100,25 +114,70 @@ class SearchRoom:
         if not self.context.options["enabled"]:
             raise RestError(503, "This node is switched off, the setting enabled is false")
 
-    @docs(tags=["Multicast"], summary="Download a torrent from local nodes directly, not anonymously.",
-          responses=answers(DownloadingSchema, 400, 404, 409, 413, 422, 503))
+    @docs(tags=["Multicast"], summary="Download a torrent from local nodes directly, not anonymously; or a file that "
+          "one of them shares, which is hashed first: 202 while that lasts, the same call again goes on where it is.",
+          responses={**answers(DownloadingSchema, 400, 404, 409, 413, 422, 503), 202: {"schema": FileWaitSchema}})
     @json_schema(DownloadSchema)
     async def download(self, request: web.Request) -> web.Response:
         """
         Begin a download; how it goes on is shown by the client.
         """
         read_query(request)
-        body = await read_object(request, ("infohash", "peer"))
-        infohash = _hex(body, "infohash")
-        peer = None if body.get("peer") is None else _hex(body, "peer")
-        self._check_enabled()
+        body = await read_object(request, ("infohash", "file_id", "peer", "timeout", *BY_THE_CLIENT))
+        if body.keys() & set(BY_THE_CLIENT):
+            return json_response(await self.context.ask(fetch_of(body)))
+        peer = None if body.get("peer") is None else _hex(body, "peer", MID_DIGITS)
+        if (body.get("infohash") is None) == (body.get("file_id") is None):
+            raise RestError(422, "One of infohash and file_id must be there, and only one")
+        if body.get("infohash") is not None and "timeout" in body:
+            raise RestError(422, "timeout is for a file_id: a torrent is not waited for")
         try:
+            if body.get("file_id") is not None:
+                file_id = _hex(body, "file_id", FILE_ID_DIGITS)
+                timeout = take_number(body, "timeout", DEFAULT_WAIT, 0, MAX_WAIT)
+                self._check_enabled()
+                return await self._download_file(file_id, peer, timeout)
+            infohash = _hex(body, "infohash", INFOHASH_DIGITS)
+            self._check_enabled()
             mids = await self.context.community.download(infohash, peer)
         except KeyError as error:
             raise RestError(404, f"No node that is local now has the mid {body['peer']}") from error
         except ClientError as error:
             raise RestError(error.status, str(error)) from error
         return json_response({"infohash": infohash.hex(), "peers": [mid.hex() for mid in mids]})
+
+    async def _download_file(self, file_id: bytes, peer: bytes | None, timeout: float) -> web.Response:
+        """
+        Begin to get a shared file, or look how that goes on, and wait a while; it goes on without anybody waiting.
+        """
+        community = self.context.community
+        fetch = community.begin_fetch(file_id, peer)
+        fetch.lasting = True
+        assert fetch.task is not None
+        await asyncio.wait((fetch.task,), timeout=timeout)
+        if not fetch.task.done():
+            progress = None if fetch.state == ASKING else fetch.progress
+            return json_response({"file_id": file_id.hex(), "state": fetch.state, "progress": progress}, 202)
+        community.told(fetch)
+        if fetch.task.cancelled():
+            raise RestError(409, "It was given up")
+        infohash, mids = fetch.task.result()
+        return json_response({"infohash": infohash.hex(), "peers": [mid.hex() for mid in mids],
+                              "file_id": file_id.hex()})
+
+    @docs(tags=["Multicast"], summary="Give up a shared file that is waited for; a download that has begun goes on.",
+          parameters=[{"in": "path", "name": "file_id", "type": "string", "required": True, "description": "hex"}],
+          responses=answers(FileGivenUpSchema, 400, 404, 413, 422))
+    async def give_up(self, request: web.Request) -> web.Response:
+        """
+        Wait for a file no more.
+        """
+        read_query(request)
+        await read_object(request, (), empty_is_object=True)
+        file_id = _hex(request.match_info, "file_id", FILE_ID_DIGITS)
+        if not self.context.community.give_up_file(file_id):
+            raise RestError(404, f"No file with the id {file_id.hex()} is waited for")
+        return json_response({"file_id": file_id.hex()})
 
 
 def _text(values: Mapping[str, str]) -> str:
@@ -148,24 +207,11 @@ def _timeout(values: Mapping[str, str]) -> float:
     return float(text)
 
 
-def _hex(body: dict[str, Any], name: str) -> bytes:
+def _hex(body: Mapping[str, Any], name: str, digits: int) -> bytes:
     """
-    An infohash or a mid from a body; 422 when it is none.
+    An infohash, file id or mid; 422 when it is none.
     """
     text = body.get(name)
-    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-fA-F]{40}", text):
-        raise RestError(422, f"{name} must be 40 hex digits, not {shown(text)}")
+    if not isinstance(text, str) or not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):
+        raise RestError(422, f"{name} must be {digits} hex digits, not {shown(text)}")
     return bytes.fromhex(text)
-
-
-def _view(found: Found) -> dict[str, Any]:
-    """
-    Something that was found as JSON has it.
-    """
-    text, infohash = found.id.hex(), found.infohash
-    return {"kind": found.kind, "name": found.name, "size": found.size,
-            "infohash": None if infohash is None else text,
-            "content_id": text if found.kind == "coded" else None,
-            "stream_id": text if found.kind == "stream" and infohash is None else None,
-            "file_id": text if found.kind == "file" else None,
-            "peers": [mid.hex() for mid in found.mids], "holders": [mid.hex() for mid in found.holders]}

@@ -3,16 +3,13 @@
 """
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp_apispec import docs
 
-from ..policy import effective_policy
-from .errors import RestError, json_response
+from ..control.messages import Examine, ShowStatus
+from .errors import json_response
 from .request import read_query
 from .schemas import FindingsSchema, StatusSchema, answers
 
@@ -30,7 +27,6 @@ class StatusRoom:
         Serve what the context shows.
         """
         self.context = context
-        self._examining = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """
@@ -46,20 +42,7 @@ class StatusRoom:
         Show this node.
         """
         read_query(request)
-        context = self.context
-        my_peer, group = context.community.my_peer, context.community.group()
-        return json_response({
-            "version": context.version,
-            "client": context.client.name,
-            "mid": my_peer.mid.hex(),
-            "public_key": my_peer.public_key.key_to_bin().hex(),
-            "nickname": context.options["nickname"],
-            "policy": effective_policy(context.options),
-            "group": None if group is None else dataclasses.asdict(group),
-            "uptime": round(time.monotonic() - context.started, 3),
-            "interfaces": [dataclasses.asdict(interface) for interface in context.community.interfaces()],
-            "counters": context.community.counters(),
-        })
+        return json_response(await self.context.ask(ShowStatus()))
 
     @docs(tags=["Multicast"], summary="Examine the network of this machine: findings, how bad, and what to do.",
           responses=answers(FindingsSchema, 422, 503))
@@ -67,13 +50,5 @@ class StatusRoom:
         """
         Examine the network of this machine. It takes a second or two; a second caller is told to wait.
         """
-        from .. import doctor  # noqa: PLC0415 (rarely used, costs start time)
-
         read_query(request)
-        if self._examining.locked():
-            raise RestError(503, "The doctor is busy with another request, try again in a few seconds")
-        async with self._examining:
-            community = self.context.community
-            findings = await asyncio.to_thread(doctor.examine, self.context.options, community.interfaces(),
-                                               community.group())
-        return json_response({"findings": [dataclasses.asdict(finding) for finding in findings]})
+        return json_response(await self.context.ask(Examine()))

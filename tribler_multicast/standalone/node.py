@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..assembly import Assembly
+    from ..community.multicast import MulticastCommunity
+    from .client import StandaloneClient
     from .server import RestServer
 
 logger = logging.getLogger(__name__)
@@ -51,14 +53,14 @@ class NodeError(Exception):
 @dataclass
 class NodeArguments:
     """
-    What the command line says. ``settings`` holds texts by setting name.
+    What the command line says. ``settings`` holds values by setting name; a text is read as from the command line.
     """
 
     state_dir: Path
     api_host: str = "127.0.0.1"
     api_port: int = 0
     api_key: str | None = None
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def run_node(arguments: NodeArguments) -> None:
@@ -138,28 +140,37 @@ class Node:
     The parts of a running standalone node, in the order in which they start.
     """
 
-    def __init__(self, arguments: NodeArguments, listener: socket.socket, state: StateDir, options: Settings) -> None:
+    def __init__(self, arguments: NodeArguments, listener: socket.socket | None, state: StateDir,
+                 options: Settings) -> None:
         """
-        Remember the parts that exist already.
+        Remember the parts that exist already. With no listener it has no REST server.
         """
         self.arguments = arguments
         self.listener = listener
         self.state = state
         self.options = options
         self.api_key = arguments.api_key or secrets.token_hex(16)
+        self.client: StandaloneClient | None = None
         self.assembly: Assembly | None = None
         self.ipv8: Any = None
         self.server: RestServer | None = None
 
     async def start(self) -> None:
         """
-        Start the LAN part, then the REST server.
+        Start the LAN part, then what this node offers, and the REST server.
         """
-        await self._start_lan()
-        await self._start_rest()
-        self.state.write_api(self.url, self.api_key, self.page)
+        community = await self._start_lan()
+        assert self.client is not None
+        assert self.assembly is not None
+        self.assembly.feeds = await self.client.load_feeds()
+        offering = self.start_offering(community)
+        if self.listener is None:
+            await offering
+        else:
+            await asyncio.gather(offering, self._start_rest(self.listener))
+            self.state.write_api(self.url, self.api_key, self.page)
 
-    async def _start_lan(self) -> None:
+    async def _start_lan(self) -> MulticastCommunity:
         """
         Load the community and open its sockets. From here on the node is on the LAN.
         """
@@ -173,14 +184,28 @@ class Node:
             database = PeerDatabase.open(self.state.path / "sqlite" / "multicast.db", time.time())
         except DatabaseTooNewError as error:
             raise NodeError(str(error)) from error
-        self.assembly = Assembly(StandaloneClient(), self.options, database, self.state.next_epoch(),
+        self.client = StandaloneClient(self.state.path, self.options)
+        self.assembly = Assembly(self.client, self.options, database, self.state.next_epoch(),
                                  self.state.save_settings)
         self.ipv8 = create_ipv8()
         community = load_community(self.ipv8, self.assembly, key)
         await self.ipv8.start()
         await self.assembly.start(community)
+        return community
 
-    async def _start_rest(self) -> None:
+    async def start_offering(self, community: MulticastCommunity) -> None:
+        """
+        Start what this node has for others.
+        """
+        from ..database import DatabaseTooNewError  # noqa: PLC0415
+
+        assert self.client is not None
+        try:
+            await self.client.start(community)
+        except DatabaseTooNewError as error:
+            raise NodeError(str(error)) from error
+
+    async def _start_rest(self, listener: socket.socket) -> None:
         """
         Import the REST server in a thread, so that the LAN part answers meanwhile, and start it.
         """
@@ -189,13 +214,14 @@ class Node:
         assert self.assembly is not None
         policy = security.HostPolicy(self.arguments.api_host)
         self.server = module.RestServer(self.assembly.endpoint(policy), self.ipv8, self.api_key, policy)
-        await self.server.start(self.listener)
+        await self.server.start(listener)
 
     @property
     def url(self) -> str:
         """
         Where the API is.
         """
+        assert self.listener is not None
         return api_url(self.listener)
 
     @property
@@ -229,8 +255,12 @@ class Node:
                     await _ended("the LAN part", self.ipv8.stop())
                 if self.assembly is not None:
                     self.assembly.stop_events()
+                endings = []
                 if self.server is not None:
-                    await _ended("the REST server", self.server.stop())
+                    endings.append(_ended("the REST server", self.server.stop()))
+                if self.client is not None:
+                    endings.append(_ended("what this node offers", self.client.close()))
+                await asyncio.gather(*endings)
         except TimeoutError:
             logger.warning("Not everything had ended %s seconds after the signal", STOP_TIMEOUT)
         if self.assembly is not None:

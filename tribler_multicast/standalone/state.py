@@ -242,22 +242,33 @@ class StateDir:
         if self._lock is None:
             message = f"cannot write {path}: the state directory was closed"
             raise StateError(message)
-        # Always the same name: under the lock nobody else uses it, and killed writers do not litter.
-        new = path.with_name(name + ".new")
         try:
-            new.unlink(missing_ok=True)
-            _write_durably(new, content)
-            os.replace(new, path)
-            _sync_directory(self.path)
+            replace_durably(path, content)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
             message = f"cannot write {path}: {error.strerror}"
             raise StateError(message) from None
 
 
 def _json(values: dict[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """
+    Put a file in place, whole and durable (mode 0600), or raise OSError and leave the old one. Two at a time must not
+    write the same file.
+    """
+    # Always the same name: under the lock nobody else uses it, and killed writers do not litter.
+    new = path.with_name(path.name + ".new")
+    try:
+        new.unlink(missing_ok=True)
+        _write_durably(new, content)
+        os.replace(new, path)
+        _sync_directory(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
 
 
 def _write_durably(path: Path, content: bytes) -> None:

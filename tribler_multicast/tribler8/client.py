@@ -3,19 +3,18 @@ Tribler as the hosting client: what it offers on the LAN and where it listens.
 """
 from __future__ import annotations
 
-import importlib
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from ..client import Activity, ClientError
-from .errors import find, guarded
+from ..community.views import addresses_in_use
+from .errors import guarded
+from .torrents import begin, magnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..client import Result
     from ..community.multicast import MulticastCommunity
-    from ..lan.interfaces import Interface
     from ..torrents import Torrents
     from .catalogue import Catalogue
     from .events import HostEvents
@@ -72,18 +71,9 @@ class TriblerClient:
 
     def _lan_addresses(self) -> list[str]:
         """
-        Our addresses on the interfaces in use, one per family and interface; IPv4 first: that is what always works.
-
-        No link-local ones: neither IPv8 nor libtorrent keeps the interface that these need.
+        Our addresses on the interfaces in use. No link-local ones: neither IPv8 nor libtorrent keeps the interface.
         """
-        if self.community is None:
-            return []
-        interfaces: dict[int, Interface] = {link.interface.index: link.interface
-                                            for link in self.community.lan.links.values() if link.address is not None}
-        fourth = [texts[0] for interface in interfaces.values() if (texts := interface.ipv4)]
-        sixth = [text for interface in interfaces.values()
-                 if (text := next((text for text in interface.ipv6 if not _is_link_local(text)), None))]
-        return [text.partition("/")[0] for text in fourth + sixth]
+        return [] if self.community is None else addresses_in_use(self.community.lan.links.values())
 
     def _ipv8_ports(self) -> Iterator[tuple[str, int]]:
         """
@@ -139,7 +129,7 @@ class TriblerClient:
         manager = self.session.download_manager
         download = manager.get_download(infohash)
         if download is None or infohash in manager.metainfo_requests:
-            download = await self._begin(infohash)
+            download = await begin(self.session, magnet(infohash), lan_only=True)
         if download.config.get_hops() != 0:
             message = "this torrent is there already as an anonymous download, which never uses the local network"
             raise ClientError(message, 409)
@@ -152,26 +142,3 @@ class TriblerClient:
         """
         message = "this node shares torrents, no files"
         raise ClientError(message, 404)
-
-    async def _begin(self, infohash: bytes) -> Any:  # noqa: ANN401
-        """
-        Begin to download a torrent from the LAN alone: who downloads anonymously as a rule is not to be seen in the DHT
-        because a neighbour has something.
-        """
-        module = importlib.import_module("tribler.core.libtorrent.download_manager.download_config")
-        config = find(module, "DownloadConfig", "from_defaults")(self.session.config)
-        config.set_hops(0)
-        config.set_safe_seeding(False)
-        libtorrent = importlib.import_module("libtorrent")
-        flags = libtorrent.torrent_flags
-        parameters = libtorrent.parse_magnet_uri(f"magnet:?xt=urn:btih:{infohash.hex()}")
-        parameters.flags |= flags.disable_dht | flags.disable_pex | flags.disable_lsd
-        definition = find(importlib.import_module("tribler.core.libtorrent.torrentdef"), "TorrentDef")(parameters)
-        return await self.session.download_manager.start_download(tdef=definition, config=config)
-
-
-def _is_link_local(text: str) -> bool:
-    """
-    Is this ``ip/prefix`` an address that means nothing without its interface?
-    """
-    return ip_address(text.partition("/")[0]).is_link_local

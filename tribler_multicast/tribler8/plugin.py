@@ -31,6 +31,7 @@ from .rest import gate, settings_door
 from .search import Search
 from .state import next_epoch, open_database, remove_api, write_api
 from .streaming import Streaming
+from .torrents import TriblerTorrents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,8 @@ class Plugin:
             await unload()
             if self.client.streaming is not None:
                 self.client.streaming.unhook()
+            if isinstance(self.client.torrents, TriblerTorrents):
+                self.client.torrents.close()
             remove_api(self.state_dir)
             self.assembly.stop_events()
             self.assembly.close()
@@ -178,6 +181,8 @@ class Plugin:
         """
         _optional("the download manager's part",
                   lambda: setattr(self, "downloads", LanDownloads(self.neighbours, self.session.download_manager)))
+        _optional("torrents by the control interface",
+                  lambda: setattr(self.client, "torrents", TriblerTorrents(self.session)))
         overlay = getattr(self.session, "content_discovery_community", None)
         if overlay is None:
             logger.info("Content discovery is switched off: local peers are neither gossiped with nor searched")

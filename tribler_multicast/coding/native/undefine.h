@@ -1,0 +1,24 @@
+/* Forgets what the kernels were made with, for the next vector width. */
+#undef NAME
+#undef LABEL
+#undef TARGET
+#undef VECTOR
+#undef WIDTH
+#undef ROWS
+#undef COLUMNS
+#undef LOAD
+#undef STORE
+#undef BROADCAST
+#undef MULTIPLY
+#undef XOR
+#undef XOR3
+#undef AND
+#undef ZERO
+#undef FOLD
+#undef FOLD_EIGHT
+#undef TABLE
+#undef LOOKUP
+#undef LOW
+#undef HIGH
+#undef MASK_OF_TOP
+#undef SHIFT

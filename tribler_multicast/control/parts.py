@@ -1,0 +1,45 @@
+"""
+What the control interface moves: the parts of one node.
+"""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..community.activity import Activities
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ..client import Client
+    from ..community.multicast import MulticastCommunity
+    from ..database import PeerDatabase
+    from ..feeds.feeds import Feeds
+    from ..settings import Settings
+
+
+@dataclass
+class Parts:
+    """
+    The parts of a running node.
+
+    ``change_settings`` saves checked changes and puts them into effect; it raises when they cannot be saved, and then
+    nothing is changed. ``started`` is monotonic (seconds), for the uptime. ``feeds`` is None where there are none.
+    """
+
+    version: str
+    client: Client
+    options: Settings
+    community: MulticastCommunity
+    database: PeerDatabase | None
+    change_settings: Callable[[dict[str, Any]], Awaitable[None]]
+    feeds: Feeds | None = None
+    started: float = field(default_factory=time.monotonic)
+    activities: Activities = field(init=False)
+
+    def __post_init__(self) -> None:
+        """
+        Begin with no declared activity.
+        """
+        self.activities = Activities(self.client)
