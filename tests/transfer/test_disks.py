@@ -52,13 +52,6 @@ atexit.register(shutil.rmtree, elsewhere)
 """
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
-
-
 def on_small_disk(script: str, folder: Path, size: str) -> list[str]:
     done = run_on_small_disk(PRELUDE + script, folder, size)
     assert done.returncode == 0, done.stderr

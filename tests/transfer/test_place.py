@@ -35,13 +35,6 @@ FOLDER: dict[str, bytes | None] = {"a/b": b"1", "c": some_bytes(5000)}
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Offer:
     (tmp_path / "film.mkv").write_bytes(DATA)
     return Offer(tmp_path / "film.mkv")

@@ -25,18 +25,15 @@ from tribler_multicast.transfer.content.scan import scan
 from tribler_multicast.transfer.content.source import Source
 from tribler_multicast.transfer.content.tree import EMPTY_ROOT
 from tribler_multicast.transfer.errors import CancelledError, ChangedError, ContentError
-from tribler_multicast.transfer.limits import OPEN_FILES, SEGMENT_SIZE
+from tribler_multicast.transfer.limits import OPEN_FILES
 
 from ..hostile_disk import ROOT
-from .trees import make, some_bytes
+from .trees import FOLDER, MIB, make, some_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
-MIB = SEGMENT_SIZE
-FOLDER: dict[str, bytes | None] = {"a/b/deep": b"1" * 1000, "a-b": b"2", "big": some_bytes(2 * MIB + 77), "empty": b"",
-                                   "none": None, "z": some_bytes(MIB)}
 
 
 def everything(source: Source) -> bytes:
