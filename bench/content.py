@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 GENERATION = 64 * DEFAULT_UNIT
+BATCH = 44
 SMALL_FILES, SMALL_SIZE = 2000, 10_000
 ROUNDS = 3
 
@@ -152,6 +153,34 @@ def rates(report: Report, folder: Path, size: int, rounds: int) -> None:
     path.unlink()
 
 
+def units(report: Report, folder: Path, size: int, rounds: int) -> None:
+    """
+    Measure symbols written one by one as they come: of all generations in turn, as many at once as a socket gives.
+    """
+    path, out = folder / "one", folder / "out"
+    write_random(path, size)
+    source = Source.publish(path)
+    manifest = Manifest.sign(source.content, Identity(default_eccrypto.generate_key("curve25519")), 1)
+    whole = path.read_bytes()
+    pieces = [(at // SEGMENT_SIZE, at % SEGMENT_SIZE + offset, whole[at + offset:at + offset + DEFAULT_UNIT])
+              for offset in range(0, SEGMENT_SIZE - DEFAULT_UNIT, DEFAULT_UNIT) for at in range(0, size, SEGMENT_SIZE)]
+    for batch in (1, BATCH):
+        found = []
+        for _ in range(rounds):
+            out.mkdir()
+            store = receive_to(manifest, out)
+            if not isinstance(store, Store):
+                raise BenchError("it is there already")
+            with on_core(0):
+                found.append(timed(lambda store=store, batch=batch: [store.write_many(pieces[at:at + batch])
+                                                                     for at in range(0, len(pieces), batch)]))
+            store.release()
+            shutil.rmtree(out)
+        report.row(f"symbols of {DEFAULT_UNIT} bytes written, {batch} with a call, not durable yet",
+                   statistics.median(found) / len(pieces) * 1e6, "us each")
+        report.details[f"units_{batch}"] = found
+
+
 def many(report: Report, folder: Path, rounds: int) -> None:
     """
     Measure many small files beside one of their size.
@@ -204,6 +233,8 @@ def bench(options: argparse.Namespace) -> Report:
     with room_in(options.folder) as folder:
         say("content: one file")
         rates(report, folder, options.size * MIB, options.rounds)
+        say("content: symbols")
+        units(report, folder, min(options.size, 64) * MIB, options.rounds)
         say("content: many files")
         many(report, folder, options.rounds)
         memory(report, folder, options.memory * MIB)

@@ -160,11 +160,13 @@ def test_folder_without_the_right_to_write_is_one_line(out: Path) -> None:
 offer = offer_of(5000)
 for path in (folder, folder.parent):
     if os.getuid() == 0 and os.fork() == 0:
-        path.chmod(0o555 if path == folder else 0)
-        os.setresuid(65534, 65534, 65534)
-        failing(offer.open, folder)
-        sys.stdout.flush()
-        os._exit(0)
+        try:
+            path.chmod(0o555 if path == folder else 0)
+            os.setresuid(65534, 65534, 65534)
+            failing(offer.open, folder)
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
     elif os.getuid() == 0:
         os.wait()
 folder.parent.chmod(0o700)

@@ -176,7 +176,7 @@ def test_what_can_not_be_read_is_an_error_not_a_gap(tmp_path: Path) -> None:
     folder = make(tmp_path / "x", {"file": b"1", "sub/file": b"2"})
     code = ("import os, sys\nfrom pathlib import Path\nfrom tribler_multicast.transfer.content.source import Source\n"
             "from tribler_multicast.transfer.errors import ContentError\n"
-            "if os.getuid() == 0: os.setuid(65534)\n"
+            "try:\n    if os.getuid() == 0: os.setuid(65534)\nexcept OSError: sys.exit(7)\n"
             "try: Source.publish(Path(sys.argv[1]))\nexcept ContentError as error: print(error)\n")
     for path in (tmp_path, *tmp_path.parents[:3]):
         path.chmod(path.stat().st_mode | 0o755)
@@ -185,6 +185,8 @@ def test_what_can_not_be_read_is_an_error_not_a_gap(tmp_path: Path) -> None:
         said = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False,
                               cwd=ROOT, timeout=60)
         hidden.chmod(0o755)
+        if said.returncode == 7:
+            pytest.skip("nobody but root here, who may read everything")
         assert said.stdout == f"cannot read {hidden}: Permission denied\n", said.stderr
 
 

@@ -149,6 +149,34 @@ def test_wrong_unit_is_found_dropped_and_written_again(file: Offer, out: Path) -
     assert store.has(0)
 
 
+@pytest.mark.parametrize("batch", [7, 100, 5000])
+def test_units_of_many_segments_and_files_are_written_with_one_call(tmp_path: Path, out: Path, batch: int) -> None:
+    files: dict[str, bytes | None] = {**{f"{n:02}": some_bytes(3000, n) for n in range(50)}, "z": some_bytes(2 * MIB)}
+    offer = Offer(make(tmp_path / "x", files))
+    store = offer.open(out)
+    offer.give(store, 0)
+    store.commit()
+    units = [(segment, at, unit) for segment in range(offer.segments) for at, unit in offer.units(store, segment)]
+    Random(batch).shuffle(units)
+    written = sum(store.write_many(units[at:at + batch]) for at in range(0, len(units), batch))
+    assert written == len(units) - len(offer.units(store, 0)), "the index was here"
+    for segment in range(1, offer.segments):
+        offer.prove(store, segment)
+        assert store.verify(segment)
+    assert store.unchecked == 0, "our own writing is no change by others"
+    finish(store)
+    assert contents(out / "x") == files
+
+
+def test_batch_with_one_bad_piece_writes_nothing(file: Offer, out: Path) -> None:
+    store = file.open(out)
+    for bad in ((0, 1, b"x" * UNIT), (9, 0, b"x" * UNIT), (-1, 0, b"x" * UNIT), (1, 0, b"")):
+        with pytest.raises(ValueError):
+            store.write_many([(0, 0, b"x" * UNIT), bad])
+    assert store.units(0) == 0
+    assert store.write_many([]) == 0
+
+
 @pytest.mark.parametrize(("offset", "size"), [(1, UNIT), (-UNIT, UNIT), (0, UNIT - 1), (780 * UNIT, UNIT), (MIB, 1),
                                               (0, MIB + 1)])
 def test_what_is_no_unit_is_a_mistake_of_the_caller(file: Offer, out: Path, offset: int, size: int) -> None:
@@ -491,3 +519,9 @@ def test_what_was_received_can_be_offered_at_once(folder: Offer, out: Path) -> N
     assert source.content == folder.source.content
     assert all(source.read(segment) == folder.source.read(segment) for segment in range(folder.segments))
     assert Source.publish(out / "album").content.id == folder.source.content.id
+    start, size = source.file_range("big") or (0, 0)
+    assert source.read_data(start, size) == FOLDER["big"]
+    assert source.file_range("none") is None
+    assert source.available(start, 10**9) == source.content.size - start
+    assert source.has(0)
+    assert not source.has(folder.segments)

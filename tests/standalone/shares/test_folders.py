@@ -15,11 +15,6 @@ from ...hostile_disk import namespace, run
 from .common import HASH, SCRIPT, check_index, found, hashed, heard, one, settled, sharing, until, write
 
 
-@pytest.fixture(autouse=True)
-def _short_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.standalone.shares.roots.FOLDER_CHECK", 0.2)
-
-
 async def test_same_folder_twice_is_shared_once(database: Path, share: Path) -> None:
     write(share / "a.txt")
     (share.parent / "link").symlink_to(share)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tribler_multicast.settings import Settings
-from tribler_multicast.standalone.torrents import TorrentEngine
+from tribler_multicast.standalone.torrents import TorrentEngine, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "::1")
 TIMEOUT = 20.0
+# Looked at more often than is worth it outside of tests, so that these wait for nothing but libtorrent.
+watching.PACES.update({watching.LIVELY: (0.2, 100), watching.QUIET: (0.3, 500)})
 
 
 def data_of(size: int, seed: int = 1) -> bytes:

@@ -104,7 +104,7 @@ async def main() -> None:
     """
     Run it.
     """
-    from tribler_multicast.standalone.torrents import engine as module  # noqa: PLC0415 (only this process needs it)
+    from tribler_multicast.standalone.torrents import watching as module  # noqa: PLC0415 (only this process needs it)
 
     from .engines import Engine  # noqa: PLC0415
 

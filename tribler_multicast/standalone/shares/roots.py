@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .index import true_path
-from .limits import FOLDER_CHECK, MAX_FILES, MAX_FOLDERS, MOST_IN_TURN, POLL, POLL_SHARE, SAFETY, TURN
+from .limits import (
+    FOLDER_CHECK,
+    MAX_FILES,
+    MAX_FOLDERS,
+    MOST_IN_TURN,
+    POLL,
+    POLL_SHARE,
+    SAFETY,
+    TURN,
+    TURN_SHARE,
+)
 from .listing import SEPARATOR
 from .names import is_shared_folder, shown
 
@@ -123,7 +133,7 @@ class Root:
         """
         Note that some of its folders were read again; the next time so many that it takes TURN.
         """
-        self.next_turn = now + max(POLL, POLL_SHARE * took)
+        self.next_turn = now + max(POLL, TURN_SHARE * took)
         self.turn_size = min(MOST_IN_TURN, max(10, int(self.turn_size * min(2.0, TURN / max(took, 0.001)))))
 
     def status(self, path: Path) -> FolderStatus:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 from ..content.names import LocalNames
 from ..content.scan import STAMP
 from ..errors import StoreError
+from ..limits import SEGMENT_SIZE
 from .area import Area, Dirty
 from .place import EARLY, INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..content.index import Entry
     from ..content.manifest import Content
@@ -117,11 +118,22 @@ class Areas:
         assert area is not None
         return area
 
-    def write(self, segment: int, offset: int, data: bytes | memoryview) -> None:
+    def write(self, pieces: Iterable[tuple[int, int, bytes | memoryview]]) -> None:
         """
-        Write a part of a segment. Errors as `Area.write`.
+        Write parts of segments (segment, offset, data). Errors as `Area.write_many`.
         """
-        self.of(segment).write(self.layout.start(segment) + offset, data)
+        first = self.layout.index_segments
+        index: list[tuple[int, bytes | memoryview]] = []
+        data: list[tuple[int, bytes | memoryview]] = []
+        for segment, offset, piece in pieces:
+            if segment < first:
+                index.append((segment * SEGMENT_SIZE + offset, piece))
+            else:
+                data.append(((segment - first) * SEGMENT_SIZE + offset, piece))
+        if index:
+            self.of(0).write_many(index)
+        if data:
+            self.of(first).write_many(data)
 
     def read(self, segment: int, offset: int = 0, length: int | None = None) -> bytes:
         """

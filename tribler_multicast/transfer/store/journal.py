@@ -23,13 +23,15 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from ..content.tree import HASH_SIZE, Node
-from ..durable import BINARY, NO_FOLLOW, write_durably
+from ..durable import BINARY, NO_FOLLOW, sync_file, write_durably
+from ..errors import StoreError, shown
 from ..limits import MAX_JOURNAL
 
 if TYPE_CHECKING:
@@ -136,6 +138,7 @@ class Journal:
         self._content_id = content_id
         self._check = content_id
         self._file = -1
+        self._appending = threading.Lock()
 
     @classmethod
     def create(cls, path: Path, content_id: bytes, records: Iterable[tuple[Kind, bytes]],
@@ -181,13 +184,15 @@ class Journal:
         Open a journal and get its records, up to the first that is not whole.
 
         :raises OSError: when it can't be read or written.
+        :raises StoreError: when it is none.
         """
         journal = cls(path, content_id)
         journal.reopen()
         try:
-            size = os.fstat(journal._file).st_size
+            if os.fstat(journal._file).st_size > MAX_JOURNAL:
+                raise StoreError(f"{shown(str(path))} is too long for a journal")
             with os.fdopen(os.dup(journal._file), "rb") as file:
-                data = file.read() if size <= MAX_JOURNAL else b""
+                data = file.read()
             records = []
             for kind, body, check in read_records(data, content_id):
                 journal.size += RECORD.size + len(body) + CHECK_SIZE
@@ -195,7 +200,7 @@ class Journal:
                 records.append((kind, body))
             # What is behind was never true: it must not come back behind what is written next.
             os.ftruncate(journal._file, journal.size)
-        except OSError:
+        except (OSError, StoreError):
             journal.close()
             raise
         return journal, records
@@ -206,14 +211,17 @@ class Journal:
 
         :raises OSError: when it can't be; then it does not count, and can be appended again.
         """
-        data = self._record(kind, body)
+        with self._appending:
+            self._append(self._record(kind, body))
+
+    def _append(self, data: bytes) -> None:
         try:
             view, at = memoryview(data), self.size
             while view:
                 os.lseek(self._file, at, os.SEEK_SET)
                 written = os.write(self._file, view)
                 view, at = view[written:], at + written
-            os.fsync(self._file)
+            sync_file(self._file)
         except OSError:
             os.ftruncate(self._file, self.size)
             raise
