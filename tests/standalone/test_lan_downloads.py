@@ -4,6 +4,7 @@ What is downloaded is tried at the local nodes too, with no tracker, no DHT and 
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,8 +37,10 @@ def test_a_magnet_link_alone_is_enough_when_somebody_comes_who_has_it(start_node
     (tmp_path / "film").write_bytes(b"film" * 25_000)
     getter, seeder = start_node("getter"), start_node("seeder")
     made = post(seeder, "/torrents", path=str(tmp_path / "film"))
-    seeder.stop()
+    wait_for(lambda: getter.peers().get(seeder.mid, {}).get("capabilities") == ["search", "torrents"])
+    seeder.kill()  # so that the getter tries at an address where nobody is any more
     post(getter, "/downloads", magnet=made["magnet"])
+    time.sleep(1)
     seeder = start_node("seeder")
     wait_for(lambda: states(getter) == ["seeding"], 20)
     assert states(seeder) == ["seeding"]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..client import ClientError
 
 if TYPE_CHECKING:
+    from ..community.local_peer import LocalPeer
     from ..community.multicast import MulticastCommunity
     from ..torrents import Torrents, TorrentStatus
 
@@ -65,10 +66,14 @@ class LanDownloads:
         for task in self._tasks:
             task.cancel()
 
-    def _came(self, peer: Any) -> None:  # noqa: ANN401
+    def _came(self, peer: LocalPeer) -> None:
         """
-        A node came, or says something new of itself, such as where its BitTorrent listens: look soon.
+        A node came, or says something new of itself, such as where its BitTorrent listens: look soon, and try there
+        whatever was tried before.
         """
+        for address in self._community.torrent_addresses(peer):
+            for tried in self._tried.values():
+                tried.pop(address, None)
         loop = asyncio.get_running_loop()
         if self._timer is not None and self._timer.when() > loop.time() + SOON:
             self._timer.cancel()

@@ -49,6 +49,9 @@ TCP_FIRST: Final = 1
 """Of libtorrent's pex_flags_t pex_encryption alone, not pex_utp. These peers are on the LAN, where TCP is as good as
 uTP, and its end is seen at once when a node is killed. Of the end of a uTP connection nobody hears: until it times out,
 the peer takes the node that was started again for a second one at the same address, and refuses it [seen]."""
+KNOWN_WELL: Final = 1
+"""Of libtorrent's peer_source_flags_t tracker: a peer that others named after it failed is given another try, and not
+given up for good after three."""
 MOST_PEERS: Final = 200
 """Addresses that one call may name."""
 
@@ -303,7 +306,7 @@ class TorrentEngine:
     def _connect(torrent: Torrent, addresses: Sequence[tuple[str, int]]) -> None:
         for ip, port in list(addresses)[:MOST_PEERS]:
             if torrent.handle is not None and is_address(ip) and 0 < port < 65536:
-                torrent.handle.connect_peer((ip, port), 0, TCP_FIRST)
+                torrent.handle.connect_peer((ip, port), KNOWN_WELL, TCP_FIRST)
 
     async def stop(self, infohash: bytes, *, delete: bool = False) -> None:
         """

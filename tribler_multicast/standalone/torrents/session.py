@@ -57,6 +57,7 @@ FAREWELL: Final = 0.25
 SETTINGS: Final[dict[str, object]] = {
     "user_agent": f"tribler-multicast/{__version__}",  # the id of a peer stays libtorrent's: it is what speaks
     "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False, "enable_dht": False,
+    "min_reconnect_time": 5,  # a node on the LAN that was away for a moment is tried again soon, not after minutes
     "enable_ip_notifier": False,  # the node watches its interfaces itself
     "listen_interfaces": "", "max_retry_port_bind": 0, "listen_system_port_fallback": False, "listen_queue_size": 64,
     "utp_fin_resends": 1,  # at the end nobody waits for long
