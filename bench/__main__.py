@@ -18,7 +18,22 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, content, control, crypto, feeds, flood, idle, join, overhead, pace, shares, throughput, torrents
+from . import (
+    checksums,
+    coding,
+    content,
+    control,
+    crypto,
+    feeds,
+    flood,
+    idle,
+    join,
+    overhead,
+    pace,
+    shares,
+    throughput,
+    torrents,
+)
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
