@@ -54,7 +54,7 @@ async def test_a_file_goes_from_one_to_the_other_by_its_infohash(engine: StartEn
     assert (b.downloads / "film.mkv").read_bytes() == data
     assert (status.name, status.size, status.path) == ("film.mkv", 3_000_000, str(b.downloads / "film.mkv"))
     assert (status.progress, status.error) == (1.0, "")
-    assert sorted(path.name for path in b.downloads.iterdir()) == ["film.mkv"], "no incomplete folder is left"
+    await until(lambda: sorted(path.name for path in b.downloads.iterdir()) == ["film.mkv"])  # no incomplete folder
     assert set(b.states(infohash)) <= set(TORRENT_STATES)
     assert b.states(infohash)[-1] == "seeding"
 
