@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FREE, SYSTEMATIC, CODED = range(3)
 
+COLUMNS = 4096
+"""Bytes of each symbol that are calculated with at a time: a symbol of one datagram whole, of larger ones a part."""
+
 
 class Generation:
     """
@@ -274,10 +277,15 @@ class Generation:
 
     def _transform(self, matrix: list[bytes]) -> None:
         """
-        Put combinations of all slots in place of the coded ones.
+        Put combinations of all slots in place of the coded ones, some columns at a time: what is made on the way takes
+        several times their size.
         """
-        for slot, value in zip(self._coded(), combine(matrix, self._all(), self.size), strict=True):
-            self._data[slot * self.size:(slot + 1) * self.size] = value.to_bytes(self.size, "little")
+        coded = self._coded()
+        for begin in range(0, self.size, COLUMNS):
+            end = min(begin + COLUMNS, self.size)
+            sources = [bytes(self._data[slot * self.size + begin:slot * self.size + end]) for slot in range(self.k)]
+            for slot, value in zip(coded, combine(matrix, sources, end - begin), strict=True):
+                self._data[slot * self.size + begin:slot * self.size + end] = value.to_bytes(end - begin, "little")
 
     def decode(self) -> None:
         """
