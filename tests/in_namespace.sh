@@ -23,18 +23,26 @@ prepare='mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up'
 # that COMMAND could not be ended. Shells start background commands with INT ignored and no input: both are undone.
 supervise='
 '"$prepare"' || exit 125
+child=
+early=
+for name in INT TERM HUP; do
+    trap "[ -n \"\$child\" ] && kill -$name \$child || early=$name" $name
+done
 exec 3<&0
 reset="env --default-signal=INT,QUIT"
 $reset true 2>/dev/null || reset=
 TM_NAMESPACE=1 $reset "$@" <&3 3<&- &
 child=$!
-trap "kill -INT $child" INT
-trap "kill -TERM $child" TERM
-trap "kill -HUP $child" HUP
+[ -z "$early" ] || kill -$early $child
 while :; do
     wait $child
     status=$?
-    kill -0 $child 2>/dev/null || exit $status
+    kill -0 $child 2>/dev/null && continue
+    # A signal ends wait with a status of its own. When COMMAND ended at that moment, its own can be asked for again.
+    wait $child
+    again=$?
+    [ $again = 127 ] || status=$again
+    exit $status
 done'
 
 refused=
@@ -56,6 +64,9 @@ done
 if [ -z "$chosen" ]; then
     TM_NAMESPACE_REFUSED=${refused:-unshare failed without a word}
     export TM_NAMESPACE_REFUSED
+    # On one network only one test at a time: nodes find each other.
+    PYTEST_XDIST_AUTO_NUM_WORKERS=0
+    export PYTEST_XDIST_AUTO_NUM_WORKERS
     exec "$@"
 fi
 
@@ -63,15 +74,12 @@ fi
 tie=
 setpriv --pdeathsig KILL true 2>/dev/null && tie="setpriv --pdeathsig KILL"
 
-exec 3<&0
-# shellcheck disable=SC2086
-$tie unshare $chosen sh -c "$supervise" sh "$@" <&3 3<&- &
-outer=$!
-exec 3<&-
-
 # unshare itself holds INT and TERM off while it waits, so the signal goes to its child, the process 1 inside.
 # A terminal sends INT to the whole group, COMMAND included: once more does no harm to a shell, but would to COMMAND.
+outer=
+early=
 pass() {
+    [ -n "$outer" ] || { early=$1; return; }
     inner=$(cat "/proc/$outer/task/$outer/children" 2>/dev/null)
     # shellcheck disable=SC2086
     kill "-$1" ${inner:-$outer} 2>/dev/null
@@ -83,8 +91,19 @@ if [ ! -t 0 ]; then
 else
     trap : INT
 fi
+
+exec 3<&0
+# shellcheck disable=SC2086
+$tie unshare $chosen sh -c "$supervise" sh "$@" <&3 3<&- &
+outer=$!
+exec 3<&-
+[ -z "$early" ] || pass "$early"
 while :; do
     wait $outer
     status=$?
-    kill -0 $outer 2>/dev/null || exit $status
+    kill -0 $outer 2>/dev/null && continue
+    wait $outer
+    again=$?
+    [ $again = 127 ] || status=$again
+    exit $status
 done

@@ -39,7 +39,9 @@ def colour(page: Page, selector: str) -> tuple[int, int, int]:
     """
     The colour in which the browser draws a text.
     """
-    text = page.locator(selector).evaluate("element => getComputedStyle(element).color")
+    text = ""
+    while not text:  # none while the page puts a new row in place of an old one
+        text = page.locator(selector).evaluate("element => getComputedStyle(element).color")
     red, green, blue = map(int, re.findall(r"\d+", text)[:3])
     return red, green, blue
 

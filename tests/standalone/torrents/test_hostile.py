@@ -155,6 +155,7 @@ async def test_harmless(engine: StartEngine) -> None:
         expected[infohash] = (b.downloads / str(number), sorted(names or made))
     for infohash, (place, names) in expected.items():
         await b.reaches(infohash, "seeding")
+        await until(lambda place=place: not (place / ".incomplete").exists())
         assert sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()) == names
         assert b.of(infohash).name.isprintable()
     assert {path.name for path in b.folder.iterdir()} == {"state", "got"}
