@@ -1,0 +1,3 @@
+"""
+Coded transfer: what is offered as checked segments (`content`), and where what arrives is kept (`store`).
+"""

@@ -1,0 +1,56 @@
+"""
+Files that are on the disk when a call returns.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
+"""What every open takes: bytes as they are, and not for programs that we start."""
+NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+"""A link that somebody put there is not followed."""
+
+
+def sync_folder(path: Path) -> None:
+    """
+    Make new names in a folder durable. Windows has no such call, and needs none on NTFS.
+    """
+    if sys.platform == "win32":
+        return
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | BINARY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        # Some network file systems have no such call either. Any other error is a true one.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)
+
+
+def write_durably(path: Path, parts: Iterable[bytes]) -> None:
+    """
+    Put a file in place, whole, for its owner only; after an error the old one is there.
+    """
+    new = path.with_name(path.name + ".new")
+    try:
+        new.unlink(missing_ok=True)
+        # Exclusive: what somebody put there, a link included, is not followed.
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600), "wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+        sync_folder(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
