@@ -178,8 +178,7 @@ class SessionLan:
         self.mbit, self.queue_time = mbit, queue
         self.up = self.pipe(mbit, queue)
         self.nodes: list[Node] = []
-        self.rate = RateControl(0.0, start=START_RATE / content.scale)
-        self.rate.floor = LEAST_RATE / content.scale
+        self.rate = RateControl(0.0, start=START_RATE / content.scale, floor=LEAST_RATE / content.scale)
         self.scheduler = Scheduler(self.rate, 0.0)
         self.sender = Sender(content.geometry, content.tree, TAG, KEY, self.rate)
         self.scheduler.add(self.sender)

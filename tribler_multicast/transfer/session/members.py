@@ -90,10 +90,10 @@ class Member:
                 return False
         return self.fits(report.lacks)
 
-    def arrived(self, report: Report) -> float | None:
+    def arrived(self, report: Report) -> tuple[int, int] | None:
         """
-        Count what came and what did not. Gets the share that was lost since it was last known; None when too little was
-        sent to tell.
+        Count what came and what did not. Gets how many were sent and came since it was last known; None when too few
+        were sent to tell.
         """
         for told, known in ((report.group, self.group), (report.unicast, self.unicast)):
             if told.highest:
@@ -103,7 +103,7 @@ class Member:
         self.unicast = report.unicast if report.unicast.highest else self.unicast
         if self._sent < LOSS_SAMPLE:
             return None
-        share = min(1.0, max(0.0, 1 - self._came / self._sent))
+        sent, came = self._sent, min(self._came, self._sent)
         self._sent = self._came = 0
-        self.loss += SMOOTH * (min(share, MAX_LOSS) - self.loss)
-        return share
+        self.loss += SMOOTH * (min(1 - came / sent, MAX_LOSS) - self.loss)
+        return sent, came

@@ -22,7 +22,7 @@ from .packets import (
     read_head,
     read_proof,
 )
-from .reports import FIXED, NOT_ZERO, Arrival, Lacks, Report, describe
+from .reports import FIXED, NOT_ZERO, Arrival, Delay, Lacks, Report, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,8 +93,7 @@ class Receiver:
         self._reported = float("-inf")
         self._number = 0
         self._cursor = self._base = self._end = 0
-        self._first_delay: int | None = None
-        self._delay: int | None = None
+        self._delay: Delay | None = None
         self._heard = now
         self._silent = False
         for segment in stored:
@@ -133,7 +132,7 @@ class Receiver:
             track.time, track.at = head.time, now
         track.window.add(head.sequence)
         track.count += 1
-        self._note_delay((microseconds(now) - head.time) % CLOCK)
+        self._note_delay((microseconds(now) - head.time) % CLOCK, head.time)
         self.interval = head.interval
         if head.form == NUMBERED:
             self._numbered(head)
@@ -145,11 +144,11 @@ class Receiver:
             self._recoded(head)
         self._plan(now, head.at_once)
 
-    def _note_delay(self, delay: int) -> None:
-        if self._first_delay is None:
-            self._first_delay = delay
-        if self._delay is None or (delay - self._delay) % CLOCK > CLOCK // 2:
-            self._delay = delay
+    def _note_delay(self, delay: int, time: int) -> None:
+        least = delay
+        if self._delay is not None and (delay - self._delay.least) % CLOCK < CLOCK // 2:
+            least = self._delay.least
+        self._delay = Delay(least, delay, time)
 
     def _plan(self, now: float, at_once: bool) -> None:
         when = max(now, self._reported + self.interval)

@@ -7,9 +7,11 @@ What receivers tell: which generations lack how many symbols, and how the stream
                   highest sequence (4), datagrams that came (4), time in the latest of them (4), time since then in
                   microseconds (4); zeros when none came
         36     4  least time of arrival - time in it since the last report, microseconds modulo 2^32
-        40     1  bit 0: that is known
-        41     4  a segment whose hash proof is missing, + 1; 0: none
-        45     n  what is lacking
+        40     4  time of arrival - time in it of the latest datagram, likewise
+        44     4  time in that datagram
+        48     1  bit 0: these three are known
+        49     4  a segment whose hash proof is missing, + 1; 0: none
+        53     n  what is lacking
 
 What is lacking:
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     Bytes = bytes | bytearray | memoryview
 
-FIXED: Final = struct.Struct(">IIIIIIIIIIBI")
+FIXED: Final = struct.Struct(">12IBI")
 DELAY_KNOWN: Final = 1
 WHOLE: Final = 0
 VARINT_BYTES: Final = 5
@@ -72,16 +74,26 @@ class Arrival(NamedTuple):
     since: int = 0
 
 
+class Delay(NamedTuple):
+    """
+    Arrival at the receiver's clock - time at the sender's, in microseconds modulo 2^32: only differences mean something.
+    The least since the last report, the latest, and the time at the sender of that.
+    """
+
+    least: int
+    latest: int
+    time: int
+
+
 class Report(NamedTuple):
     """
-    A report. `delay` in microseconds modulo 2^32, of two clocks: only differences mean something. `proof`: of a segment
-    that is complete and can't be checked.
+    A report. `proof`: of a segment that is complete and can't be checked.
     """
 
     number: int
     group: Arrival
     unicast: Arrival
-    delay: int | None
+    delay: Delay | None
     proof: int | None
     lacks: Lacks
 
@@ -91,7 +103,8 @@ class Report(NamedTuple):
         """
         flags = DELAY_KNOWN if self.delay is not None else 0
         proof = 0 if self.proof is None else self.proof + 1
-        return FIXED.pack(self.number, *self.group, *self.unicast, self.delay or 0, flags, proof) + pack_lacks(self.lacks)
+        return FIXED.pack(self.number, *self.group, *self.unicast, *(self.delay or (0, 0, 0)), flags,
+                          proof) + pack_lacks(self.lacks)
 
     @classmethod
     def read(cls, payload: Bytes, generations: int) -> Report | None:
@@ -100,12 +113,12 @@ class Report(NamedTuple):
         """
         if not FIXED.size < len(payload) <= MAX_CONTROL:
             return None
-        number, *numbers, delay, flags, proof = FIXED.unpack_from(payload)
+        number, *numbers, flags, proof = FIXED.unpack_from(payload)
         lacks = read_lacks(payload[FIXED.size:], generations)
         if lacks is None or not number:
             return None
-        return cls(number, Arrival(*numbers[:4]), Arrival(*numbers[4:]), delay if flags & DELAY_KNOWN else None,
-                   proof - 1 if proof else None, lacks)
+        return cls(number, Arrival(*numbers[:4]), Arrival(*numbers[4:8]),
+                   Delay(*numbers[8:]) if flags & DELAY_KNOWN else None, proof - 1 if proof else None, lacks)
 
 
 def varint(value: int) -> bytes:

@@ -81,7 +81,7 @@ class Scheduler:
             size = len(batch.datagrams) + FRAME * (len(batch.datagrams) // batch.size)
             self._clock = max(self._served[sender], self._clock)
             self._served[sender] = self._clock + size / self._weights[sender]
-            self.rate.on_sent(size)
+            self.rate.on_sent(now, size)
             self.pacer.sent(now, size, self.rate.rate)
             return Outgoing(sender, batch)
         return None
