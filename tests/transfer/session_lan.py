@@ -16,9 +16,11 @@ from tribler_multicast.transfer.content.tree import HashTree, leaf_hash
 from tribler_multicast.transfer.session.events import AllStored, SegmentReady
 from tribler_multicast.transfer.session.geometry import Geometry
 from tribler_multicast.transfer.session.limits import FRAME, LEAST_RATE, START_RATE
+from tribler_multicast.transfer.session.messages import LACKS_ROOM
 from tribler_multicast.transfer.session.packets import OVERHEAD
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
+from tribler_multicast.transfer.session.reports import lacking_segments
 from tribler_multicast.transfer.session.scheduler import Scheduler
 from tribler_multicast.transfer.session.sender import Sender
 
@@ -116,7 +118,7 @@ class Node:
         tree = HashTree(content.cut.segments, content.tree.root)
         self.receiver = Receiver(content.geometry, tree, tree.add, tag=lan.sender.tag, keys=(KEY, self.key),
                                  random=Random(self.number), now=self.local(lan.now), stored=self.segments)
-        lan.sender.join(self.name, self.key, lan.now, self.receiver.lacks(900))
+        lan.sender.join(self.name, self.key, lan.now, lacking_segments(self.segments, content.cut.segments, LACKS_ROOM))
         lan.pump()
 
     def local(self, when: float) -> float:

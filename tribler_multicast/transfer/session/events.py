@@ -74,4 +74,5 @@ class SenderSilent:
     """
 
 
-Event = MemberFinished | MemberSilent | MemberGone | MemberGreedy | AllFinished | SegmentReady | AllStored | SenderSilent
+Event = (MemberFinished | MemberSilent | MemberGone | MemberGreedy | AllFinished
+         | SegmentReady | AllStored | SenderSilent)

@@ -44,10 +44,15 @@ class Member:
         self.proof: int | None = None
         self._sent = self._came = 0
 
-    def set_budget(self, symbol: int) -> None:
+    def begin(self, segments: Lacks | None, parts: int, symbol: int) -> None:
         """
-        Allow it repair for what it lacks now.
+        Take the segments that it lacks (None: all), which have so many generations each.
         """
+        if segments is not None:
+            self.missing[segments.start * parts:segments.end * parts] = bytes((segments.end - segments.start) * parts)
+            for first, count, _ in segments.runs:
+                self.missing[first * parts:(first + count) * parts] = self.sizes[first * parts:(first + count) * parts]
+        self._look()
         self.budget = max(BUDGET_LEAST, BUDGET_SHARE * symbol * sum(self.missing))
 
     @property
@@ -73,6 +78,9 @@ class Member:
         for first, count, missing in lacks.runs:
             self.missing[first:first + count] = self.sizes[first:first + count] if missing == WHOLE else (missing,)
         self.base = min([self.base, *(run.first for run in lacks.runs[:1])])
+        self._look()
+
+    def _look(self) -> None:
         found = NOT_ZERO.search(self.missing, self.base)
         self.base = found.start() if found else len(self.missing)
         self.finished = found is None
@@ -83,10 +91,11 @@ class Member:
 
         :param group: the last sequence of the group's stream.
         """
-        for told, known, last in ((report.group, self.group, group), (report.unicast, self.unicast, self.stream.sequence)):
-            if told.count > told.highest or told.highest > last:
+        unicast = self.stream.sequence
+        for told, known, last in ((report.group, self.group, group), (report.unicast, self.unicast, unicast)):
+            if told.came > told.highest or told.highest > last:
                 return False
-            if told.highest and (told.highest < known.highest or told.count < known.count):
+            if told.highest and (told.highest < known.highest or told.came < known.came):
                 return False
         return self.fits(report.lacks)
 
@@ -98,7 +107,7 @@ class Member:
         for told, known in ((report.group, self.group), (report.unicast, self.unicast)):
             if told.highest:
                 self._sent += told.highest - known.highest
-                self._came += told.count - known.count
+                self._came += told.came - known.came
         self.group = report.group if report.group.highest else self.group
         self.unicast = report.unicast if report.unicast.highest else self.unicast
         if self._sent < LOSS_SAMPLE:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...coding import Code, Decoder
 from ...protocol.replay import ReplayWindow
 from .events import AllStored, Event, SegmentReady, SenderSilent
-from .limits import MAX_CONTROL, OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
+from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
 from .packets import (
     CLOCK,
     HEARTBEAT,
@@ -22,10 +22,10 @@ from .packets import (
     read_head,
     read_proof,
 )
-from .reports import FIXED, NOT_ZERO, Arrival, Delay, Lacks, Report, describe
+from .reports import FIXED, MAX_REPORT, NOT_ZERO, Arrival, Delay, Report, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from random import Random
 
     from ..content.tree import HashTree
@@ -64,7 +64,7 @@ class Receiver:
     One session: bytes in, reports and events out.
     """
 
-    def __init__(self, geometry: Geometry, tree: HashTree, add_proof: Callable[[int, int, bytes], bool], *, tag: bytes,
+    def __init__(self, geometry: Geometry, tree: HashTree, add_proof: Callable[[int, int, bytes], bool], *, tag: bytes,  # noqa: PLR0913
                  keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = ()) -> None:
         """
         :param tree: of which the root is known; proofs go to it by `add_proof`, which checks them.
@@ -99,12 +99,7 @@ class Receiver:
         for segment in stored:
             self.missing[segment * geometry.parts:(segment + 1) * geometry.parts] = bytes(geometry.parts)
             self.stored_segments.add(segment)
-
-    def lacks(self, room: int) -> Lacks:
-        """
-        Get what to ask for when joining.
-        """
-        return describe(self.missing, self.sizes, 0, len(self.missing), room)
+        self._look_whether_all()
 
     @property
     def rank(self) -> int:
@@ -245,6 +240,9 @@ class Receiver:
             self._give_up(segment)
             return
         self.stored_segments.add(segment)
+        self._look_whether_all()
+
+    def _look_whether_all(self) -> None:
         if len(self.stored_segments) == self.geometry.segments:
             self.events.append(AllStored())
 
@@ -254,6 +252,37 @@ class Receiver:
         """
         events, self.events = self.events, []
         return events
+
+    # --- Parts of segments, over a restart.
+
+    def partial(self) -> Iterator[tuple[int, int, bytes]]:
+        """
+        Get (segment, offset, bytes) of what there is of segments that are not complete: units of a store, unchecked.
+        """
+        size = self.geometry.symbol
+        for generation, decoder in self._decoders.items():
+            segment, start = generation // self.geometry.parts, self.geometry.offset(generation)
+            length = self.geometry.cut.length(segment)
+            if decoder.complete:
+                decoder.decode()
+            for index in range(self.sizes[generation]):
+                symbol = decoder.symbol(index)
+                at = start + index * size
+                if symbol is not None:
+                    yield segment, at, bytes(symbol[:length - at])
+
+    def resume(self, segment: int, units: int, data: Bytes) -> None:
+        """
+        Take what a store has of a segment: a bit for each unit (of a symbol's size), the first lowest.
+
+        :param data: the segment, with anything where there is no unit.
+        """
+        size, at = self.geometry.symbol, 0
+        for generation in self.geometry.of(segment):
+            for index in range(self.sizes[generation]):
+                if units >> at // size & 1:
+                    self._add(generation, index, memoryview(bytes(data[at:at + size]).ljust(size, b"\0")))
+                at += size
 
     # --- Reports.
 
@@ -289,7 +318,7 @@ class Receiver:
         found = NOT_ZERO.search(self.missing, self._base)
         self._base = found.start() if found else len(self.missing)
         start = self._cursor if self._base < self._cursor < self._end else self._base
-        lacks = describe(self.missing, self.sizes, start, max(self._end, start), MAX_CONTROL - FIXED.size)
+        lacks = describe(self.missing, self.sizes, start, max(self._end, start), MAX_REPORT - FIXED.size)
         self._cursor = lacks.end if lacks.end < self._end else 0
         if start == self._base:
             lacks = lacks._replace(start=0)

@@ -25,7 +25,7 @@ class Sent(NamedTuple):
 
     stream: Stream
     last: int
-    count: int
+    packets: int
 
 
 class Need(NamedTuple):

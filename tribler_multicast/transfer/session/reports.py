@@ -18,7 +18,7 @@ What is lacking:
     start (v), end (v)    generations from start up to, not including, end; whatever is not told of them is not lacking
     and again and again:
       gap (v)             generations that lack nothing, since the last one told of
-      missing (1)         symbols that are lacking; 0: all, and of a run of generations, behind it the length of the run (v)
+      missing (1)         symbols that are lacking; 0: all, of as many generations in a row as is said behind it (v)
 
 (v) is an unsigned LEB128 integer (seven bits a byte, the lowest first, bit 7: more follow) of at most five bytes.
 """
@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from .limits import MAX_CONTROL, MAX_GENERATIONS, MAX_RUNS, SCAN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     Bytes = bytes | bytearray | memoryview
 
@@ -39,6 +39,8 @@ FIXED: Final = struct.Struct(">12IBI")
 DELAY_KNOWN: Final = 1
 WHOLE: Final = 0
 VARINT_BYTES: Final = 5
+MAX_REPORT: Final = MAX_CONTROL - 8
+"""Before it there is the tag of the session."""
 LARGEST_STEP: Final = 2 * VARINT_BYTES + 1
 NOT_ZERO: Final = re.compile(rb"[^\0]")
 
@@ -49,7 +51,7 @@ class Run(NamedTuple):
     """
 
     first: int
-    count: int
+    length: int
     missing: int
 
 
@@ -69,15 +71,15 @@ class Arrival(NamedTuple):
     """
 
     highest: int = 0
-    count: int = 0
+    came: int = 0
     time: int = 0
     since: int = 0
 
 
 class Delay(NamedTuple):
     """
-    Arrival at the receiver's clock - time at the sender's, in microseconds modulo 2^32: only differences mean something.
-    The least since the last report, the latest, and the time at the sender of that.
+    Arrival at the receiver's clock - time at the sender's, in microseconds modulo 2^32, so only differences mean
+    something: the least since the last report, the latest, and the time at the sender of that.
     """
 
     least: int
@@ -111,7 +113,7 @@ class Report(NamedTuple):
         """
         Read one off the wire, of a session with so many generations; None when it is none. Never raises.
         """
-        if not FIXED.size < len(payload) <= MAX_CONTROL:
+        if not FIXED.size < len(payload) <= MAX_REPORT:
             return None
         number, *numbers, flags, proof = FIXED.unpack_from(payload)
         lacks = read_lacks(payload[FIXED.size:], generations)
@@ -195,6 +197,14 @@ def read_lacks(data: Bytes, generations: int) -> Lacks | None:
     except ValueError:
         return None
     return Lacks(start, end, runs) if at == len(data) else None
+
+
+def lacking_segments(stored: Container[int], segments: int, room: int) -> Lacks:
+    """
+    Tell which segments are lacking, as far as it fits in `room` bytes; the first 65,536 of those at most.
+    """
+    lacking = bytearray(segment not in stored for segment in range(min(segments, SCAN)))
+    return describe(lacking, bytearray(b"\1") * len(lacking), 0, len(lacking), room)
 
 
 def describe(missing: bytearray, sizes: bytearray, start: int, end: int, room: int) -> Lacks:

@@ -1,8 +1,8 @@
 """
 Several sessions on one link: fair by weight, at one common rate.
 
-Start-time fair queueing (Goyal, Vin and Cheng, 1996): whoever got least, by its weight, is next. Who had nothing to send
-for a while begins where the others are.
+Start-time fair queueing (Goyal, Vin and Cheng, 1996): whoever got least, by its weight, is next. Who had nothing to
+send for a while begins where the others are.
 """
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
 from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
+from .held import Held
 from .limits import (
     CHUNK,
     GONE,
@@ -25,15 +26,13 @@ from .limits import (
     POLL_MOST,
     PROOF_EACH,
     PROOF_ROOM,
-    READ_AHEAD,
     REPORT_INTERVAL,
     REPORTS_PER_SECOND,
-    SEGMENTS_HELD,
     SILENT,
 )
 from .members import Member
+from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, Stream, asked, pack_proof
 from .packets import HEARTBEAT as BEAT
-from .packets import NUMBER_AT, NUMBERED, OVERHEAD, PLACE, PROOF, SYMBOL_AT, GENERATION_AT, Stream, asked, pack_proof
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
 
@@ -46,6 +45,9 @@ IDLE: Final = b"\1"
 LACKING: Final = b"\0"
 MOSTLY: Final = 0.75
 """A generation of which somebody lacks this share is passed in systematic packets, of the others repair is made."""
+
+PRUNE_EACH: Final = 256
+"""Segments passed between two looks at what nobody lacks any more."""
 
 
 class Batch(NamedTuple):
@@ -86,8 +88,7 @@ class Sender:
         self._passing: deque[tuple[int, int]] = deque()
         self._segment: int | None = None
         self._repairs: OrderedDict[int, None] = OrderedDict()
-        self._held: OrderedDict[int, bytes] = OrderedDict()
-        self._missed: OrderedDict[int, None] = OrderedDict()
+        self._held = Held()
         self._ready: deque[Batch] = deque()
         self._proved: tuple[int, int] | None = None
         self._poll_at = self._poll = 0.0
@@ -100,7 +101,7 @@ class Sender:
         Let a receiver in; one that was in begins anew. False when there is no room.
 
         :param key: of the unicast stream to it (32 bytes), known to nobody else.
-        :param lacks: what it lacks; None: everything.
+        :param lacks: the segments that it lacks; None: all. The rest comes with its reports.
         """
         if name not in self.members and (len(self.members) >= MAX_MEMBERS
                                          or (len(self.members) + 1) * len(self.sizes) > MAX_TABLES):
@@ -108,18 +109,16 @@ class Sender:
             return False
         self.leave(name)
         member = Member(name, Stream(self.tag, key, unicast=True), self.sizes, self.group.sequence, now)
-        if lacks is not None:
-            if not member.fits(lacks):
-                self.counters["join: impossible"] += 1
-                return False
-            member.apply(lacks)
-        member.set_budget(self.geometry.symbol)
+        member.begin(lacks, self.geometry.parts, self.geometry.symbol)
         self.members[name] = member
         self._all_finished = False
         self._poll, self._poll_at = POLL, now
-        parts = self.geometry.parts
-        for segment in range(self.geometry.segments):
-            if any(member.missing[segment * parts:(segment + 1) * parts]):
+        if member.finished:
+            self.events.append(MemberFinished(name))
+            return True
+        known, runs = (0, ()) if lacks is None else (lacks.end, lacks.runs)
+        for first, count, _ in (*runs, (known, self.geometry.segments - known, 0)):
+            for segment in range(first, first + count):
                 self._lacked(member, segment)
         return True
 
@@ -212,26 +211,13 @@ class Sender:
         """
         Get the segments that should be handed over, the most urgent first.
         """
-        ahead = [segment for segment, _ in zip(self._queue, range(READ_AHEAD), strict=False)]
-        return [segment for segment in [*self._missed, *ahead] if segment not in self._held]
+        return self._held.wanted(self._queue)
 
     def give(self, segment: int, data: bytes) -> None:
         """
         Hand over a segment.
         """
-        self._missed.pop(segment, None)
-        self._held[segment] = data
-        self._held.move_to_end(segment)
-        while len(self._held) > SEGMENTS_HELD:
-            self._held.popitem(last=False)
-
-    def _data(self, segment: int) -> bytes | None:
-        data = self._held.get(segment)
-        if data is None:
-            self._missed[segment] = None
-        else:
-            self._held.move_to_end(segment)
-        return data
+        self._held.give(segment, data)
 
     # --- What is sent.
 
@@ -248,11 +234,13 @@ class Sender:
         """
         if self._ready:
             return self._ready.popleft()
-        batch = self._proof(now) or self._repair(now, count) or self._pass(now, count)
-        if batch is not None:
-            self._poll, self._poll_at = POLL, now
-            return batch
-        if not self._passing and not self._repairs and not self._queue:
+        is_wanted = any(member.counts for member in self.members.values())
+        if is_wanted:
+            batch = self._proof(now) or self._repair(now, count) or self._pass(now, count)
+            if batch is not None:
+                self._poll, self._poll_at = POLL, now
+                return batch
+        if not is_wanted or not (self._passing or self._repairs or self._queue):
             self._beat(now)
         return self._ready.popleft() if self._ready else None
 
@@ -294,12 +282,12 @@ class Sender:
             passed = self.passed.get(segment)
             if passed is None or segment == self._segment or segment in self._queue:
                 continue
-            need = need_of(generation, passed, self.members.values(), self.group, self.flight)
-            if need is None:
-                continue
-            data = self._data(segment)
+            data = self._held.get(segment)
             if data is None:
                 self._repairs[generation] = None
+                continue
+            need = need_of(generation, passed, self.members.values(), self.group, self.flight)
+            if need is None:
                 continue
             packets = min(need.packets, count, CHUNK)
             if packets < need.packets:
@@ -343,13 +331,13 @@ class Sender:
                 return proof
         segment = self._segment
         assert segment is not None
-        data = self._data(segment)
+        data = self._held.get(segment)
         if data is None:
             return None
         sole, symbol = self._sole(), self.geometry.symbol
         stream = self.group if sole is None else sole.stream
         offsets = {}
-        chosen = []
+        chosen: list[tuple[int, int, bytes]] = []
         while self._passing and len(chosen) < count:
             generation, index = self._passing.popleft()
             if generation not in offsets:
@@ -370,7 +358,7 @@ class Sender:
             segment = next(iter(self._queue))
             shares = {generation: max((member.missing[generation] for member in self.members.values() if member.counts),
                                       default=0) for generation in self.geometry.of(segment)}
-            if any(shares.values()) and self._data(segment) is None:
+            if any(shares.values()) and self._held.get(segment) is None:
                 return None
             del self._queue[segment]
             if not any(shares.values()):
@@ -398,8 +386,12 @@ class Sender:
         """
         self.passed[segment] = Passed(stream, stream.sequence)
         self._segment = None
+        if not len(self.passed) % PRUNE_EACH:
+            done = min((member.base for member in self.members.values()), default=0) // self.geometry.parts
+            self.passed = {each: passed for each, passed in self.passed.items() if each >= done}
         for generation in self.geometry.of(segment):
-            if any(0 < member.missing[generation] < MOSTLY * self.sizes[generation] for member in self.members.values()):
+            most = MOSTLY * self.sizes[generation]
+            if any(0 < member.missing[generation] < most for member in self.members.values()):
                 self._repairs[generation] = None
 
     def _beat(self, now: float) -> None:
