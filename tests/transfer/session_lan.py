@@ -273,3 +273,44 @@ class SessionLan:
     def bytes_per_file(self) -> float:
         """Bytes that the sender put on its link, over those of the content."""
         return self.up.bytes * self.content.scale / self.content.real_size
+
+
+class Greedy:
+    """
+    A flow like TCP Reno behind the same link: slow start, then one packet more each round trip, half after a loss.
+    """
+
+    SIZE = 1514.0
+
+    def __init__(self, lan: SessionLan) -> None:
+        self.lan = lan
+        self.size = self.SIZE / lan.content.scale
+        self.window, self.threshold = 10.0, 1e9
+        self.flying = 0
+        self.passed = 0.0
+        self.halved_at = -1.0
+        self.stopped = False
+        lan.at(lan.now, self.send)
+
+    def send(self) -> None:
+        while self.flying < int(self.window) and not self.stopped:
+            self.flying += 1
+            sent = self.lan.now
+            through = self.lan.up.send(sent, self.size)
+            if through is None:
+                self.lan.at(sent + self.lan.queue_time + 0.001, lambda sent=sent: self.lost(sent))
+            else:
+                self.lan.at(through + 0.0005, self.acknowledged)
+
+    def acknowledged(self) -> None:
+        self.flying -= 1
+        self.passed += self.SIZE
+        self.window += 1.0 if self.window < self.threshold else 1.0 / self.window
+        self.send()
+
+    def lost(self, sent: float) -> None:
+        self.flying -= 1
+        if sent > self.halved_at:
+            self.halved_at = self.lan.now
+            self.threshold = self.window = max(2.0, self.window / 2)
+        self.send()

@@ -11,9 +11,9 @@ The control messages of a session, byte by byte: payloads that the overlay signs
     LEAVE    tag (8), reason (1): the receiver goes
     FINISH   tag (8), reason (1): the sender ends the session
 
-All integers are big-endian. ACCEPT holds keys: it is sealed for its receiver. That of the unicast stream is new for each
-JOIN that is accepted, that of the group for each session: nothing of an earlier time fits. The session's groups are
-derived from the tag (`groups`) and joined by its receivers only.
+All integers are big-endian. ACCEPT holds keys: it is sealed for its receiver. The key of the unicast stream is new for
+each JOIN that is accepted, that of the group for each session: nothing of an earlier time fits. The session's groups
+are derived from the tag (`groups`) and joined by its receivers only.
 """
 from __future__ import annotations
 

@@ -49,12 +49,20 @@ STRONGEST: Final = 0.5
 START_GROWTH: Final = 1.6
 GROWTH: Final = 1.15
 CAREFUL_GROWTH: Final = 1.02
-RECOVERY: Final = 1.1
+RECOVERY: Final = 1.25
+"""Growth per round after the start; after a loss that was our fault; and how the former grows as long as there is room:
+when somebody else leaves the link, it is ours within half a second."""
 LOSS_STEP: Final = 0.03
 SIGMAS: Final = 4.0
 """A loss above its usual share by so much, and so many standard deviations, is not by chance."""
 LOSS_BLOCK: Final = 400
-LOSS_BLOCKS: Final = 16
+LOSS_TIME: Final = 0.5
+LOSS_BLOCKS: Final = 20
+"""The usual share is the least of so many blocks, each of so many packets and seconds at least."""
+SHORT_QUEUE: Final = 0.6
+LONGER: Final = 1.01
+"""Where loss shows that a queue is shorter than the target, the target becomes this share of what was felt, and grows
+again by so much per round."""
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
 PAUSE_ROUNDS: Final = 3
@@ -109,6 +117,7 @@ class Path:
         self.lost = 0.0
         self.excess = 0.0
         self._block = [0, 0]
+        self._block_at = 0.0
 
     def _relative(self, delay: int) -> float:
         if self.first is None:
@@ -135,7 +144,7 @@ class Path:
         if self.latest is None or sent_at - self.latest[0] >= ROUND / 3:
             self.latest = latest
 
-    def losses(self, sent: int, came: int) -> None:
+    def losses(self, now: float, sent: int, came: int) -> None:
         """
         Take how many packets were sent to it, and came, since the last time.
         """
@@ -145,9 +154,9 @@ class Path:
         self.excess = self.lost - usual if self.blocks and self.lost - usual > max(LOSS_STEP, chance) else 0.0
         self._block[0] += sent
         self._block[1] += came
-        if self._block[0] >= LOSS_BLOCK or not self.blocks:
+        if not self.blocks or (self._block[0] >= LOSS_BLOCK and now - self._block_at >= LOSS_TIME):
             self.blocks.append(1 - self._block[1] / self._block[0])
-            self._block = [0, 0]
+            self._block, self._block_at = [0, 0], now
 
     @property
     def usual_loss(self) -> float:
@@ -178,7 +187,7 @@ class RateControl:
         """
         self.cap = cap
         self.floor = floor
-        self.target = target
+        self.target = self._target = target
         self.rate = min(start, cap)
         self.starting = True
         self.paths: dict[Hashable, Path] = {}
@@ -222,7 +231,7 @@ class RateControl:
         if delay is not None:
             path.sample(now, delay, self.log)
         if packets is not None:
-            path.losses(*packets)
+            path.losses(now, *packets)
 
     def run(self, now: float) -> None:
         """
@@ -241,6 +250,8 @@ class RateControl:
             wanted = self._without_queue(fresh)
         else:
             self.starting = False
+            self.growth = min(self.growth, GROWTH)
+            self._target = min(self.target, self._target * LONGER)
             wanted = min(self._for_queue(path) for path in fresh)
         if wanted > self.rate and sent < BUSY * self.rate * seconds:
             return
@@ -265,7 +276,10 @@ class RateControl:
         if path.queue < SEEN:
             return self.rate * self.growth
         link = self.rate if path.link is None else min(path.link, 1.5 * self.rate)
-        return max(STRONGEST * self.rate, link * (1 + (self.target - path.queue) / TAU))
+        if path.excess:
+            self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
+            link *= 1 - path.excess / (1 - path.usual_loss)
+        return max(STRONGEST * self.rate, link * (1 + (self._target - path.queue) / TAU))
 
     def _without_queue(self, fresh: list[Path]) -> float:
         """
@@ -286,7 +300,7 @@ class RateControl:
             return max(STRONGEST, 1 - excess) * self.rate
         if self.starting:
             return START_GROWTH * self.rate
-        self.growth = min(GROWTH, 1 + (self.growth - 1) * RECOVERY)
+        self.growth = min(START_GROWTH, 1 + (self.growth - 1) * RECOVERY)
         return self.growth * self.rate
 
 
