@@ -3,9 +3,9 @@ The coded transfer from one to many on simulated links, with the real classes on
 
     python -m bench.transfer_sim [--size 64] [--receivers N]... [--loss SHARE]... [--mbit 100] [--real] [--json]
 
-Each link is shaped, with 50 ms of queue; each receiver loses packets of its own, reports get lost too. Seconds are those
-from the first join until the last receiver has all, bytes all that the sender puts on its link with all headers. Symbols
-are tiny and links slower by as much, unless --real.
+Each link is shaped, with 50 ms of queue; each receiver loses packets of its own, reports get lost too. Seconds are
+those from the first join until the last receiver has all, bytes all that the sender puts on its link with all headers.
+Symbols are tiny and links slower by as much, unless --real.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def compete(report: Report, queue: float, options: argparse.Namespace) -> None:
     name = f"{queue * 1000:.0f} ms of queue"
     report.row(f"{name}: a flow like TCP keeps", 100 * theirs / options.mbit, "% of the link", limit=80.0,
                more_is_better=True)
-    report.details[name] = {"theirs": theirs, "ours": max(0.0, ours), "ours_before": alone * lan.content.scale * 8 / 1e6}
+    report.details[name] = {"theirs": theirs, "ours": max(0.0, ours),
+                            "ours_before": alone * lan.content.scale * 8 / 1e6}
 
 
 def bench(options: argparse.Namespace) -> Report:

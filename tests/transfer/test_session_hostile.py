@@ -123,7 +123,7 @@ def test_what_is_read_as_lacking_is_in_order_and_within(data: bytes, generations
         assert lacks.start <= lacks.end <= generations
         places = [place for run in lacks.runs for place in (run.first, run.first + run.length)]
         assert places == sorted(places)
-        assert not places or lacks.start <= places[0] and places[-1] <= lacks.end
+        assert not places or (lacks.start <= places[0] and places[-1] <= lacks.end)
 
 
 @settings(max_examples=200, deadline=None)
@@ -251,7 +251,7 @@ def test_contents_share_the_link_by_their_weights(weight: float) -> None:
         for segment, data in enumerate(CONTENT.segments):
             sender.give(segment, data)
         scheduler.add(sender, share)
-    taken = {sender: 0 for sender in senders}
+    taken = dict.fromkeys(senders, 0)
     for tick in range(60):
         for outgoing in scheduler.take(tick * 0.001):
             taken[outgoing.sender] += len(outgoing.batch.datagrams)
