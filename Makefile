@@ -15,13 +15,15 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 # Set-up that is done is found in a fraction of a second; a Python with its own pip settings is left alone.
 set_up = @python=$$(sh scripts/find_python.sh "$(PYTHON)") && "$$python" scripts/environment.py
 
+# BitTorrent ("torrent?") comes along where there is a libtorrent for this Python and system, and is left out elsewhere.
+#
 # What Tribler needs comes along where its sources are, unless there is another Python for it. Without it its tests are
 # skipped, with the reason, so that nothing else fails for it.
 tribler = $(if $(TRIBLER_PYTHON),,$(if $(TRIBLER_SRC)$(wildcard $(HOME)/tribler-src/src/run_tribler.py),tribler))
-set_up_tests = $(set_up) test$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test; })
+set_up_tests = $(set_up) test "torrent?"$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test "torrent?"; })
 
 # Codes to compare with. Where they cannot be had, the benchmarks run without them and say so.
-set_up_benches = $(set_up) test bench || { test -n "$$python" && "$$python" scripts/environment.py test; }
+set_up_benches = $(set_up) test bench "torrent?" || { test -n "$$python" && "$$python" scripts/environment.py test "torrent?"; }
 
 .PHONY: help run test soak bench lint clean
 
@@ -29,7 +31,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1#\2/p' Makefile | awk -F'#' '{printf "%-12s %s\n", $$1, $$2}'
 
 run:  ## starts a node on this machine and prints the address of its page; Ctrl-C ends it
-	$(set_up)
+	$(set_up) "torrent?"
 	@exec $(VENV)/bin/python scripts/foreground.py $(VENV)/bin/tribler-multicast node $(ARGS)
 
 test:  ## all tests, in a network of their own; as root it installs what they need with apt-get

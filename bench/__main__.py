@@ -18,7 +18,23 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, crypto, feeds, flood, idle, join, overhead, pace, throughput, transfer_sim
+from . import (
+    checksums,
+    coding,
+    content,
+    control,
+    crypto,
+    feeds,
+    flood,
+    idle,
+    join,
+    overhead,
+    pace,
+    shares,
+    throughput,
+    torrents,
+    transfer_sim,
+)
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -26,15 +42,19 @@ if TYPE_CHECKING:
 
 SHORT: dict[ModuleType, list[str]] = {
     crypto: [],
+    content: ["--size", "256", "--memory", "1024", "--rounds", "2"],
     join: ["--joins", "10", "--rounds", "2"],
     idle: ["--seconds", "30", "--settle", "12"],
     flood: ["--seconds", "6", "--newcomers", "3"],
     throughput: ["--rounds", "2"],
     feeds: [],
+    control: ["--rounds", "5"],
     pace: ["--nodes", "10", "--nodes", "100", "--steady", "60"],
     coding: ["--k", "64", "--rounds", "20"],
     checksums: ["--rounds", "20", "--trials", "100000"],
     overhead: ["--generations", "2000"],
+    shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
+    torrents: ["--seconds", "10", "--megabytes", "200"],
     transfer_sim: ["--size", "16", "--receivers", "4"],
 }
 """Each benchmark with its arguments for a short run."""

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import shlex
 import sys
+from pathlib import Path
 
 from tribler_multicast.control.messages import Failed, Finished, NewItem, Stopped, Subscribe, Subscribed
 from tribler_multicast.standalone import NodeError, open_node
@@ -33,18 +34,22 @@ async def subscribe(options: argparse.Namespace) -> str:
     """
     settings = dict(each.split("=", 1) for each in options.set)
     async with open_node(options.state_dir, settings) as node:
+        record = Path(options.state_dir).expanduser() / "played"  # so that nothing is played twice, or never
+        played = set(record.read_text().split()) if record.exists() else set()
         with node.connect() as user:
-            await user.commands.put(Subscribe(options.url, first=options.first))
+            await user.commands.put(Subscribe(options.url, first=options.first, earlier=True))
             while True:
                 event = await user.events.get()
                 if isinstance(event, Subscribed):
                     print(f"subscribed to {event.feed['title']}", flush=True)
                 elif isinstance(event, NewItem):
                     print(f"new: {event.item['title']} {event.item['error'] or ''}".rstrip(), flush=True)
-                elif isinstance(event, Finished):
+                elif isinstance(event, Finished) and event.infohash not in played:
                     print(f"playing {event.path}", flush=True)
                     player = await asyncio.create_subprocess_exec(*options.player, event.path)
                     await player.wait()
+                    played.add(event.infohash)
+                    record.write_text("\n".join(played))
                 elif isinstance(event, Failed | Stopped):
                     return event.reason
 

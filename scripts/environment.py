@@ -33,6 +33,8 @@ INPUTS = ("setup.py", "pyproject.toml", "tribler_multicast/coding/native/*.[ch]"
 LOG_LINES = 12
 # Longest wait for another run, in seconds: a first installation over a slow line takes minutes.
 LOCK_TIMEOUT = 1800
+# What pip says when a package has nothing for this Python or system.
+NOTHING_FOR_US = "No matching distribution found for"
 # What pip says when it reaches no index, whatever the reason.
 NO_NETWORK = ("Temporary failure in name resolution", "Name or service not known", "Network is unreachable",
               "Connection refused", "NewConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError")
@@ -120,7 +122,8 @@ def finished(extras: set[str]) -> bool:
     Whether there is nothing to do.
     """
     stamp = read_stamp()
-    return wanted().items() <= stamp.items() and extras <= set(stamp.get("extras", "").split()) and usable()
+    have = set(f"{stamp.get('extras', '')} {stamp.get('without', '')}".split())
+    return wanted().items() <= stamp.items() and {extra.rstrip("?") for extra in extras} <= have and usable()
 
 
 def remove() -> None:
@@ -159,17 +162,25 @@ def make(log: IO[str]) -> None:
     raise SetupError(msg)
 
 
-def install(log: IO[str], extras: set[str]) -> None:
+def install(log: IO[str], extras: set[str]) -> set[str]:
     """
-    Install this tree, in place, with these extras.
+    Install this tree, in place, with these extras. Which of them: all but those with a question mark that have nothing
+    for this Python or system.
     """
-    what = f"{TREE}[{','.join(sorted(extras))}]" if extras else str(TREE)
+    names = {extra.rstrip("?") for extra in extras}
+    what = f"{TREE}[{','.join(sorted(names))}]" if names else str(TREE)
     if run(log, PYTHON, "-m", "pip", "install", "--editable", what):
-        return
+        return names
     said = LOG.read_text(encoding="utf-8", errors="replace")
+    reached = not any(text in said for text in NO_NETWORK)
+    needed = {extra for extra in extras if not extra.endswith("?")}
+    if reached and NOTHING_FOR_US in said and needed != extras:
+        left = ", ".join(sorted(extra.rstrip("?") for extra in extras - needed))
+        say(f"Going on without the extra {left}: there is nothing of it for this Python and system")
+        return install(log, needed)
     say("\n".join(said.rstrip().splitlines()[-LOG_LINES:]))
-    why = "pip did not get through to its package index: check the network, then try again" \
-        if any(text in said for text in NO_NETWORK) else "pip could not install what is needed"
+    why = "pip could not install what is needed" if reached \
+        else "pip did not get through to its package index: check the network, then try again"
     msg = f"{why} (all it said: {LOG.name})"
     raise SetupError(msg)
 
@@ -205,20 +216,23 @@ def set_up(extras: set[str]) -> None:
         started = time.monotonic()
         stamp = read_stamp()
         if usable():
-            installed = set(stamp.get("extras", "").split()) if wanted().items() <= stamp.items() else set()
+            same = wanted().items() <= stamp.items()
+            installed, without = (set(stamp.get(name, "").split() if same else ()) for name in ("extras", "without"))
             UNFINISHED.touch()
             STAMP.unlink(missing_ok=True)
             stamp = {"python": stamp.get("python", "")}
         else:
             say(f"Making {FOLDER.name} with Python {sys.version.split()[0]} ({BASE_PYTHON})")
             make(log)
-            installed = set()
+            installed, without = set(), set()
             stamp = {"python": os.path.realpath(BASE_PYTHON)}
-        say(f"Installing the package{' with what is needed to ' + ', '.join(sorted(extras)) if extras else ''} "
+        names = {extra.rstrip("?") for extra in extras}
+        say(f"Installing the package{' with its extras ' + ', '.join(sorted(names)) if names else ''} "
             "(may take a minute)")
-        install(log, extras)
-        STAMP.write_text(json.dumps({**stamp, **wanted(), "extras": " ".join(sorted(installed | extras))}),
-                         encoding="utf-8")
+        installed |= install(log, extras)
+        without = (without | names) - installed
+        STAMP.write_text(json.dumps({**stamp, **wanted(), "extras": " ".join(sorted(installed)),
+                                     "without": " ".join(sorted(without))}), encoding="utf-8")
         UNFINISHED.unlink()
         say(f"Ready after {time.monotonic() - started:.0f} s")
 

@@ -20,6 +20,7 @@ missing() {
     command -v nft >/dev/null || echo nftables
     browser >/dev/null 2>&1 || echo chromium
     driver >/dev/null 2>&1 || echo libatomic1
+    command -v aria2c >/dev/null || echo aria2
 }
 
 packages=$(missing | tr '\n' ' ')

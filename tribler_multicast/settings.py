@@ -120,7 +120,8 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("download_folder", str, "", "", 0, 4096, None,
             "Where downloads go (standalone nodes); empty: downloads in the state directory.", False),
     Setting("torrent_port", int, "", 0, 0, 65535, None,
-            "TCP and UDP port of BitTorrent (standalone nodes); 0: any free one, the same at each start.", True),
+            "TCP and UDP port of BitTorrent (standalone nodes); 0: the first free one from 32126 on, then the same at "
+            "each start.", True),
     Setting("upload_rate", int, "bytes/s", 0, 0, 2**40, None,
             "Most that all torrents upload together (standalone nodes); 0: no limit.", False),
     Setting("download_rate", int, "bytes/s", 0, 0, 2**40, None,

@@ -54,12 +54,28 @@ def test_feeds_measures_what_a_hostile_feed_costs() -> None:
     assert document["details"]["1 GB"]["said"].endswith("/gigabyte is larger than 4,194,304 bytes")
 
 
+def test_content_compares_hashing_and_writing_with_what_everybody_has(tmp_path: Path) -> None:
+    document = run("bench.content", "--size", "8", "--memory", "16", "--rounds", "1", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["hashing 8 MiB, one core"]["theirs"] > 0
+    assert found["memory (RSS) of a receiver of 16 MiB"]["value"] < 150
+    assert found["hash tree of 1 TiB, bytes of its own"]["value"] < 70
+    assert not list(tmp_path.iterdir())
+
+
 def test_pace_simulates_lans_of_the_sizes_asked_for() -> None:
     document = run("bench.pace", "--nodes", "10", "--nodes", "20", "--steady", "30")
     found = rows(document)
     assert 0 < found["20 nodes: introductions, mean"]["value"] < found["20 nodes: introductions, mean"]["limit"]
     assert found["10 nodes: lost for want of room"]["value"] == 0
     assert document["details"]["20 nodes, steady"]["nodes"] == 20
+
+
+def test_torrents_measures_seeds_hashing_and_a_download() -> None:
+    pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
+    found = rows(run("bench.torrents", "--seeds", "5", "--megabytes", "2", "--seconds", "0.1"))
+    assert found["5 seeds: all offered again after a start"]["value"] < 10
+    assert found["from one process to another"]["value"] > 0
 
 
 @pytest.mark.lan
@@ -147,6 +163,24 @@ def test_overhead_counts_packets_that_told_nothing_new() -> None:
     assert found["k=16 direct, systematic first, 0% loss"]["value"] == 0
     assert found["k=16 2 relays, all coded, 5% loss"]["value"] < 1
     assert document["details"]["direct, all coded, 20% loss"]["generations"] == 100
+
+
+def test_control_measures_what_messages_cost_and_what_is_not_read() -> None:
+    document = run("bench.control", "--calls", "20", "--rounds", "1", "--facts", "2000")
+    rows = {row["what"].split(",")[0]: row["value"] for row in document["rows"]}
+    assert rows["REST / queues"] > 1
+    assert rows["events that wait for it"] == 1125
+
+
+def test_shares_are_indexed_searched_and_watched(tmp_path: Path) -> None:
+    document = run("bench.shares", "--files", "400", "--rounds", "1", "--idle", "0.2", "--searches", "5",
+                   "--changes", "1", "--no-polled", "--folder", str(tmp_path))
+    found = rows(document)
+    assert found["first index"]["other"] == "s os.walk and stat"
+    assert 0 < found["first index"]["theirs"] < found["first index"]["value"]
+    for what in ("inotify: a new file, slowest of 1", "inotify: the same, removed, slowest of 1"):
+        assert 0 < found[what]["value"] < 5, what
+    assert not list(tmp_path.iterdir())
 
 
 def test_output_into_a_folder_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-/* Throws random inputs at the native code and compares with arithmetic too simple to be wrong. Every buffer is a block of
-   its own, exactly as long as it may be, so that AddressSanitizer sees one byte too far. No Python. Usage:
+/* Throws random inputs at the native code and compares with arithmetic too simple to be wrong. Every buffer is a block
+   of its own, exactly as long as it may be, so that AddressSanitizer sees one byte too far. No Python. Usage:
 
-       fuzz SECONDS SEED
+   fuzz SECONDS SEED
 
    Prints what it did; stops with a message and status 1 at the first difference. See test_native_fuzz.py. */
 #include "generation.h"
@@ -66,7 +66,8 @@ static inline uint8_t times(uint8_t a, uint8_t b)
 
 static size_t draw_size(void)
 {
-    static const size_t edges[] = {0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 192, 193, 383, 384, 385};
+    static const size_t edges[] = {0,  1,   15,  16,  17,  31,  32,  33,  63,  64,
+                                   65, 127, 128, 129, 191, 192, 193, 383, 384, 385};
     return draw(2) ? edges[draw(sizeof edges / sizeof *edges)] : draw(700);
 }
 
@@ -92,7 +93,8 @@ static void fuzz_dots(const gf_kernels *kernels)
 {
     const size_t size = draw_size(), rows = draw(20), columns = draw(4) ? draw(5) : draw(14);
     const size_t stride = size + (draw(2) ? draw(70) : 0);
-    uint8_t *a = noise(rows * size), *b = noise(columns ? (columns - 1) * stride + size : 0), *out = block(rows * columns);
+    uint8_t *a = noise(rows * size), *b = noise(columns ? (columns - 1) * stride + size : 0);
+    uint8_t *out = block(rows * columns);
     kernels->dots(out, a, size, rows, b, stride, columns, size);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++) {
@@ -284,7 +286,8 @@ static void recode_some(const scene *scene)
         chosen[i] = draw(5) != 0;
         used += chosen[i] && inner->states[i] != SLOT_FREE;
     }
-    require(generation_recode(inner, chosen, out, count, step, head, body, state, 1 + draw(DENSE)) == (used > 0), "recode");
+    const int done = generation_recode(inner, chosen, out, count, step, head, body, state, 1 + draw(DENSE));
+    require(done == (used > 0), "recode");
     for (size_t n = 0; used > 0 && n < count; n++) {
         const uint8_t *vector = out + n * step + head;
         unsigned any = 0;
@@ -354,7 +357,7 @@ int main(int count, char **arguments)
         }
         fuzz_generation();
     }
-    printf("%llu calls of kernels, %llu generations: %llu packets added, %llu removed, %llu recoded, %llu decoded\n", calls,
-           generations, packets, removed, recoded, decoded);
+    printf("%llu calls of kernels, %llu generations: %llu packets added, %llu removed, %llu recoded, %llu decoded\n",
+           calls, generations, packets, removed, recoded, decoded);
     return 0;
 }

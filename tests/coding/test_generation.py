@@ -101,6 +101,48 @@ def test_native_code_and_standard_library_do_the_same_bit_for_bit(code: Code, se
         assert len({recoder.recode() for recoder in recoders}) == 1
 
 
+def school_rank(vectors: list[bytes]) -> int:
+    """
+    The rank of vectors, by elimination as in the school book.
+    """
+    rows, rank = [list(vector) for vector in vectors], 0
+    for column in range(len(rows[0]) if rows else 0):
+        pivot = next((row for row in rows[rank:] if row[column]), None)
+        if pivot is None:
+            continue
+        rows.remove(pivot)
+        for row in rows[rank:]:
+            factor = fallback.multiply(row[column], fallback.inverse(pivot[column]))
+            row[:] = [value ^ fallback.multiply(factor, other) for value, other in zip(row, pivot, strict=True)]
+        rows.insert(rank, pivot)
+        rank += 1
+    return rank
+
+
+@both
+@settings(deadline=None, max_examples=300)
+@given(k=st.integers(1, 7), packets=st.lists(st.one_of(st.integers(0, 6), st.lists(st.integers(0, 2), min_size=7,
+                                                                                    max_size=7)), max_size=20))
+def test_rank_is_that_of_all_that_came_in_any_order(kernels: Kernels, k: int, packets: list[int | list[int]]) -> None:
+    """
+    Few elements, so that much depends on each other: symbols among coded packets that say them already, and so on.
+    """
+    decoder, came = Decoder(Code(k, 4), kernels=kernels), []
+    symbols = content(decoder.code)
+    for packet in packets:
+        vector = bytes(index == packet % k for index in range(k)) if isinstance(packet, int) else bytes(packet[:k])
+        payload = bytearray(4)
+        fallback.product(payload, vector, 1, k, symbols, 4)
+        before = school_rank(came)
+        came.append(vector)
+        innovative = decoder.add(packet % k if isinstance(packet, int) else vector, payload)
+        assert innovative == (school_rank(came) > before)
+        stored = [decoder.vector(each.slot) for each in decoder.stored()]
+        assert decoder.rank == school_rank(came) == school_rank(stored)
+    if decoder.complete:
+        assert decoder.decode() == symbols
+
+
 @both
 @settings(deadline=None, max_examples=150)
 @given(code=codes, seed=seeds, head=st.integers(0, 9), gap=st.integers(0, 5), spare=st.integers(0, 9))
@@ -277,11 +319,16 @@ def test_what_is_wrong_is_refused_in_clear_words_and_changes_nothing(kernels: Ke
             lambda: encoder.encode_into(out, 2, head=5, payload=0), lambda: encoder.encode_into(out, huge),
             lambda: encoder.encode_into(out, 1, payload=huge), lambda: encoder.encode_into(out, 2, step=huge),
             lambda: recoder.recode_into(out, 8), lambda: recoder.recode_into(out, 2, step=13),
-            lambda: recoder.recode_into(out, 1, only=[]), lambda: recoder.recode_into(out, huge),
+            lambda: recoder.recode_into(out, 1, only=[]), lambda: recoder.recode_into(out, 1, only=[-1]),
+            lambda: recoder.recode_into(out, 1, only=[4]), lambda: recoder.recode_into(out, huge),
             lambda: Recoder(decoder, density=0), lambda: Recoder(decoder, seed=-1),
             lambda: Recoder(decoder, seed=2**64), lambda: Recoder(Decoder(code, kernels=kernels)).recode()):
         with pytest.raises(ValueError, match=r"\w+ \w+"):
             refused()
+    for index in (-1, 4):
+        for side in (encoder, decoder):
+            with pytest.raises(IndexError):
+                side.symbol(index)
     for readonly in (lambda: encoder.encode_into(bytes(100), 1), lambda: recoder.recode_into(bytes(100), 1)):
         with pytest.raises((BufferError, TypeError)):
             readonly()

@@ -4,14 +4,16 @@ A node inside a program: opened, used, and gone without a trace.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.standalone.nodes import environment, run
-from tribler_multicast.control.messages import Done, ShowSettings, ShowStatus
+from tests.standalone.nodes import ROOT, environment, run
+from tribler_multicast.control.messages import COMMANDS, EVENTS, Done, ShowSettings, ShowStatus
 from tribler_multicast.standalone import NodeError, open_node
 
 from .conftest import closing
@@ -68,6 +70,20 @@ async def test_it_ends_with_its_block_whatever_happens_in_there(tmp_path: Path) 
                 raise ZeroDivisionError
         assert user.closed
         assert not (tmp_path / "a" / "api.json").exists()
+
+
+def test_the_document_names_every_message_and_its_program_runs(tmp_path: Path) -> None:
+    document = (ROOT / "docs" / "control.md").read_text(encoding="utf-8")
+    assert [name for name in (*COMMANDS, *EVENTS) if f"`{name}" not in document] == []
+    assert set(re.findall(r"`([A-Z][A-Za-z]+)\(", document)) <= {*COMMANDS, *EVENTS}
+    for name, given in re.findall(r"`([A-Z][A-Za-z]+)\(([a-z_, ]*)\)`", document):
+        known = {each.name for each in dataclasses.fields({**COMMANDS, **EVENTS}[name])}
+        assert set(filter(None, given.split(", "))) == known - {"request"}, name
+    [program] = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    (tmp_path / "films").mkdir()
+    done = subprocess.run([sys.executable, "-c", program.replace("~/", f"{tmp_path}/")], capture_output=True, text=True,
+                          env=environment(TRIBLER_MULTICAST_INTERFACES="lo"), timeout=30, check=True)
+    assert (done.stdout, done.stderr) == ("{'results': []}\n", "")
 
 
 def test_a_program_in_another_thread_of_its_own_needs_no_signals(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from tests.standalone.nodes import run
-from tribler_multicast.cli import make_parser
+from tribler_multicast.cli import main, make_parser
 from tribler_multicast.control.hub import HANDLERS
 from tribler_multicast.control.messages import (
     COMMANDS,
@@ -55,7 +56,6 @@ NO_AFFAIR_OF_A_NODE = {
     "node": "starts one: a program does that with open_node",
     "run": "starts Tribler", "install": "changes files of Tribler", "uninstall": "changes them back",
 }
-PATIENCE = 30.0
 URL = "http://127.0.0.1:9/feed"
 TORRENT = "ab" * 20
 
@@ -126,10 +126,11 @@ def kinds(value: Any) -> Any:  # noqa: ANN401
 
 async def typed(node_dir: Path, *arguments: str) -> tuple[int, Any]:
     """
-    What the program prints, as JSON, or the line in which it fails.
+    What the program prints, as JSON, or the line in which it fails. It runs in a thread: thirty processes take long.
     """
-    done = await asyncio.to_thread(run, *arguments, "--json", "--state-dir", str(node_dir), timeout=PATIENCE)
-    return done.returncode, json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip()
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        status = await asyncio.to_thread(main, [*arguments, "--json", "--state-dir", str(node_dir)])
+    return status, json.loads(output.getvalue()) if status == 0 else errors.getvalue().strip()
 
 
 async def test_queues_alone_do_what_the_command_line_does(open_a: OpenNode, tmp_path: Path) -> None:

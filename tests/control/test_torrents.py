@@ -3,8 +3,13 @@ Torrents and feeds by messages, between real nodes: who hears what, and until wh
 """
 from __future__ import annotations
 
+import asyncio
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.feeds.web import WebServer
 from tribler_multicast.control.messages import (
@@ -21,6 +26,7 @@ from tribler_multicast.control.messages import (
     NewItem,
     Progress,
     Publish,
+    Query,
     Removed,
     SetRate,
     ShowStatus,
@@ -41,6 +47,8 @@ if TYPE_CHECKING:
     from tribler_multicast.standalone import EmbeddedNode
 
     from .conftest import OpenNode
+
+pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
 
 NOBODY = "ab" * 20
 MAGNET = f"magnet:?xt=urn:btih:{NOBODY}&dn=boat"
@@ -118,8 +126,49 @@ async def test_every_kind_of_source_ends_in_the_same_file(open_a: OpenNode, tmp_
                 assert not (folder / "film.mkv").exists()
 
 
+async def test_a_shared_file_is_found_hashed_by_its_owner_and_fetched(open_a: OpenNode, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "red boat.mkv").write_bytes(b"boat" * 50_000)
+    a, b = await open_a("a", share=[share]), await open_a("b")
+    await meet(a, b)
+    with b.connect() as user:
+        results: list[dict[str, str]] = []
+        async with asyncio.timeout(20):  # until it is indexed
+            while not results:
+                *found, done = await until_closing(user, Query("boat", kinds=("file",)))
+                assert isinstance(done, Done)
+                results = done.result["results"]
+        assert [each.as_dict()["results"] for each in found] == [results]
+        started, *progress, _, done = await until_closing(user, Fetch(results[0]["file_id"]))
+        while isinstance(started, Progress):
+            assert started.transfer is None
+            started = progress.pop(0)
+        assert isinstance(started, Started)
+        assert started.peers == (a.mid,)
+        assert Path(done.as_dict()["result"]["path"]).read_bytes() == b"boat" * 50_000
+
+
+async def test_of_the_progress_that_waits_to_be_read_only_the_newest_is_kept(open_a: OpenNode) -> None:
+    node = await open_a("a")
+    with node.connect() as user, node.connect() as slow:
+        await closing(user, Fetch(MAGNET, follow=False), Done)
+        await slow.commands.put(Watch(current=False))
+        await until(lambda: slow.under_way)
+        torrents = node.control.parts.client.torrents
+        assert torrents is not None
+        [status] = torrents.status()
+        for number in range(100):
+            for infohash in (status.infohash, b"x" * 20):
+                node.control.following._changed(replace(status, infohash=infohash, progress=number / 100))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert slow.events.qsize() == 2
+        assert {(await next_event(slow)).as_dict()["done"] for _ in range(2)} == {0.99}
+
+
 async def test_two_who_fetch_the_same_both_hear_and_a_third_does_not(open_a: OpenNode, tmp_path: Path) -> None:
-    a, b = await open_a("a"), await open_a("b", settings={"download_rate": 500_000})
+    a, b = await open_a("a"), await open_a("b")
     await meet(a, b)
     infohash, output = await make_film(a, tmp_path, 500_000)
     with b.connect() as one, b.connect() as two, b.connect() as third:
@@ -193,16 +242,18 @@ async def test_sources_that_cannot_be_are_failed_in_one_line(open_a: OpenNode, t
     with large.open("wb") as file:
         file.truncate(10**9)
     broken.write_bytes(b"d4:info" + b"l" * 100_000)
+    os.mkfifo(tmp_path / "pipe")
     with node.connect() as user:
         for source in ("", "boat", "magnet:?x", NOBODY[:-1], "ftp://x/y", str(tmp_path / "none"), str(tmp_path),
-                       str(large), str(broken), "/dev/zero", "http://", "file:///etc/passwd", "/\0", "/\udcff" * 9,
-                       NOBODY, "cd" * 32, "http://127.0.0.1:9/x.torrent"):
+                       str(large), str(broken), str(tmp_path / "pipe"), "/dev/zero", "http://", "file:///etc/passwd",
+                       "/\0", "/\udcff" * 9, NOBODY, "cd" * 32, "http://127.0.0.1:9/x.torrent"):
             failed = await closing(user, Fetch(source), Failed)
             assert "\n" not in failed.reason
             assert "not foreseen" not in failed.reason, source
         for fetch in (Fetch(MAGNET, peer="x"), Fetch(MAGNET, peer="ef" * 20), Fetch(MAGNET, folder="here"),
-                      Fetch(MAGNET, folder=str(broken)), Fetch(NOBODY, peer="ef" * 20), Fetch("cd" * 32, folder="/x")):
-            assert (await closing(user, fetch, Failed)).status in (404, 409, 422), fetch
+                      Fetch(MAGNET, folder=str(broken)), Fetch(NOBODY, peer="ef" * 20), Fetch("cd" * 32, folder="/x"),
+                      Fetch(NOBODY, folder=str(tmp_path)), Fetch(NOBODY, "ef" * 20, str(tmp_path))):
+            assert (await closing(user, fetch, Failed)).status in (404, 409, 422, 503), fetch
         assert (await closing(user, ListTransfers(), Done)).result["transfers"] == []
 
 
@@ -256,3 +307,11 @@ async def test_episodes_that_were_begun_before_are_followed_too(open_a: OpenNode
             assert isinstance(finished, Finished)
             assert finished.item is not None
             assert finished.item["title"] == "Episode 1"
+        with b.connect() as user:
+            await user.commands.put(Subscribe(server.url))
+            assert isinstance(await next_event(user), Subscribed)
+            for command in (Subscribe(server.url, earlier=True), Subscribe(earlier=True)):
+                await user.commands.put(command)
+                events = await read_until(user, Finished)
+                assert {event.request for event in events} == {command.request}
+                assert events[-1].as_dict()["item"] == finished.item

@@ -169,3 +169,10 @@ def test_an_interface_that_is_silent_by_its_visibility_is_told_and_no_error(
     findings = list(network.interfaces(on_loopback(), [status]))
     assert any(word in finding.what and "visibility_networks" in finding.advice for finding in findings)
     assert {finding.severity for finding in findings} <= {"info", "ok"}
+
+
+def test_missing_libtorrent_is_told_with_what_to_do() -> None:
+    assert system.judge_bittorrent(found=True).severity == "ok"
+    finding = system.judge_bittorrent(found=False)
+    assert finding.severity == "info"
+    assert "pip install" in finding.advice

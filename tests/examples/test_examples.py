@@ -19,6 +19,8 @@ from tests.standalone.nodes import ROOT, environment, free_ports
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
+
 EXAMPLES = ROOT / "examples"
 PATIENCE = 30.0
 PLAYER = "import pathlib, sys; pathlib.Path(sys.argv[2]).write_text(sys.argv[3] + chr(10))"
@@ -148,9 +150,34 @@ def test_what_a_seeder_has_is_played_from_the_beginning(start: Callable[..., Pro
     assert "Traceback" not in seeder.said()
 
 
+def test_a_subscriber_that_is_killed_while_it_downloads_goes_on_and_plays(start: Callable[..., Program],
+                                                                          tmp_path: Path, unused_tcp_port: int) -> None:
+    film, played = tmp_path / "boat.mkv", tmp_path / "played"
+    film.write_bytes(bytes(range(250)) * 4000)
+    seeder = start("seeder", str(film), "--feed-port", str(unused_tcp_port))
+    wait(seeder, lambda: "seeding" in seeder.said())
+    arguments = ("subscriber", f"http://127.0.0.1:{unused_tcp_port}/feed.xml", "--first", "1",
+                 "--player", f"{sys.executable} -c '{PLAYER}' x {played}")
+    subscriber = start(*arguments, "--set", "download_rate=100000")
+    wait(subscriber, lambda: "new: boat.mkv" in subscriber.said())
+    time.sleep(1)
+    subscriber.kill()
+    assert not played.exists()
+    subscriber = start(*arguments)
+    wait(subscriber, played.exists)
+    assert Path(played.read_text().rstrip("\n")).read_bytes() == film.read_bytes()
+    wait(subscriber, (tmp_path / "subscriber" / "played").exists)
+    assert subscriber.interrupt()[0] == 0
+    played.unlink()
+    subscriber = start(*arguments)
+    wait(subscriber, lambda: "subscribed" in subscriber.said())
+    time.sleep(0.5)
+    assert not played.exists()  # a second time
+
+
 @pytest.mark.parametrize(("arguments", "complaint"), [
-    (["seeder", "/nothing/there"], "there is no"), (["subscriber", "http://127.0.0.1:9/feed.xml"], "127.0.0.1"),
-    (["publisher", "/nothing/there"], "No such file"), (["seeder", "/", "--set", "colour=red"], "no setting")])
+    (["subscriber", "http://127.0.0.1:9/feed.xml"], "127.0.0.1"), (["publisher", "/nothing/there"], "No such file"),
+    (["seeder", "/", "--set", "colour=red"], "no setting")])
 def test_what_goes_wrong_is_one_line(start: Callable[..., Program], arguments: list[str], complaint: str) -> None:
     program = start(*arguments)
     assert program.process.wait(PATIENCE) == 1

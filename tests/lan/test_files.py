@@ -90,6 +90,38 @@ def test_a_sharer_that_is_killed_while_it_hashes_goes_on_when_it_is_back(lan: La
     assert (tmp_path / "b.hashed").read_text().split() == [BOOK[1]] * 2
 
 
+def test_a_file_that_is_ready_does_not_wait_while_a_large_one_is_hashed(lan: Lan, tmp_path: Path) -> None:
+    pytest.importorskip("libtorrent")
+    machines = lan.machines(2)
+    for folder in ("shared", "got"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "shared" / "unmistakable.song").write_bytes(os.urandom(100_000))
+    with (tmp_path / "shared" / "unmistakable.film").open("wb") as file:
+        file.truncate(40 << 30)  # takes no room, but half a minute to read at least
+    b = machines[1].node(arguments=("--share", str(tmp_path / "shared")))
+    asker = machines[0].node(download_folder=tmp_path / "got")
+    wait_searchable(asker, b)
+    found: dict[str, str] = {}
+
+    def look() -> bool:
+        results = asker.rest("GET", "/search?query=unmistakable")["results"]
+        found.update({each["name"]: each["file_id"] for each in results if each["kind"] == "file"})
+        return len(found) == 2
+
+    asker.wait_for(look, 30, "both are indexed")
+    song, film = {"file_id": found["unmistakable.song"]}, {"file_id": found["unmistakable.film"], "timeout": 0.5}
+    first = asker.rest("POST", "/downloads", song)["infohash"]
+    asker.wait_for(lambda: asker.rest("POST", "/downloads", film)["state"] == "hashing", 10, "the film is hashed")
+    begin = time.monotonic()
+    assert asker.rest("POST", "/downloads", song)["infohash"] == first
+    assert time.monotonic() - begin < 2
+    assert asker.rest("POST", "/downloads", film)["state"] == "hashing"
+    asker.rest("DELETE", f"/downloads/{film['file_id']}")
+    begin = time.monotonic()
+    b.stop()
+    assert time.monotonic() - begin < 5, "hashing does not hold up the end"
+
+
 @pytest.mark.soak
 def test_a_gigabyte_is_hashed_while_the_asker_waits_and_is_got_whole(lan: Lan, tmp_path: Path) -> None:
     pytest.importorskip("libtorrent")

@@ -16,6 +16,7 @@ import pytest
 from tribler_multicast.cli import make_parser
 from tribler_multicast.lan.endpoint import LanConfig
 from tribler_multicast.settings import SETTINGS
+from tribler_multicast.standalone.torrents.session import KNOWN_PORTS
 
 TREE = Path(__file__).resolve().parents[2]
 README = (TREE / "README.md").read_text(encoding="utf-8")
@@ -71,8 +72,13 @@ def test_the_firewall_ports_are_those_that_are_used() -> None:
     last = config.first_port + config.ports - 1
     assert (SETTINGS["port"].default, SETTINGS["control_port"].default) == (config.port, config.first_port)
     assert config.first_port == config.port + 1
-    assert README.count(f"{config.port}:{last}") + README.count(f"{config.port}-{last}") >= 4
+    first, behind = KNOWN_PORTS[0], KNOWN_PORTS[-1]
+    assert first == last + 1
+    for begin, least in ((config.port, 4), (first, 4)):
+        assert README.count(f"{begin}:{behind}") + README.count(f"{begin}-{behind}") >= least
     assert f"**{config.port} to {last}**" in README
+    assert f"**{first} to {behind}**" in README
+    assert f"{first}-{behind}" in INSTALL
     assert config.group4 in INSTALL
     assert config.group6 in INSTALL
 

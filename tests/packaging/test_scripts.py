@@ -3,6 +3,7 @@ The scripts behind make: which Python is taken, what Ctrl-C does, what a failure
 """
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 TREE = Path(__file__).resolve().parents[2]
 FIND = TREE / "scripts" / "find_python.sh"
@@ -88,6 +91,37 @@ def test_the_environment_says_in_one_line_what_is_missing_and_is_not_taken_for_f
         assert made.stderr.splitlines()[-1].startswith("make: ")
         assert "-venv" in made.stderr.splitlines()[-1]
         assert "Traceback" not in made.stderr
+
+
+def test_an_extra_with_a_question_mark_is_left_out_where_there_is_nothing_of_it(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.util.module_from_spec(
+        spec := importlib.util.spec_from_file_location("environment", TREE / "scripts" / "environment.py"))
+    spec.loader.exec_module(module)
+    log, asked = tmp_path / "log", []
+
+    def pip(_: object, *command: object) -> bool:
+        asked.append(str(command[-1]).partition("[")[2].rstrip("]"))
+        log.write_text(said)
+        return "torrent" not in asked[-1]
+
+    monkeypatch.setattr(module, "run", pip)
+    monkeypatch.setattr(module, "LOG", log)
+    said = 'ERROR: No matching distribution found for libtorrent<2.1,>=2.0.11; extra == "torrent"'
+    assert module.install(None, {"test", "torrent?"}) == {"test"}
+    assert asked == ["test,torrent", "test"]
+    assert capsys.readouterr().err == \
+        "Going on without the extra torrent: there is nothing of it for this Python and system\n"
+    with pytest.raises(module.SetupError):
+        module.install(None, {"test", "torrent"})  # that one must be there
+    said = "Temporary failure in name resolution\n" + said
+    with pytest.raises(module.SetupError, match="check the network"):
+        module.install(None, {"torrent?"})
+    made = {**module.wanted(), "extras": "test", "without": "torrent"}
+    monkeypatch.setattr(module, "read_stamp", lambda: made)
+    monkeypatch.setattr(module, "usable", lambda: True)
+    assert module.finished({"test", "torrent?"})
+    assert not module.finished({"lint"})
 
 
 def in_terminal(command: list[str], until: str, keys: bytes) -> tuple[int, str]:

@@ -118,11 +118,29 @@ def test_a_crowd_that_asks_fills_the_places_and_no_more(monkeypatch: pytest.Monk
     assert run.state == "waiting"
 
 
+def test_many_keys_at_one_address_have_one_place_and_one_file_in_two() -> None:
+    lan, (a, b) = sharers(2)
+    shared = share(a, {"film": 10.0, **{f"{number}": 10.0 for number in range(50)}, "boat": 1.0})
+    answers = a.core.file_answers
+    want(b, a, "film")
+    lan.run(0.1)
+    for number in range(50):
+        request = FileRequest(number.to_bytes(8, "big"), file_id(f"{number}"))
+        answers.join(number.to_bytes(64, "big"), "10.0.0.66", request, lan.now)
+    assert len(answers.jobs) == 2
+    assert a.dropped("busy") == 49
+    lan.run(10.5)
+    boat = want(b, a, "boat")
+    lan.run(11)
+    assert boat.infohash == infohash("boat")
+    assert len(shared.hashed) == 3
+
+
 def test_the_list_of_those_who_wait_for_one_file_is_bounded() -> None:
     _, (a, _) = sharers(2)
     answers = a.core.file_answers
     for number in range(MAX_FILE_WAITERS + 10):
-        answers.join(number.to_bytes(64, "big"), FileRequest(bytes(8), file_id("film")), a.lan.now)
+        answers.join(number.to_bytes(64, "big"), "10.0.0.9", FileRequest(bytes(8), file_id("film")), a.lan.now)
     [job] = answers.jobs.values()
     assert len(job.waiters) == MAX_FILE_WAITERS
 
@@ -131,7 +149,8 @@ def test_what_is_kept_is_bounded() -> None:
     _, (a, _) = sharers(2)
     answers = a.core.file_answers
     for number in range(MAX_FILES_KNOWN + 100):
-        answers.join(bytes(64), FileRequest(number.to_bytes(8, "big"), number.to_bytes(32, "big")), a.lan.now)
+        request = FileRequest(number.to_bytes(8, "big"), number.to_bytes(32, "big"))
+        answers.join(bytes(64), "10.0.0.9", request, a.lan.now)
         job = answers.take(False, a.lan.now)
         assert job is not None
         answers.give(job, bytes(20), 0, a.lan.now)

@@ -18,7 +18,7 @@ PATH = "/api/multicast/activity"
 
 
 async def test_with_nothing_declared_it_is_what_the_client_does(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await api.call("GET", PATH) == (200, {"class": "idle", "up": None, "down": None, "declared": False,
+    assert await api.call("GET", PATH) == (200, {"class": "idle", "up": 0, "down": 0, "declared": False,
                                                  "until": None})
     monkeypatch.setattr(api.context.client, "activity", lambda: Activity("bulk", 10.0, 20.0))
     assert (await api.call("GET", PATH))[1]["class"] == "bulk"

@@ -161,7 +161,7 @@ async def test_files_that_cannot_be_had_have_the_status_that_fits_and_it_is_told
     assert len(api.community.began) == 2
 
 
-async def test_a_file_that_is_waited_for_can_be_given_up(api: Api) -> None:
+async def test_a_file_that_is_waited_for_can_be_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fetching(fetch: Fetch) -> tuple[bytes, list[bytes]]:
         await asyncio.sleep(60)
         raise AssertionError
@@ -173,6 +173,7 @@ async def test_a_file_that_is_waited_for_can_be_given_up(api: Api) -> None:
     assert await api.call("DELETE", f"{DOWNLOADS}/{FILE.upper()}") == (200, {"file_id": FILE})
     assert await waiting == (409, "It was given up")
     assert (await api.refused("DELETE", f"{DOWNLOADS}/x"))[0] == 422
+    monkeypatch.setattr(api.assembly.client, "torrents", None)
     assert (await api.refused("DELETE", f"{DOWNLOADS}/{BOAT}"))[0] == 503  # that is a torrent
 
 

@@ -17,7 +17,7 @@ from tribler_multicast.transfer.store import area, disk
 from tribler_multicast.transfer.store.ending import finish
 from tribler_multicast.transfer.store.opening import receive_to
 
-from ..hostile_disk import ROOT, run_on_small_disk
+from ..hostile_disk import ROOT, run, run_on_small_disk
 from .stores import Offer, recheck_all
 from .trees import contents, make, some_bytes
 
@@ -50,13 +50,6 @@ def failing(call, *rest):
 import atexit, shutil
 atexit.register(shutil.rmtree, elsewhere)
 """
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
 
 
 def on_small_disk(script: str, folder: Path, size: str) -> list[str]:
@@ -160,11 +153,13 @@ def test_folder_without_the_right_to_write_is_one_line(out: Path) -> None:
 offer = offer_of(5000)
 for path in (folder, folder.parent):
     if os.getuid() == 0 and os.fork() == 0:
-        path.chmod(0o555 if path == folder else 0)
-        os.setresuid(65534, 65534, 65534)
-        failing(offer.open, folder)
-        sys.stdout.flush()
-        os._exit(0)
+        try:
+            path.chmod(0o555 if path == folder else 0)
+            os.setresuid(65534, 65534, 65534)
+            failing(offer.open, folder)
+            sys.stdout.flush()
+        finally:
+            os._exit(0)
     elif os.getuid() == 0:
         os.wait()
 folder.parent.chmod(0o700)
@@ -237,6 +232,17 @@ def test_file_too_large_for_the_file_system_is_one_line(tmp_path: Path, out: Pat
     with pytest.raises(StoreError, match="can't hold files of that size"):
         receive_to(Offer(tmp_path / "film").manifest, out)
     assert not os.listdir(out)
+
+
+def test_system_that_can_not_write_a_name_says_so(tmp_path: Path, out: Path) -> None:
+    offer = Offer(make(tmp_path / "caf\u00e9", {"a": b"1"}))
+    script = ("from tribler_multicast.transfer.store.opening import receive_to\n"
+              "from tribler_multicast.transfer.content.manifest import Manifest\n"
+              "from tribler_multicast.transfer.errors import StoreError\n"
+              "os.fsencode = lambda name: name.encode('ascii')\n"
+              f"try: receive_to(Manifest.read(bytes.fromhex('{offer.manifest.pack().hex()}')), folder)\n"
+              "except StoreError as error: print(error)\n")
+    assert run(script, out).stdout == "the encoding of this system (utf-8) has no name like 'caf\\xe9'\n"
 
 
 def test_system_without_any_of_the_special_calls_works_the_same(tmp_path: Path, out: Path,

@@ -127,6 +127,7 @@ def test_hundred_thousand_spellings_of_a_name_take_no_time_without_end() -> None
     ("Mr. Smith goes", 2, "Mr. Smith goes (2)")])
 def test_numbers_go_before_the_suffix(name: str, number: int, result: str) -> None:
     assert numbered(name, number) == result
+    assert numbered("v1.2", 2, is_folder=True) == "v1.2 (2)"
     assert len(numbered("x" * 251 + ".txt", 12).encode()) == 255
 
 

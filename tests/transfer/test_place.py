@@ -4,6 +4,7 @@ What is there is never overwritten, two never write to the same place, and what 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -31,13 +32,6 @@ if TYPE_CHECKING:
 
 DATA = some_bytes(SEGMENT_SIZE + 99)
 FOLDER: dict[str, bytes | None] = {"a/b": b"1", "c": some_bytes(5000)}
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture
@@ -217,8 +211,14 @@ def test_longest_name_has_room_for_what_is_beside_it(file: Offer, out: Path, tmp
     (tmp_path / ("\u00e9" * 125 + ".mkv")).write_bytes(DATA)
     offer = Offer(tmp_path / ("\u00e9" * 125 + ".mkv"))
     (out / offer.source.content.name).touch()
-    assert receive(offer, out).name.endswith(" (2).mkv")
-    assert len(os.listdir(out)) == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / offer.source.content.name).write_bytes(b"another")
+    another = Offer(tmp_path / "other" / offer.source.content.name)
+    store = another.open(out)
+    assert receive(offer, out).name.endswith(" (3).mkv")
+    another.give_all(store)
+    assert finish(store).listing.path.name.endswith(" (2).mkv")
+    assert len(os.listdir(out)) == 3
 
 
 def test_state_of_a_start_that_was_ended_at_once_is_no_obstacle(file: Offer, out: Path) -> None:
@@ -252,6 +252,61 @@ def test_kill_at_the_very_end_is_no_harm(file: Offer, folder: Offer, out: Path, 
         assert all(result.read(segment) == offer.source.read(segment) for segment in range(offer.segments))
     assert sorted(os.listdir(out)) == ["album", "film.mkv"]
     assert len(os.listdir(tmp_path / "records")) == 2
+
+
+@pytest.mark.parametrize("deleted", range(5))
+@pytest.mark.parametrize("recorded", [True, False])
+def test_kill_while_the_state_is_deleted_leaves_nothing_for_ever(
+        folder: Offer, out: Path, tmp_path: Path, deleted: int, recorded: bool,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    store, left = folder.open(out), iter(range(deleted))
+    folder.give_all(store)
+    unlink = os.unlink
+
+    def stop(path: Path, **_: object) -> None:
+        if (out / "album").exists() and path.parent.name.endswith(".state") and next(left, None) is None:
+            raise ZeroDivisionError
+        with contextlib.suppress(FileNotFoundError):
+            unlink(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", stop)
+        patch.setattr("pathlib.Path.rmdir", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            finish(store, tmp_path / "records" if recorded else None)
+    store.release()
+    assert (out / "album.part.state").exists()
+    assert isinstance(receive_to(folder.manifest, out, records=tmp_path / "records"), Source)
+    assert os.listdir(out) == ["album"]
+
+
+def test_result_taken_away_right_after_a_kill_is_received_again(tmp_path: Path, out: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    for files in (FOLDER, {}):
+        offer = Offer(make(tmp_path / f"of {len(files)}", files))
+        store = offer.open(out)
+        offer.give_all(store)
+        with monkeypatch.context() as patch:
+            patch.setattr("tribler_multicast.transfer.store.ending.remember", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                finish(store)
+        store.release()
+        result = out / offer.source.content.name
+        result.rename(tmp_path / "elsewhere")
+        assert receive(offer, out) == result
+        assert contents(result) == files
+        (tmp_path / "elsewhere").rename(tmp_path / f"old {len(files)}")
+    assert len(os.listdir(out)) == 2
+
+
+def test_journal_that_is_none_is_one_line(file: Offer, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = file.open(out)
+    store.close()
+    monkeypatch.setattr("tribler_multicast.transfer.store.journal.MAX_JOURNAL", 10)
+    with pytest.raises(StoreError, match=r"journal is too long for a journal$"):
+        receive_to(file.manifest, out)
+    monkeypatch.undo()
+    file.open(out).close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links")

@@ -4,6 +4,8 @@ Every proof that is accepted is true, every true one is accepted, and nothing is
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from hashlib import sha256
 from random import Random
 
@@ -13,6 +15,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from tribler_multicast.transfer.content.tree import EMPTY_ROOT, HASH_SIZE, MAX_SEGMENTS, HashTree, leaf_hash, node_hash
+
+from ..hostile_disk import ROOT
 
 
 def rfc_6962(leaves: list[bytes]) -> bytes:
@@ -174,6 +178,17 @@ def test_what_was_learned_comes_back_and_what_was_tampered_with_does_not(count: 
         assert again.nodes() == tree.nodes()
     assert all(source.get(level, number) == value for level, number, value in again.nodes())
     assert again.learned() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked at in /proc")
+def test_tree_of_the_largest_content_takes_memory_only_for_what_is_known() -> None:
+    code = ("from tribler_multicast.transfer.content.tree import *\n"
+            "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+            "before = peak(); tree = HashTree(MAX_SEGMENTS, bytes(32)); tree.wanted(77); tree.is_whole\n"
+            "print(peak() - before)\n")
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT,
+                          timeout=60)
+    assert int(said.stdout) < 8000, said.stderr
 
 
 @pytest.mark.parametrize(("count", "root"), [(-1, bytes(32)), (MAX_SEGMENTS + 1, bytes(32)), (1, b""), (0, bytes(32))])

@@ -7,8 +7,12 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from tribler_multicast.transfer.limits import SEGMENT_SIZE
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+MIB = SEGMENT_SIZE
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
@@ -16,6 +20,11 @@ def some_bytes(size: int, seed: int = 1) -> bytes:
     The same random bytes each time.
     """
     return Random(seed).randbytes(size)
+
+
+FOLDER: dict[str, bytes | None] = {"a/b/deep": b"1" * 1000, "a-b": b"2", "big": some_bytes(2 * MIB + 77), "empty": b"",
+                                   "none": None, "z": some_bytes(MIB)}
+"""Small and large, deep, empty, in an order that is not that of the characters."""
 
 
 def make(folder: Path, files: dict[str, bytes | None]) -> Path:

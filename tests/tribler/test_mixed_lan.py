@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 pytest.importorskip("libtorrent")
 
+ANONYMOUS = {"libtorrent": {"download_defaults": {"number_hops": 0}}}
+"""What Tribler makes by its own API is seeded openly; what is downloaded is anonymous as a rule, as Tribler comes."""
+
 OPEN = {"libtorrent": {"download_defaults": {"number_hops": 0, "anonymity_enabled": False}}}
-"""What Tribler makes by its own API is seeded openly."""
+"""And here it is not."""
 
 PATIENCE = 60.0
 
@@ -70,10 +73,10 @@ def traffic(capture: Capture) -> Counter[Any]:
     return sizes
 
 
-def tribler(start: Callable[..., Tribler], machine: Machine, name: str, file: str) -> Member:
+def tribler(start: Callable[..., Tribler], machine: Machine, name: str, file: str, config: dict[str, Any]) -> Member:
     """Start a Tribler; its torrent is made by `give`."""
     capture = Capture(machine)
-    node = start(machine, name, wait=False, config=OPEN)
+    node = start(machine, name, wait=False, config=config)
     return Member(node, node.saved, file, os.urandom(3_000_000), capture)
 
 
@@ -101,9 +104,9 @@ def standalone(house: Lan, machine: Machine, name: str, file: str) -> Member:
 @pytest.fixture(scope="module")
 def members(house: Lan, start: Callable[..., Tribler]) -> Iterator[list[Member]]:
     machines = house.machines(4)
-    found = [tribler(start, machines[0], "one", "quokka.harbour.one.bin"),
+    found = [tribler(start, machines[0], "one", "quokka.harbour.one.bin", OPEN),
              standalone(house, machines[1], "two", "quokka.harbour.two.bin"),
-             tribler(start, machines[2], "three", "quokka.harbour.three.bin"),
+             tribler(start, machines[2], "three", "quokka.harbour.three.bin", ANONYMOUS),
              standalone(house, machines[3], "four", "quokka.harbour.four.bin")]
     for member in found:
         member.node.ready()
@@ -218,7 +221,8 @@ def test_an_anonymous_download_is_not_listed_limited_or_given_up_by_it(members: 
     for method, call, body in (("PATCH", f"/downloads/{hidden}", {"up": 1000}),
                                ("DELETE", f"/downloads/{hidden}", None),
                                ("POST", "/torrents", {"path": str(path)}),
-                               ("POST", "/downloads", {"magnet": f"magnet:?xt=urn:btih:{hidden}"})):
+                               ("POST", "/downloads", {"magnet": f"magnet:?xt=urn:btih:{hidden}"}),
+                               ("POST", "/downloads", {"magnet": f"magnet:?xt=urn:btih:{'ab' * 20}"})):
         with pytest.raises(RestError) as refused:
             node.rest(method, call, body)
         assert refused.value.status == (409 if method == "POST" else 404)

@@ -113,7 +113,11 @@ class Decoder:
     def symbol(self, index: int) -> memoryview | None:
         """
         A symbol, read-only, without a copy; None when it is missing. Systematic ones are there at once.
+
+        :raises IndexError: the generation has no such symbol.
         """
+        if not 0 <= index < self.code.k:
+            raise IndexError(index)
         if not self.generation.decoded and self.generation.states()[index] != SYSTEMATIC:
             return None
         size = self.code.symbol_size

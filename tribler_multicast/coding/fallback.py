@@ -14,7 +14,8 @@ from .fallback_arithmetic import (
     scale,
     use,
 )
-from .fallback_generation import Generation, encode
+from .fallback_generation import Generation
+from .fallback_packets import encode
 
 __all__ = ["Generation", "axpy", "coefficients", "dot", "dots", "encode", "inverse", "multiply", "path", "paths",
            "product", "scale", "use"]

@@ -1,5 +1,5 @@
 """
-One generation at a receiver, and the encoder, with the standard library alone: what ``native/generation.c`` does, in
+One generation at a receiver, with the standard library alone: what ``native/generation.c`` does, in
 the same steps, so that both store the same packets in the same slots and recode to the same bytes.
 
 Symbol i, if it came systematic, lies in slot i. Coded packets lie, as they came, in slots that are still free. Which
@@ -8,10 +8,11 @@ packets are innovative is found with coefficients alone; the payloads are touche
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .coefficients import DENSE, check_code, expand
-from .fallback_arithmetic import check_shapes, combine, inverse, read, table, write
+from .fallback_arithmetic import combine, inverse, read, table, write
+from .fallback_packets import MAX_NUMBER, MAX_SYMBOL_SIZE, check_fit, check_output, find_layout, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,59 +21,8 @@ if TYPE_CHECKING:
 
 FREE, SYSTEMATIC, CODED = range(3)
 
-MAX_SYMBOL_SIZE = 65_535
-"""Bytes. No datagram carries a longer symbol."""
-MAX_NUMBER = 0xFFFFFFFF
-"""A packet number has 32 bits on the wire."""
-
-
-class Layout(NamedTuple):
-    """
-    Where in a packet its head (number or vector) and its payload lie, and how long a packet is.
-    """
-
-    head: int
-    payload: int
-    extent: int
-
-
-def _limited(value: int, what: str, least: int, most: int) -> int:
-    """
-    A number within limits. ValueError else.
-    """
-    if not least <= value <= most:
-        raise ValueError(f"{what} is {least} to {most}")
-    return value
-
-
-def _layout(head: int, head_size: int, payload: int, size: int) -> Layout:
-    """
-    A layout without overlap. ValueError else.
-    """
-    if head < 0 or payload < 0:
-        raise ValueError("head and payload lie within the packet")
-    if head + head_size > payload and payload + size > head:
-        raise ValueError("head and payload overlap")
-    return Layout(head, payload, max(head + head_size, payload + size))
-
-
-def _check_fit(length: int, count: int, step: int, where: Layout) -> None:
-    """
-    Raise ValueError unless so many packets, so far apart, lie within so many bytes.
-    """
-    if count < 0 or step < 1:
-        raise ValueError("count is at least 0, step at least 1")
-    if count and (count - 1) * step + where.extent > length:
-        raise ValueError(f"{count} packets do not fit in {length} bytes")
-
-
-def _check_output(length: int, count: int, step: int, where: Layout) -> None:
-    """
-    Raise ValueError unless so many packets can be written beside each other.
-    """
-    _check_fit(length, count, step, where)
-    if count > 1 and where.extent > step:
-        raise ValueError("a packet is longer than the step to the next")
+COLUMNS = 4096
+"""Bytes of each symbol that are calculated with at a time: a symbol of one datagram whole, of larger ones a part."""
 
 
 class Generation:
@@ -85,7 +35,7 @@ class Generation:
         Make one of ``k`` symbols of ``symbol_size`` bytes. ValueError when there is no such code.
         """
         check_code(k, density, band)
-        self.k, self.size = k, _limited(symbol_size, "symbol_size", 1, MAX_SYMBOL_SIZE)
+        self.k, self.size = k, limited(symbol_size, "symbol_size", 1, MAX_SYMBOL_SIZE)
         self.density, self.band = density, band
         self.decoded = False
         self._data = bytearray(k * symbol_size)
@@ -122,12 +72,12 @@ class Generation:
         """
         Add a packet, known by its number or by its vector. Whether it was innovative.
         """
-        _limited(tag, "tag", 0, MAX_NUMBER)
+        limited(tag, "tag", 0, MAX_NUMBER)
         body = read(payload)
         if len(body) != self.size:
             raise ValueError(f"a payload has {self.size} bytes, not {len(body)}")
         if isinstance(identity, int):
-            number: int | bytes = _limited(identity, "a packet number", 0, MAX_NUMBER)
+            number: int | bytes = limited(identity, "a packet number", 0, MAX_NUMBER)
         else:
             number = bytes(read(identity))
             if len(number) != self.k:
@@ -142,15 +92,15 @@ class Generation:
 
         How many were innovative.
         """
-        _limited(tag, "tag", 0, MAX_NUMBER)
+        limited(tag, "tag", 0, MAX_NUMBER)
         view = read(buffer)
         head_size = self.k if vectors else 4
-        layout = _layout(head, head_size, payload, self.size)
+        layout = find_layout(head, head_size, payload, self.size)
         if isinstance(where, int):
-            _check_fit(len(view), where, step, layout)
+            check_fit(len(view), where, step, layout)
             offsets: Iterable[int] = range(0, where * step, step)
         else:
-            offsets = [_limited(at, "an offset", 0, len(view)) for at in where]
+            offsets = [limited(at, "an offset", 0, len(view)) for at in where]
             for at in offsets:
                 if at + layout.extent > len(view):
                     raise ValueError(f"the packet at {at} does not fit in {len(view)} bytes")
@@ -277,7 +227,7 @@ class Generation:
         """
         A slot in which something is stored. ValueError else.
         """
-        if self._states[_limited(slot, "a slot", 0, self.k - 1)] == FREE:
+        if self._states[limited(slot, "a slot", 0, self.k - 1)] == FREE:
             raise ValueError(f"nothing is stored in slot {slot}")
         return slot
 
@@ -327,10 +277,15 @@ class Generation:
 
     def _transform(self, matrix: list[bytes]) -> None:
         """
-        Put combinations of all slots in place of the coded ones.
+        Put combinations of all slots in place of the coded ones, some columns at a time: what is made on the way takes
+        several times their size.
         """
-        for slot, value in zip(self._coded(), combine(matrix, self._all(), self.size), strict=True):
-            self._data[slot * self.size:(slot + 1) * self.size] = value.to_bytes(self.size, "little")
+        coded = self._coded()
+        for begin in range(0, self.size, COLUMNS):
+            end = min(begin + COLUMNS, self.size)
+            sources = [bytes(self._data[slot * self.size + begin:slot * self.size + end]) for slot in range(self.k)]
+            for slot, value in zip(coded, combine(matrix, sources, end - begin), strict=True):
+                self._data[slot * self.size + begin:slot * self.size + end] = value.to_bytes(end - begin, "little")
 
     def decode(self) -> None:
         """
@@ -372,14 +327,14 @@ class Generation:
         """
         Write new combinations of the packets in the chosen slots (None: all; else a byte per slot).
         """
-        _limited(density, "density", 1, DENSE)
+        limited(density, "density", 1, DENSE)
         if not 0 <= seed < 1 << 64:
             raise ValueError("a seed has 64 bits")
         mask = b"\1" * self.k if chosen is None else bytes(read(chosen))
         if len(mask) != self.k:
             raise ValueError("chosen has one byte for each slot")
-        layout, target = _layout(head, self.k, payload, self.size), write(out)
-        _check_output(len(target), count, step, layout)
+        layout, target = find_layout(head, self.k, payload, self.size), write(out)
+        check_output(len(target), count, step, layout)
         with self._lock:
             stored = [slot for slot in range(self.k) if self._states[slot] != FREE and mask[slot]]
             if not stored:
@@ -399,28 +354,3 @@ class Generation:
             at = number * step
             target[at + head:at + head + self.k] = first.to_bytes(self.k, "little")
             target[at + payload:at + payload + self.size] = second.to_bytes(self.size, "little")
-
-
-def encode(out: Buffer, count: int, step: int, head: int, payload: int, first: int,  # noqa: PLR0913, PLR0917
-           source: Buffer, k: int, symbol_size: int, density: int, band: int) -> None:
-    """
-    Write the packets number ``first`` and following: number (4 bytes, big-endian) at ``head``, payload at ``payload``.
-
-    :param source: k x symbol_size.
-    """
-    check_code(k, density, band)
-    _limited(symbol_size, "symbol_size", 1, MAX_SYMBOL_SIZE)
-    _limited(first, "a packet number", 0, MAX_NUMBER)
-    layout, target, view = _layout(head, 4, payload, symbol_size), write(out), read(source)
-    _check_output(len(target), count, step, layout)
-    check_shapes((len(view), k, symbol_size))
-    if count and first + count - 1 > MAX_NUMBER:
-        raise ValueError(f"packet numbers end at {MAX_NUMBER}")
-    symbols = [bytes(view[index * symbol_size:(index + 1) * symbol_size]) for index in range(k)]
-    matrix = [expand(number, k, density, band) for number in range(max(first, k), first + count)]
-    made = iter(combine(matrix, symbols, symbol_size))
-    for number in range(first, first + count):
-        at = (number - first) * step
-        target[at + head:at + head + 4] = number.to_bytes(4, "big")
-        target[at + payload:at + payload + symbol_size] = (
-            symbols[number] if number < k else next(made).to_bytes(symbol_size, "little"))

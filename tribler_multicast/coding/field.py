@@ -85,7 +85,7 @@ class Kernels(Protocol):
     def encode(self, out: Buffer, count: int, step: int, head: int, payload: int, first: int,  # noqa: PLR0913, PLR0917
                source: Buffer, k: int, symbol_size: int, density: int, band: int, /) -> None:
         """
-        Write packets of a generation: see ``fallback_generation.encode``.
+        Write packets of a generation: see ``fallback_packets.encode``.
         """
 
     def Generation(self, k: int, symbol_size: int, density: int, band: int, /) -> Generation:  # noqa: N802

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .coefficients import DENSE, MAX_SYMBOLS, check_code
-from .fallback_generation import MAX_NUMBER, MAX_SYMBOL_SIZE
+from .fallback_packets import MAX_NUMBER, MAX_SYMBOL_SIZE
 
 __all__ = ["DENSE", "MAX_NUMBER", "MAX_SYMBOLS", "MAX_SYMBOL_SIZE", "NUMBER_SIZE", "Code"]
 

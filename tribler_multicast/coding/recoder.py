@@ -62,6 +62,8 @@ class Recoder:
         if only is not None:
             chosen = bytearray(code.k)
             for slot in only:
+                if not 0 <= slot < code.k:
+                    raise ValueError(f"a slot is 0 to {code.k - 1}")
                 chosen[slot] = 1
         self.decoder.generation.recode(out, count, step, head, payload, self._seed, self.density, chosen)
         self._seed = (self._seed + count) % (1 << 64)

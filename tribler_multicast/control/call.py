@@ -38,6 +38,7 @@ class Call:
         self.control = control
         self.user = user
         self.command = command
+        self.ended = False
 
     @property
     def parts(self) -> Parts:
@@ -48,8 +49,10 @@ class Call:
 
     def tell(self, kind: type[Event], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """
-        Tell an event of this command.
+        Tell an event of this command, unless it has ended: somebody's last word on it may come late.
         """
+        if self.ended:
+            return
         self.user.tell(kind(*args, **kwargs, request=self.command.request))
 
     def feeds(self) -> Feeds:

@@ -62,7 +62,7 @@ async def subscribe(call: Call, command: Subscribe) -> dict[str, Any]:
             if not command.follow:
                 return feed_view(added)
         wanted = None if added is None else added.id
-        old = await _unfinished(call, feeds.list() if added is None else [added])
+        old = await _begun(call, feeds.list() if added is None else [added], command.earlier)
         with call.control.leaving(wanted) as left:
             await _tell_items(call, items, (wanted, old), left)
         raise GivenUpError("the subscription was ended")
@@ -70,14 +70,16 @@ async def subscribe(call: Call, command: Subscribe) -> dict[str, Any]:
         feeds.unsubscribe(items.put_nowait)
 
 
-async def _unfinished(call: Call, feeds: list[Feed]) -> list[FeedItem]:
+async def _begun(call: Call, feeds: list[Feed], complete: bool) -> list[FeedItem]:
     """
-    Get the items of feeds whose download began earlier and goes on.
+    Get the items of feeds whose download began earlier and goes on, or also those that are `complete`, the oldest
+    first.
     """
     torrents = call.parts.client.torrents
-    running = {status.infohash for status in torrents.status() if not is_complete(status)} if torrents else set()
-    return [item for feed in feeds if running for item in await call.feeds().items(feed.id)
-            if item.infohash in running]
+    statuses = [] if torrents is None else torrents.status()
+    wanted = {status.infohash for status in statuses if complete or not is_complete(status)}
+    return [item for feed in feeds if wanted for item in reversed(await call.feeds().items(feed.id))
+            if item.infohash in wanted]
 
 
 async def _tell_items(call: Call, items: asyncio.Queue[FeedItem], these: tuple[str | None, list[FeedItem]],

@@ -95,13 +95,13 @@ class Following:
         return torrents
 
     @contextmanager
-    def follow(self, infohash: bytes | None = None) -> Iterator[Changes]:
+    def follow(self, infohash: bytes | None = None, *, current: bool = True) -> Iterator[Changes]:
         """
-        Get the changes of one torrent, or of all, from how it is now.
+        Get the changes of one torrent, or of all; how it is now comes first, if that is wanted.
         """
         changes = Changes()
         for status in self.torrents().status():
-            if infohash in (None, status.infohash):
+            if current and infohash in (None, status.infohash):
                 changes.put(status.infohash, status)
         self._followers[changes] = infohash
         try:

@@ -195,6 +195,7 @@ class Control:
         Tell the one closing event of a command.
         """
         command, user = call.command, call.user
+        call.ended = True
         user.short -= not command.long
         del user.under_way[command.request]
         user.room.set()

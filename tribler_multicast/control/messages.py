@@ -149,10 +149,12 @@ class ListTransfers(Command):
 @dataclass(frozen=True)
 class Watch(Command):
     """
-    Hear of all torrents, or of one: ``Progress`` for each change, ``Removed``, until ``Cancel``.
+    Hear of all torrents, or of one: ``Progress`` of how it is now (if `current`) and for each change, ``Removed``,
+    until ``Cancel``.
     """
 
     infohash: str | None = None
+    current: bool = True
     long: ClassVar[bool] = True
 
 
@@ -161,13 +163,16 @@ class Subscribe(Command):
     """
     Subscribe the node to a feed, unless it is, and hear of it: ``Subscribed``, ``NewItem`` for each new item,
     ``Progress`` of its download and ``Finished`` when it is there, until ``Cancel`` (the node stays subscribed) or
-    ``Unsubscribe``. Items are new that come after the node was subscribed, and the `first` newest of then. Without
-    `follow` it is ``Done`` once the node is subscribed. With no URL: hear of all feeds.
+    ``Unsubscribe``. Items are new that come after the node was subscribed, and the `first` newest of then. Of those
+    that came before this command it tells what is still being downloaded, and with `earlier` what is there already,
+    so that nothing is missed by a program that was not running. Without `follow` it is ``Done`` once the node is
+    subscribed. With no URL: hear of all feeds.
     """
 
     url: str | None = None
     follow: bool = True
     first: int = 0
+    earlier: bool = False
     long: ClassVar[bool] = True
 
 

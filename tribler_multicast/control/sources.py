@@ -7,6 +7,7 @@ import asyncio
 import stat
 from typing import TYPE_CHECKING, Final
 
+from ..client import ClientError
 from .check import HEX, refuse, shown, take_existing, take_mid
 from .messages import Progress
 
@@ -56,14 +57,28 @@ async def _from_neighbours(call: Call, identifier: bytes, mid: bytes | None,
     if folder is not None:
         if is_file:
             raise refuse("folder cannot be said for a shared file")
-        # Into its folder first: whoever is there already only gets the peers.
-        await call.control.following.torrents().fetch(identifier, (), folder=folder, lan_only=True)
+        return await _into(call, identifier, mid, folder)
     try:
         if is_file:
             return await _file(call, identifier, mid)
         return identifier, await community.download(identifier, mid)
     except KeyError as error:
         raise refuse(f"No node that is local now has the mid {mid.hex() if mid else ''}", 404) from error
+
+
+async def _into(call: Call, infohash: bytes, mid: bytes | None, folder: Path) -> tuple[bytes, list[bytes]]:
+    """
+    Begin to fetch a torrent from the local network into a folder: begun with no peers, then it is only given them.
+    """
+    torrents = call.control.following.torrents()
+    is_new = all(status.infohash != infohash for status in torrents.status())
+    await torrents.fetch(infohash, (), folder=folder, lan_only=True)
+    try:
+        return await _from_neighbours(call, infohash, mid, None)
+    except ClientError:
+        if is_new:
+            await torrents.stop(infohash)
+        raise
 
 
 async def _file(call: Call, file_id: bytes, mid: bytes | None) -> tuple[bytes, list[bytes]]:

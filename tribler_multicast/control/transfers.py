@@ -169,7 +169,7 @@ async def watch(call: Call, command: Watch) -> dict[str, Any]:
     Tell how they go on, until cancelled.
     """
     wanted = None if command.infohash is None else take_infohash(command.infohash)
-    with call.control.following.follow(wanted) as changes:
+    with call.control.following.follow(wanted, current=command.current) as changes:
         while True:
             infohash, status = await changes.next()
             if status is None:

@@ -35,7 +35,8 @@ def examine(options: Settings, statuses: Sequence[InterfaceStatus] | None = None
     findings: list[Finding] = []
     for part in (lambda: network.interfaces(options, statuses), lambda: network.ports(options, statuses),
                  lambda: network.loops(options), system.firewall, system.container,
-                 lambda: groups.group(options, group), lambda: groups.sealing(options), system.native_code):
+                 lambda: groups.group(options, group), lambda: groups.sealing(options), system.native_code,
+                 system.bittorrent):
         findings += _guarded(part)
     return findings
 

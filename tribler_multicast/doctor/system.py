@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -191,3 +192,20 @@ def judge_native_code(path: str, why_not: str) -> Finding:
                    "They work, with Python alone, but take more of the processor. For native code: install a C "
                    "compiler and the headers of Python (Debian, Ubuntu: sudo apt install gcc python3-dev), then "
                    "install again.")
+
+
+def bittorrent() -> Iterator[Finding]:
+    """
+    Is the library there that downloads and seeds? It is not loaded for that: it is large.
+    """
+    yield judge_bittorrent(find_spec("libtorrent") is not None)
+
+
+def judge_bittorrent(found: bool) -> Finding:
+    """
+    Say what it means that libtorrent is there, or is not.
+    """
+    if found:
+        return Finding("files are shared and downloaded with libtorrent", "ok")
+    return Finding("there is no libtorrent: a standalone node is found and searches, but can't download or share",
+                   "info", 'pip install "tribler-multicast[torrent]" brings it, where there is one for this Python.')

@@ -2,8 +2,9 @@
 Shared files of ours: peers ask for one, the client makes a torrent of it, they are told how far it is.
 
 Only the client knows what is shared: a file id that it does not know is refused by it. What others can make us spend
-is the disk: one file is hashed at a time, whoever wants it; one file of each peer waits; and one that was begun is
-finished, so that nobody makes us read the same file again and again by giving up (the client remembers what it made).
+is the disk: one file is hashed at a time, whoever wants it; one file of each peer waits, and of each address, whatever
+keys are there; and one that was begun is finished, so that nobody makes us read the same file again and again by giving
+up (the client remembers what it made).
 
 Whoever handles the event `FileAsked` calls `take` for the next file, `FileJob.tell` meanwhile, and `give` at the end.
 """
@@ -43,11 +44,12 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Waiter:
     """
-    A peer that waits for a file: the number of its question, and when it asked last (seconds).
+    A peer that waits for a file: the number of its question, when it asked last (seconds), and from which IP address.
     """
 
     number: bytes
     asked: float
+    ip: str
 
 
 @dataclass(slots=True, eq=False)
@@ -100,36 +102,36 @@ class FileAnswers:
         if kept is not None:
             self.send(peer.key, kept)
             return
-        job = self.join(peer.key, request, now)
+        job = self.join(peer.key, arrival.source[0], request, now)
         if job is not None and job.begun:
             self.send(peer.key, FileAnswer(request.number, HASHING, job.progress).pack())
         else:
             self.send(peer.key, FileAnswer(request.number, WAITING).pack())
 
-    def join(self, key: bytes, request: FileRequest, now: float) -> FileJob | None:
+    def join(self, key: bytes, ip: str, request: FileRequest, now: float) -> FileJob | None:
         """
         Let a peer wait for a file; get it, None when it is not there and there is no room for it.
         """
         job = self.jobs.get(request.file_id)
         if job is None:
             job = FileJob(request.file_id, request.file_id in self.known)
-            if not self.has_room(key, job, now):
+            if not self.has_room(key, ip, job, now):
                 self.core.counters.drop("busy")
                 return None
             self.jobs[job.file_id] = job
             self.core.events.append(FileAsked(job))
         waiter = job.waiters.get(key)
-        if waiter is None and (len(job.waiters) >= MAX_FILE_WAITERS or self.waits_elsewhere(key, job)):
+        if waiter is None and (len(job.waiters) >= MAX_FILE_WAITERS or self.waits_elsewhere(key, ip, job)):
             self.core.counters.drop("busy")
         else:
-            job.waiters[key] = Waiter(request.number, now)
+            job.waiters[key] = Waiter(request.number, now, ip)
         return job
 
-    def has_room(self, key: bytes, job: FileJob, now: float) -> bool:
+    def has_room(self, key: bytes, ip: str, job: FileJob, now: float) -> bool:
         """
         Tell whether a peer may have one more file hashed; those that nobody waits for any more make room.
         """
-        if self.waits_elsewhere(key, job):
+        if self.waits_elsewhere(key, ip, job):
             return False
         if self.count(job.known) >= MAX_FILES_WAITING:
             self.tidy(now)
@@ -141,12 +143,13 @@ class FileAnswers:
         """
         return sum(job.known == known for job in self.jobs.values())
 
-    def waits_elsewhere(self, key: bytes, job: FileJob) -> bool:
+    def waits_elsewhere(self, key: bytes, ip: str, job: FileJob) -> bool:
         """
-        Tell whether a peer waits for another file already: of those that take time, or of those that take none.
+        Tell whether a peer, or another one at its address, waits for another file already: of those that take time, or
+        of those that take none.
         """
-        return any(key in other.waiters for other in self.jobs.values()
-                   if other is not job and other.known == job.known)
+        return any(key in other.waiters or any(waiter.ip == ip for waiter in other.waiters.values())
+                   for other in self.jobs.values() if other is not job and other.known == job.known)
 
     def leave(self, key: bytes, request: FileRequest) -> None:
         """

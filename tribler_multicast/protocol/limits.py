@@ -580,9 +580,10 @@ MAX_SEARCH_TIMEOUT: Final = 30.0
 # --- Shared files. What is spent here is the disk of who shares: to make a torrent of a file it is read to its end.
 
 MAX_FILES_WAITING: Final = 32
-"""Files of all peers that wait to be hashed, one at a time; of one peer it is one. Who asks for more is told to wait,
-with nothing kept, and asks again: a peer that wants a terabyte gets its next file when the one before is done and
-others had their turn."""
+"""Files of all peers that wait to be hashed, one at a time. Of one peer, and of one address with all keys there, it is
+one: else MAX_KEYS_PER_ADDRESS keys of one machine would take all places. Who asks for more is told to wait, with
+nothing kept, and asks again: a peer that wants a terabyte gets its next file when the one before is done and others had
+their turn."""
 
 MAX_FILE_WAITERS: Final = 64
 """Peers that wait for the same file: it is hashed once for all of them. More are told to wait too."""

@@ -98,6 +98,7 @@ class EventsRoom:
         self._listeners: set[_Waiting] = set()
         self._closed = False
         self._watcher: User | None = None
+        self._watching: asyncio.Task[None] | None = None
         context.community.add_event_handler(self.publish)
 
     def routes(self) -> list[web.RouteDef]:
@@ -138,7 +139,7 @@ class EventsRoom:
         Tell what the control interface tells of torrents and feeds, until there is nothing of both.
         """
         with user:
-            user.commands.put_nowait(Watch(request="downloads"))
+            user.commands.put_nowait(Watch(current=False, request="downloads"))
             user.commands.put_nowait(Subscribe(request="feeds"))
             left = 2
             while left:
@@ -152,6 +153,8 @@ class EventsRoom:
                 elif isinstance(event, NewItem):
                     self.publish("multicast_feed", event.item)
                 left -= event.closing
+                # A thousand torrents may change at once: let the listeners' streams be written meanwhile.
+                await asyncio.sleep(0)
 
     def _forget_gone(self) -> None:
         """

@@ -79,20 +79,19 @@ class TorrentsRoom:
         read_query(request)
         body = await read_object(request, ("up", "down"))
         infohash = request.match_info["infohash"].lower()
-        now = await self._transfer(infohash)
-        limits = {name: body.get(name, now[f"{name}_limit"]) for name in ("up", "down")}
-        await self.context.ask(SetRate(infohash, **limits))
-        return json_response(await self._transfer(infohash))
+        now = await self._transfer(infohash) or {"up_limit": None, "down_limit": None}
+        await self.context.ask(SetRate(infohash, body.get("up", now["up_limit"]), body.get("down", now["down_limit"])))
+        limited = await self._transfer(infohash)
+        if limited is None:  # It was given up at this very moment.
+            raise RestError(404, f"there is no torrent {infohash}")
+        return json_response(limited)
 
-    async def _transfer(self, infohash: str) -> dict[str, Any]:
+    async def _transfer(self, infohash: str) -> dict[str, Any] | None:
         """
-        How one torrent goes on; 404 when there is none.
+        How one torrent goes on; None when there is none.
         """
-        for transfer in (await self.context.ask(ListTransfers()))["transfers"]:
-            if transfer["infohash"] == infohash:
-                found: dict[str, Any] = transfer
-                return found
-        raise RestError(404, f"there is no torrent {infohash}")
+        transfers: list[dict[str, Any]] = (await self.context.ask(ListTransfers()))["transfers"]
+        return next((transfer for transfer in transfers if transfer["infohash"] == infohash), None)
 
     @docs(tags=["Multicast"], summary="Give a torrent up, with its downloaded data if that is said.",
           parameters=[INFOHASH_PARAMETER,

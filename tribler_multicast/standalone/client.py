@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..feeds.feeds import Feeds
     from ..settings import Settings
     from ..torrents import TorrentStatus
+    from .shares import SharedFile
 
 logger = logging.getLogger(__name__)
 
@@ -142,9 +143,12 @@ class StandaloneClient:
         Follow the interfaces in use, and tell the LAN when what we offer changed.
         """
         assert self.community is not None
+        listening = self.own_addresses()
         while True:
             addresses = self.own_addresses()
-            self.torrents.set_addresses(addresses)
+            if addresses != listening:
+                self.torrents.set_addresses(addresses)
+                listening = addresses
             offered = self.capabilities(), self.addresses()
             if offered != self.said:
                 self.said = offered
@@ -216,8 +220,10 @@ class StandaloneClient:
 
     def activity(self) -> Activity:
         """
-        Tell what the torrents do.
+        Tell what the torrents do; nothing is known without BitTorrent.
         """
+        if self.torrents.listen_port is None:
+            return Activity()
         states = self.torrents.status()
         up, down = sum(state.up for state in states), sum(state.down for state in states)
         return Activity("bulk" if up + down >= BULK_RATE else "idle", up, down)
@@ -230,13 +236,13 @@ class StandaloneClient:
 
     async def offer_file(self, file_id: bytes, progress: Callable[[float], None]) -> bytes:
         """
-        Make a torrent of a shared file and seed it, one file at a time.
+        Make a torrent of a shared file and seed it, one file at a time; one that is seeded already waits for no other.
         """
+        shared = await self.shared_file(file_id)
+        if shared.infohash is not None and shared.infohash in await self.told():
+            return shared.infohash
         async with self.offering:
-            shared = await asyncio.to_thread(self.shares.find, file_id)
-            if shared is None:
-                message = "this node shares no such file"
-                raise ClientError(message, 404)
+            shared = await self.shared_file(file_id)
             if shared.infohash is not None and shared.infohash in await self.told():
                 return shared.infohash
             made = await self.torrents.make(shared.path, progress=progress)
@@ -246,6 +252,18 @@ class StandaloneClient:
                 message = "the file was changed while it was hashed"
                 raise ClientError(message, 409)
         return made.infohash
+
+    async def shared_file(self, file_id: bytes) -> SharedFile:
+        """
+        Get the shared file of this id.
+
+        :raises ClientError: when there is none.
+        """
+        shared = await asyncio.to_thread(self.shares.find, file_id)
+        if shared is None:
+            message = "this node shares no such file"
+            raise ClientError(message, 404)
+        return shared
 
     # --- What happens to shared files.
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
-from ..standalone.torrents.making import make_torrent, write_output
-from ..standalone.torrents.walking import Cancelled
+from ..torrent_files.making import make_torrent, write_output
+from ..torrent_files.walking import Cancelled
 from ..torrents import INFOHASH_SIZE, MadeTorrent, TorrentStatus
 from .errors import find, guarded
 

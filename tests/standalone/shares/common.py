@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 from tribler_multicast.standalone.shares import Shares
+from tribler_multicast.standalone.shares.inotify import Inotify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -26,7 +27,8 @@ HASH = b"infohash of 20 bytes"
 SCRIPT = """
 import asyncio, contextlib, logging, time
 from tribler_multicast.standalone.shares import Shares
-from tests.standalone.shares.common import HASH, drop_rights, found, settled, until, write
+from tribler_multicast.standalone.shares.inotify import Inotify
+from tests.standalone.shares.common import HASH, drop_rights, found, heard, settled, until, write
 logging.basicConfig(level=logging.WARNING)
 def run(main, *shared):
     async def running():
@@ -78,6 +80,17 @@ async def sharing(database: Path, *folders: Path, change: Callable[[Shares], Non
         yield await settled(shares)
     finally:
         await shares.close()
+
+
+def heard() -> str:
+    """
+    Get how a settled folder does here: a user may have few inotify instances, and other programs may have them all.
+    """
+    try:
+        Inotify(1).close()
+    except OSError:
+        return "polled"
+    return "watched"
 
 
 def found(shares: Shares, text: str, kinds: frozenset[str] = ALL, most: int = 50) -> list[str]:

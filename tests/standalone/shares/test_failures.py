@@ -1,8 +1,10 @@
 """What fails around the index, and what it does then: damage, kill -9, full disks, no file descriptors."""
 from __future__ import annotations
 
+import itertools
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 from contextlib import closing
@@ -12,9 +14,10 @@ import pytest
 
 from tribler_multicast.database import DatabaseTooNewError
 from tribler_multicast.standalone.shares import Shares
+from tribler_multicast.standalone.shares.index import Index
 
 from ...hostile_disk import kill, run, run_on_small_disk, start
-from .common import SCRIPT, check_index, found, one, sharing, until, write
+from .common import SCRIPT, check_index, found, one, settled, sharing, until, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,25 +135,28 @@ run(main)
 
 def test_full_disk_is_said_once_the_old_index_answers_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
     script = SCRIPT + """
-import tempfile
+import shutil, tempfile
 from tribler_multicast.standalone.shares import indexer
 indexer.RETRY = 0.2
 async def main(shares):
     await settled(shares)
     assert found(shares, "old") == ["old.txt"]
     fill()
+    shutil.rmtree(share / "doomed")
     for number in range(2000):
         write(share / str(number % 10) / f"new {number}.txt")
-    await until(lambda: "full" in shares.status().error)
+    await until(lambda: "full" in shares.status().error, 20)
     assert found(shares, "old") == ["old.txt"]
     await asyncio.sleep(0.5)
     (folder / "filler").unlink()
     await until(lambda: len(found(shares, "new", most=4000)) == 2000, 20)
-    await until(lambda: not shares.status().error)
+    await until(lambda: not shares.status().error and not found(shares, "doomed"))
 with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
     from pathlib import Path
     share = Path(elsewhere)
     write(share / "old.txt")
+    for number in range(2000):
+        write(share / "doomed" / str(number % 50) / f"{number}.txt")
     run(main, share)
 """
     done = run_on_small_disk(script, tmp_path, "6m")
@@ -227,12 +233,13 @@ async def test_search_that_takes_too_long_tells_what_it_has(
 async def test_shares_of_more_files_than_the_index_takes_are_said_to_be(
         database: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FILES", 50)
-    monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FOLDERS", 5)
-    for number in range(80):
-        write(share / f"file {number}.txt")
-        write(share / f"folder {number}" / "inside.dat")
+    monkeypatch.setattr("tribler_multicast.standalone.shares.reader.MAX_FOLDERS", 20)
+    for number in range(40):
+        for name in ("inside.dat", "inside.too", "inside.also"):
+            write(share / f"folder {number}" / name)
     async with sharing(database, share) as shares:
-        assert len(found(shares, "file", most=500)) + len(found(shares, "inside", most=500)) == 50
+        assert len(found(shares, "inside", most=500)) == 50
+        assert shares.indexer.roots.all()[0].folders == 20
         assert "the rest is not shared" in shares.status().folders[0].error
 
 
@@ -243,3 +250,52 @@ async def test_file_name_of_another_user_is_no_result_twice(database: Path, shar
         ids = {result.id for result in shares.search("same", frozenset({"file"}), 10)}
         assert len(ids) == 2
         assert one(shares, "a same").id in ids
+
+
+def test_what_is_never_started_or_is_closed_holds_nothing(tmp_path: Path) -> None:
+    script = SCRIPT + """
+def open_files(): return sorted(os.listdir("/proc/self/fd"))
+async def main(shares):
+    await settled(shares)
+(folder / "share").mkdir()
+run(main)
+before = open_files()
+never = [Shares(folder / "state" / "sqlite" / "shares.db", [folder / "share"]) for _ in range(10)]
+asyncio.run(never[0].close())
+assert open_files() == before
+for _ in range(3):
+    run(main)
+assert open_files() == before, (before, open_files())
+"""
+    done = run(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_whatever_fails_to_be_written_is_done_again(
+        database: Path, share: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each second transaction fails at its end, as on a disk that is all but full."""
+    monkeypatch.setattr("tribler_multicast.standalone.shares.indexer.RETRY", 0.02)
+    commit, count = Index.commit, itertools.count()
+
+    def commit_at_times(self: Index) -> None:
+        if next(count) % 2:
+            message = "disk I/O error"
+            raise sqlite3.OperationalError(message)
+        commit(self)
+
+    monkeypatch.setattr(Index, "commit", commit_at_times)
+    for number in range(200):
+        write(share / f"old {number % 10}" / str(number % 3) / f"{number}.txt")
+    async with sharing(database, share) as shares:
+        await until(lambda: len(found(shares, "old", most=999)) == 200)
+        for number in range(9):
+            shutil.rmtree(share / f"old {number}")
+        for number in range(100):
+            write(share / f"new {number % 10}" / f"{number}.txt")
+        (share / "old 9").rename(share / "older")
+        await until(lambda: len(found(shares, "new", most=999)) == 100)
+        await until(lambda: len(found(shares, "older", most=999)) == 20 == len(found(shares, "old", most=999)))
+        await until(lambda: shares.status().folders[0].files == 120)
+        await settled(shares)
+    assert check_index(database) == 120
+    assert len([record for record in caplog.records if "disk I/O error" in record.getMessage()]) == 1

@@ -12,12 +12,7 @@ import pytest
 from tribler_multicast.standalone.shares import Shares
 
 from ...hostile_disk import namespace, run
-from .common import HASH, SCRIPT, check_index, found, hashed, one, settled, sharing, until, write
-
-
-@pytest.fixture(autouse=True)
-def _short_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.standalone.shares.roots.FOLDER_CHECK", 0.2)
+from .common import HASH, SCRIPT, check_index, found, hashed, heard, one, settled, sharing, until, write
 
 
 async def test_same_folder_twice_is_shared_once(database: Path, share: Path) -> None:
@@ -26,7 +21,7 @@ async def test_same_folder_twice_is_shared_once(database: Path, share: Path) -> 
     async with sharing(database, share, share, share.parent / "link", Path(f"{share}/../share")) as shares:
         assert found(shares, "a") == ["a.txt"]
         first, *others = shares.status().folders
-        assert (first.state, first.files, first.error) == ("watched", 1, "")
+        assert (first.state, first.files) == (heard(), 1)
         assert [(other.files, "counted with" in other.error) for other in others[1:]] == [(0, True), (0, True)]
     assert check_index(database) == 1
 
@@ -40,7 +35,7 @@ async def test_folder_inside_another_is_shared_once_with_the_words_of_the_outer(
         file_id = one(shares, "song").id
         inner, outer, hidden = shares.status().folders
         assert (inner.state, inner.files, inner.error) == (
-            "watched", 0, f"it is counted with {share}, which is shared too")
+            heard(), 0, f"it is counted with {share}, which is shared too")
         assert (outer.files, hidden.files) == (1, 1)
         await shares.set_folders([share / "music" / "live"])
         await until(lambda: found(shares, "song") == ["song.mp3"])
@@ -103,8 +98,21 @@ async def test_setting_that_changes_again_and_again_while_indexing_ends_right(da
     await until(lambda: len(found(shares, "share", most=2000)) == 600, 10)
     await until(lambda: check_index(database) == 600, 10)
     await settled(shares)
-    assert [(status.state, status.files) for status in shares.status().folders] == [("watched", 300)] * 2
+    assert [(status.state, status.files) for status in shares.status().folders] == [(heard(), 300)] * 2
     await shares.close()
+
+
+async def test_folder_that_is_shared_again_while_it_is_removed_is_found_whole(database: Path, share: Path) -> None:
+    for number in range(1500):
+        write(share / f"{number % 300}" / f"file {number}.txt")
+    async with sharing(database, share) as shares:
+        for pause in (0.02, 0.06, 0.1):
+            await shares.set_folders([])
+            await asyncio.sleep(pause)
+            await shares.set_folders([share])
+            await until(lambda: len(found(shares, "file", most=2000)) == 1500, 10)
+            await settled(shares)
+    assert check_index(database) == 1500
 
 
 async def test_share_that_is_not_there_is_said_and_found_when_it_comes(
@@ -117,7 +125,7 @@ async def test_share_that_is_not_there_is_said_and_found_when_it_comes(
         share.unlink()
         write(share / "a.txt")
         await until(lambda: found(shares, "a") == ["a.txt"])
-        await until(lambda: shares.status().folders[0].state == "watched")
+        await until(lambda: shares.status().folders[0].state == heard())
         write(share / "b.txt")
         await until(lambda: found(shares, "b") == ["b.txt"])
     assert len([record for record in caplog.records if "missing" in record.getMessage()]) == 1
@@ -150,7 +158,7 @@ async def test_share_that_comes_back_has_its_hashes(database: Path, share: Path,
         share.rename(tmp_path / "away")
         await until(lambda: gone == [HASH] and not found(shares, "txt"))
         share.mkdir()  # as an empty mount point
-        await until(lambda: shares.status().folders[0].state == "watched")
+        await until(lambda: shares.status().folders[0].state == heard())
         await until(lambda: check_index(database) == 0)
         share.rmdir()
         (tmp_path / "away").rename(share)
@@ -169,7 +177,7 @@ async def test_state_of_the_node_is_never_shared(share: Path) -> None:
         assert sorted(found(shares, "identity") + found(shares, "shares") + found(shares, "public")) == ["public.txt"]
         assert found(shares, "film") == ["film.mkv"], "a folder in it may be shared if it is said by name"
         states = [status.state for status in shares.status().folders]
-        assert states == ["watched", "unreadable", "unreadable", "watched"]
+        assert states == [heard(), "unreadable", "unreadable", heard()]
         assert "never shared" in shares.status().folders[1].error
 
 
@@ -194,12 +202,12 @@ async def main(shares):
     await settled(shares)
     assert found(shares, "txt") == ["fine.txt"], found(shares, "txt")
     [status] = shares.status().folders
-    assert (status.state, status.files) == ("watched", 1)
+    assert (status.state, status.files) == (heard(), 1)
     assert "2 files or folders in it can't be read" in status.error, status
     (share / "closed").chmod(0o700)
     (share / "closed.txt").chmod(0o600)
     await until(lambda: sorted(found(shares, "txt")) == ["closed.txt", "fine.txt", "inside.txt"])
-    await until(lambda: not shares.status().folders[0].error)
+    await until(lambda: "can't be read" not in shares.status().folders[0].error)
     (share / "closed").chmod(0)
     await until(lambda: "inside.txt" not in found(shares, "txt"))
     share.chmod(0)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from tribler_multicast.standalone.torrents import watching
+
 from .engines import Engine
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ class StartEngine(Protocol):
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[StartEngine]:
+async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StartEngine]:
     """
-    Start engines.
+    Start engines. They look at their torrents more often than is worth it elsewhere, so that tests need not wait for
+    that.
     """
+    monkeypatch.setattr(watching, "PACES", {**watching.PACES, watching.LIVELY: (0.2, 100), watching.QUIET: (0.3, 500)})
     pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
     started: list[Engine] = []
 

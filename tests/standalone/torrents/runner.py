@@ -37,7 +37,8 @@ class Runner:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", __name__, str(folder), *(addresses or ("127.0.0.1",)),
              *(part for option in options for part in ("--set", option))],
-            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
         self.told: dict[str, dict[str, Any]] = {}
         self.answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -103,7 +104,7 @@ async def main() -> None:
     """
     Run it.
     """
-    from tribler_multicast.standalone.torrents import engine as module  # noqa: PLC0415 (only this process needs it)
+    from tribler_multicast.standalone.torrents import watching as module  # noqa: PLC0415 (only this process needs it)
 
     from .engines import Engine  # noqa: PLC0415
 
@@ -126,8 +127,13 @@ async def main() -> None:
     await engine.run()
     say(port=engine.listen_port)
     commands: asyncio.Queue[str] = asyncio.Queue()
-    threading.Thread(target=lambda: [loop.call_soon_threadsafe(commands.put_nowait, line) for line in sys.stdin],
-                     daemon=True).start()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(commands.put_nowait, line)
+        loop.call_soon_threadsafe(end.set)  # who started us is gone, however that came
+
+    threading.Thread(target=listen, daemon=True).start()
     serving = asyncio.ensure_future(serve(engine, commands))
     await end.wait()
     serving.cancel()

@@ -4,6 +4,7 @@ harmless.
 """
 from __future__ import annotations
 
+import asyncio
 import time
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.client import ClientError
-from tribler_multicast.standalone.torrents.making import bencode
 from tribler_multicast.standalone.torrents.sources import MAX_MAGNET, read_source
+from tribler_multicast.torrent_files.making import bencode
 
 from .engines import data_of, until
 
@@ -217,6 +218,7 @@ async def test_private_torrents_are_not_taken_from_the_lan_and_get_no_peers_from
     a.core.session.session.add_torrent(info)
     infohash = await b.fetch(content, [a.address])
     await until(lambda: b.of(infohash).state == "downloading")
+    await asyncio.sleep(0.5)
     assert b.core.torrents[infohash].handle.get_peer_info() == []
 
 

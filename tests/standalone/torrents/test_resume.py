@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from tribler_multicast.standalone.torrents import placing
 
 from .engines import data_of, until
 from .runner import Runner
-from .test_engine import share
+from .test_engine import share, torrent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +29,10 @@ pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra
 
 async def test_a_download_goes_on_where_it_stood_when_the_node_was_stopped(engine: StartEngine) -> None:
     a, b = await engine("a"), await engine("b")
-    infohash = await share(a, "x", data_of(3_000_000))
-    await a.limit(infohash, 1_500_000, None)
-    await b.fetch(infohash, [a.address])
-    await until(lambda: b.of(infohash).progress > 0.4)
+    infohash = await share(a, "x", data_of(2_000_000))
+    await a.limit(infohash, 1_000_000, None)
+    await b.fetch(torrent(a, "x"), [a.address])
+    await until(lambda: b.of(infohash).progress > 0.2)
     await b.close()
     before = b.of(infohash).progress
     a_gone = a.address
@@ -44,8 +45,8 @@ async def test_a_download_goes_on_where_it_stood_when_the_node_was_stopped(engin
     assert a.address == a_gone
     await b.fetch(infohash, [a.address])
     await b.reaches(infohash, "seeding")
-    assert (b.downloads / "x").read_bytes() == data_of(3_000_000)
-    assert b.of(infohash).total_down < 3_300_000, "next to nothing was fetched twice"
+    assert (b.downloads / "x").read_bytes() == data_of(2_000_000)
+    assert b.of(infohash).total_down < 2_300_000, "next to nothing was fetched twice"
 
 
 async def test_metadata_is_kept_so_that_it_need_not_be_found_again(engine: StartEngine) -> None:
@@ -78,10 +79,10 @@ async def test_limits_and_totals_are_kept(engine: StartEngine) -> None:
     assert a.core.torrents[infohash].handle.upload_limit() == 5000
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.soak)])
 def test_killed_again_and_again_it_loses_seconds_at_most(kills: int, tmp_path: Path) -> None:
     """A second, here, where progress is saved once a second. When it is moved to its name, it is killed at once."""
-    size, luck = 2_000_000 * kills, random.Random(5)
+    size, luck = 3_000_000 * kills, random.Random(5)
     (tmp_path / "src").mkdir()
     for name, content in (("one.bin", data_of(size)), ("two.bin", data_of(size // 3, seed=2))):
         (tmp_path / "src" / name).write_bytes(content)
@@ -93,7 +94,7 @@ def test_killed_again_and_again_it_loses_seconds_at_most(kills: int, tmp_path: P
         victim = Runner(tmp_path / "victim", save_interval=1)
         try:
             victim.do("fetch", magnet=f"magnet:?xt=urn:btih:{infohash}", peers=[["127.0.0.1", seeder.port]])
-            began, lasting = time.monotonic(), luck.choice((0.01, 0.3)) if killed % 2 else 2.5
+            began, lasting = time.monotonic(), luck.choice((0.01, 0.3)) if killed % 2 else 1.3
             while time.monotonic() - began < lasting and not (killed < kills and (victim.downloads / "src").exists()):
                 time.sleep(0.003)
             told = victim.told.get(infohash, {})
@@ -106,8 +107,8 @@ def test_killed_again_and_again_it_loses_seconds_at_most(kills: int, tmp_path: P
         killed += 1
     seeder.kill()  # from here on nobody has anything to give
     last = Runner(tmp_path / "victim")
-    assert best > 0.3
-    last.wait(infohash, str(best - 0.3))
+    assert best > 0.1
+    last.wait(infohash, str(max(0.05, best - 0.4)))
     last.kill()
     seeder = Runner(tmp_path / "seeder")
     last = Runner(tmp_path / "victim")
@@ -185,7 +186,7 @@ async def test_what_the_record_believes_and_the_disk_does_not_have_is_fetched_ag
     a, b = await engine("a"), await engine("b")
     infohash = await share(a, "x", data_of(2_000_000))
     await a.limit(infohash, 1_000_000, None)
-    await b.fetch(infohash, [a.address])
+    await b.fetch(torrent(a, "x"), [a.address])
     await until(lambda: b.of(infohash).progress > 0.3)
     await b.close()
     (b.downloads / ".incomplete" / infohash.hex() / "x").unlink()
@@ -265,6 +266,7 @@ def test_a_full_or_read_only_disk_is_said_in_one_line_and_when_there_is_room_it_
     disk = tmp_path / "disk"
     done = run_on_small_disk(SMALL, disk, "3m")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        f"50.0 MB don't fit: 3.1 MB are free in {disk}", f"{disk}: no space left on device",
-        f"can't download to {disk}: Read-only file system", "failed"]
+    first, *others = done.stdout.splitlines()
+    # Pieces may come faster than the look at the size.
+    assert re.fullmatch(rf"50\.0 MB don't fit: \d\.\d MB are free in {disk}|{disk}: no space left on device", first)
+    assert others == [f"{disk}: no space left on device", f"can't download to {disk}: Read-only file system", "failed"]

@@ -1,37 +1,5 @@
-#include "generation.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-/* Memory at the beginning of a cache line; NULL when there is none. To be given back with give_back. */
-static uint8_t *take(size_t count, size_t size)
-{
-    const size_t extra = GF_ALIGN + sizeof(void *);
-    uint8_t *whole, *aligned;
-    if (size > (SIZE_MAX - extra) / count || (whole = malloc(count * size + extra)) == NULL)
-        return NULL;
-    aligned = whole + sizeof(void *);
-    aligned += (GF_ALIGN - (uintptr_t)aligned % GF_ALIGN) % GF_ALIGN;
-    memcpy(aligned - sizeof(void *), &whole, sizeof(void *));
-    return aligned;
-}
-
-static uint8_t *take_zeros(size_t count, size_t size)
-{
-    uint8_t *taken = take(count, size);
-    if (taken != NULL)
-        memset(taken, 0, count * size);
-    return taken;
-}
-
-static void give_back(uint8_t *aligned)
-{
-    void *whole;
-    if (aligned == NULL)
-        return;
-    memcpy(&whole, aligned - sizeof(void *), sizeof(void *));
-    free(whole);
-}
+/* What comes, and which of it is innovative. */
+#include "generation_private.h"
 
 int generation_create(generation *self, code parameters, size_t size)
 {
@@ -52,16 +20,6 @@ void generation_destroy(generation *self)
     give_back(self->vectors);
     give_back(self->reduced);
     memset(self, 0, sizeof *self);
-}
-
-static uint8_t *slot(const generation *self, unsigned index)
-{
-    return self->data + (size_t)index * self->size;
-}
-
-static uint8_t *vector_of(const generation *self, unsigned index)
-{
-    return self->vectors + (size_t)index * self->stride;
 }
 
 /* A free slot: this one if it is. There is one, as long as the rank is below k. */
@@ -89,8 +47,8 @@ static unsigned find_pivot(const uint8_t *row, unsigned k)
     return column;
 }
 
-/* Makes a new row of the reduced form from coefficients: subtracts the rows there are, and the new one from them. row has
-   stride bytes, and none in systematic columns. 0 when it is not innovative. */
+/* Makes a new row of the reduced form from coefficients: subtracts the rows there are, and the new one from them. row
+   has stride bytes, and none in systematic columns. 0 when it is not innovative. */
 static int reduce(generation *self, uint8_t *row)
 {
     const gf_kernels *kernels = self->kernels;
@@ -109,8 +67,8 @@ static int reduce(generation *self, uint8_t *row)
     return 1;
 }
 
-/* Drops the column of a symbol that came. The row that had its pivot there, if any, gets another pivot. 0 when that row was
-   nothing but the symbol: it was known already. */
+/* Drops the column of a symbol that came. The row that had its pivot there, if any, gets another pivot. 0 when that row
+   was nothing but the symbol: it was known already. */
 static int drop_column(generation *self, unsigned column)
 {
     const size_t stride = self->stride;
@@ -138,7 +96,8 @@ static int drop_column(generation *self, unsigned column)
 
 int generation_add_symbol(generation *self, unsigned index, const uint8_t *payload, uint32_t tag)
 {
-    if (self->systematic + self->coded == self->k || self->states[index] == SLOT_SYSTEMATIC || !drop_column(self, index))
+    if (self->systematic + self->coded == self->k || self->states[index] == SLOT_SYSTEMATIC
+        || !drop_column(self, index))
         return 0;
     if (self->states[index] == SLOT_CODED) {
         const unsigned other = find_free(self, index);
@@ -154,7 +113,7 @@ int generation_add_symbol(generation *self, unsigned index, const uint8_t *paylo
     return 1;
 }
 
-static int make_matrices(generation *self)
+int generation_make_matrices(generation *self)
 {
     if (self->vectors == NULL)
         self->vectors = take_zeros(self->k, self->stride);
@@ -169,7 +128,7 @@ int generation_add_vector(generation *self, const uint8_t *vector, const uint8_t
     unsigned index;
     if (self->systematic + self->coded == self->k)
         return 0;
-    if (!make_matrices(self))
+    if (!generation_make_matrices(self))
         return -1;
     memset(row, 0, self->stride);
     for (unsigned i = 0; i < self->k; i++)
@@ -203,7 +162,7 @@ int generation_rebuild(generation *self)
     }
     for (unsigned i = 0; i < self->k; i++)
         if (self->states[i] == SLOT_CODED) {
-            if (!make_matrices(self))
+            if (!generation_make_matrices(self))
                 return 0;
             memset(row, 0, self->stride);
             for (unsigned j = 0; j < self->k; j++)
@@ -229,206 +188,4 @@ void generation_vector(const generation *self, unsigned index, uint8_t *vector)
         memset(vector, 0, self->k);
         vector[index] = 1;
     }
-}
-
-/* Inverts a matrix in place (Gauss and Jordan), count rows of stride bytes. It has full rank. */
-static void invert(const gf_kernels *kernels, uint8_t *matrix, size_t stride, unsigned count)
-{
-    uint8_t swapped[MAX_SYMBOLS + 1], spare[256] GF_ALIGNED;
-    for (unsigned n = 0; n < count; n++) {
-        uint8_t *row = matrix + n * stride;
-        unsigned other = n;
-        while (other + 1 < count && matrix[other * stride + n] == 0)
-            other++;
-        swapped[n] = (uint8_t)other;
-        if (other != n) {
-            memcpy(spare, row, stride);
-            memcpy(row, matrix + other * stride, stride);
-            memcpy(matrix + other * stride, spare, stride);
-        }
-        const uint8_t inverse = gf_inverses[row[n]];
-        row[n] = 1;
-        kernels->scale(row, inverse, stride);
-        /* In the column itself f becomes f * inverse = f ^ f * (inverse ^ 1). */
-        memcpy(spare, row, stride);
-        spare[n] ^= 1;
-        kernels->update(matrix, stride, n, n, spare, stride);
-        kernels->update(row + stride, stride, n, count - n - 1, spare, stride);
-    }
-    for (unsigned n = count; n-- > 0;)
-        if (swapped[n] != n)
-            for (unsigned i = 0; i < count; i++) {
-                uint8_t *a = matrix + i * stride + n, *b = matrix + i * stride + swapped[n], kept = *a;
-                *a = *b;
-                *b = kept;
-            }
-}
-
-/* Puts combinations of all slots in place of the coded ones. matrix: coded x stride. Strip by strip, small enough for the
-   first-level cache, so that what is written is the only thing held twice. 0 when there is no memory. */
-#define STRIP 192u
-
-/* Short copies of whole cache lines, without a call for each. */
-static void copy(uint8_t *target, const uint8_t *source, size_t size)
-{
-    for (; size >= 64; size -= 64, target += 64, source += 64)
-        memcpy(target, source, 64);
-    memcpy(target, source, size);
-}
-
-static int transform(generation *self, const uint8_t *matrix)
-{
-    const uint8_t *sources[MAX_SYMBOLS + 1];
-    uint8_t *outs[MAX_SYMBOLS + 1], *targets[MAX_SYMBOLS + 1];
-    uint8_t *scratch = take(self->coded, 2 * STRIP);
-    size_t width;
-    unsigned count = 0;
-    if (scratch == NULL)
-        return 0;
-    for (unsigned i = 0; i < self->k; i++)
-        if (self->states[i] == SLOT_CODED) {
-            outs[count] = scratch + (size_t)count * 2 * STRIP;
-            targets[count++] = slot(self, i);
-        }
-    for (size_t at = 0; at < self->size; at += width) {
-        /* The last strip takes the rest along: a short one would not fill a vector. */
-        width = self->size - at < 2 * STRIP ? self->size - at : STRIP;
-        for (unsigned i = 0; i < self->k; i++)
-            sources[i] = slot(self, i) + at;
-        self->kernels->product(outs, matrix, self->stride, count, self->k, sources, width);
-        for (unsigned n = 0; n < count; n++)
-            copy(targets[n] + at, outs[n], width);
-    }
-    give_back(scratch);
-    return 1;
-}
-
-/* The matrix that makes the missing symbols of what is in the slots. With M the columns of the coded vectors that are
-   missing and S those that came systematic: the missing symbols are inverse(M) * (coded - S * systematic). */
-static void solution(const generation *self, uint8_t *matrix, uint8_t *inverse)
-{
-    const uint8_t *rows[MAX_SYMBOLS + 1];
-    uint8_t *outs[MAX_SYMBOLS + 1];
-    uint8_t slots[MAX_SYMBOLS + 1];
-    unsigned count = 0;
-    for (unsigned i = 0; i < self->k; i++)
-        if (self->states[i] == SLOT_CODED) {
-            outs[count] = matrix + count * self->stride;
-            rows[count] = vector_of(self, i);
-            slots[count++] = (uint8_t)i;
-        }
-    if (self->systematic == 0) { /* M is all there is */
-        memcpy(matrix, self->vectors, count * self->stride);
-        invert(self->kernels, matrix, self->stride, count);
-        return;
-    }
-    memset(inverse, 0, count * self->stride);
-    for (unsigned n = 0; n < count; n++)
-        for (unsigned m = 0; m < count; m++)
-            inverse[n * self->stride + m] = rows[n][slots[m]];
-    invert(self->kernels, inverse, self->stride, count);
-    self->kernels->product(outs, inverse, self->stride, count, count, rows, self->stride);
-    for (unsigned n = 0; n < count; n++)
-        for (unsigned m = 0; m < count; m++)
-            outs[n][slots[m]] = inverse[n * self->stride + m];
-}
-
-int generation_decode(generation *self)
-{
-    int done = 1;
-    if (self->decoded)
-        return 1;
-    if (self->coded > 0) {
-        uint8_t *inverse = take(self->coded, self->stride);
-        /* The reduced form has done its work; it makes room for the matrix. */
-        done = inverse != NULL;
-        if (done) {
-            solution(self, self->reduced, inverse);
-            done = transform(self, self->reduced);
-        }
-        give_back(inverse);
-        if (!done)
-            return generation_rebuild(self) && 0;
-    }
-    give_back(self->reduced);
-    self->reduced = NULL;
-    self->decoded = 1;
-    return 1;
-}
-
-int generation_restore(generation *self)
-{
-    if (!self->decoded)
-        return 1;
-    if (self->coded > 0) {
-        unsigned count = 0;
-        if (!make_matrices(self))
-            return 0;
-        for (unsigned i = 0; i < self->k; i++)
-            if (self->states[i] == SLOT_CODED)
-                memcpy(self->reduced + self->stride * count++, vector_of(self, i), self->stride);
-        if (!transform(self, self->reduced))
-            return 0;
-    }
-    self->decoded = 0;
-    return generation_rebuild(self);
-}
-
-void generation_packet(const generation *self, unsigned index, uint8_t *payload)
-{
-    if (self->decoded && self->states[index] == SLOT_CODED) {
-        const uint8_t *sources[MAX_SYMBOLS + 1];
-        for (unsigned i = 0; i < self->k; i++)
-            sources[i] = slot(self, i);
-        self->kernels->product(&payload, vector_of(self, index), self->stride, 1, self->k, sources, self->size);
-    } else
-        memcpy(payload, slot(self, index), self->size);
-}
-
-#define BATCH 32u
-
-int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *out, size_t count, size_t step, size_t head,
-                      size_t body, uint64_t seed, unsigned density)
-{
-    const uint8_t *sources[MAX_SYMBOLS + 1], *vectors[MAX_SYMBOLS + 1];
-    uint8_t slots[MAX_SYMBOLS + 1], matrix[BATCH * 256];
-    uint8_t *payloads[BATCH], *sums[BATCH];
-    unsigned used = 0, coded = 0;
-    uint8_t *scratch;
-    for (int wanted = SLOT_CODED; wanted >= SLOT_SYSTEMATIC; wanted--)
-        for (unsigned i = 0; i < self->k; i++) {
-            const int state = self->decoded && self->states[i] != SLOT_FREE ? SLOT_SYSTEMATIC : self->states[i];
-            if (state != wanted || !chosen[i])
-                continue;
-            if (state == SLOT_CODED)
-                vectors[coded++] = vector_of(self, i);
-            sources[used] = slot(self, i);
-            slots[used++] = (uint8_t)i;
-        }
-    if (used == 0)
-        return 0;
-    if ((scratch = take(BATCH, self->stride)) == NULL)
-        return -1;
-    for (size_t done = 0; done < count; done += BATCH) {
-        const size_t batch = count - done < BATCH ? count - done : BATCH;
-        for (size_t n = 0; n < batch; n++) {
-            uint8_t *packet = out + (done + n) * step;
-            uint8_t *factors = matrix + n * 256;
-            expand_seed(factors, seed + done + n, (code){used, density, used});
-            /* All of them: so a packet has what came last, the very one that the next relay does not know yet. */
-            for (unsigned i = 0; density == DENSE && i < used; i++)
-                factors[i] |= factors[i] == 0;
-            payloads[n] = packet + body;
-            sums[n] = scratch + n * self->stride;
-        }
-        self->kernels->product(sums, matrix, 256, batch, coded, vectors, self->stride);
-        for (size_t n = 0; n < batch; n++) {
-            for (unsigned i = coded; i < used; i++)
-                sums[n][slots[i]] ^= matrix[n * 256 + i];
-            memcpy(out + (done + n) * step + head, sums[n], self->k);
-        }
-        self->kernels->product(payloads, matrix, 256, batch, used, sources, self->size);
-    }
-    give_back(scratch);
-    return 1;
 }

@@ -1,8 +1,9 @@
 /* One generation at a receiver: what came, and what it means. Plain C99, no Python.
 
    Symbol i, if it came systematic, lies in slot i of ``data``. Coded packets lie, as they came, in slots that are still
-   free; ``vectors`` has their coefficients. Which packets are innovative is found with coefficients alone (``reduced``); the
-   payloads are touched once, by one matrix product, when the generation is complete. That product is done in place. */
+   free; ``vectors`` has their coefficients. Which packets are innovative is found with coefficients alone
+   (``reduced``); the payloads are touched once, by one matrix product, when the generation is complete. That product is
+   done in place. */
 #ifndef TRIBLER_MULTICAST_GENERATION_H
 #define TRIBLER_MULTICAST_GENERATION_H
 
@@ -20,7 +21,8 @@ typedef struct {
     uint8_t *data; /* k x size */
     /* Made with the first coded packet: */
     uint8_t *vectors; /* k x stride, by slot: coefficients of the coded packets */
-    uint8_t *reduced; /* coded x stride: reduced row echelon form of them, without the systematic columns; NULL if decoded */
+    /* coded x stride: reduced row echelon form of them, without the systematic columns; NULL if decoded */
+    uint8_t *reduced;
     uint8_t pivots[MAX_SYMBOLS + 1]; /* of the rows of reduced */
     uint8_t open[256];               /* 255 for columns that are not systematic */
     uint8_t states[MAX_SYMBOLS + 1];
@@ -53,10 +55,10 @@ void generation_vector(const generation *self, unsigned slot, uint8_t *vector);
 /* The packet in a slot as it came, also when decoded: size bytes. */
 void generation_packet(const generation *self, unsigned slot, uint8_t *payload);
 
-/* New combinations of the packets in the chosen slots (1 byte each: whether): ``count`` packets; that of number n has its k
-   coefficients at out + n * step + head and its payload at out + n * step + body. draw says how the factors are drawn
-   from the seeds seed, seed + 1, ... 0 when nothing is chosen, -1 when there is no memory. */
-int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *out, size_t count, size_t step, size_t head,
-                      size_t body, uint64_t seed, unsigned density);
+/* New combinations of the packets in the chosen slots (1 byte each: whether): ``count`` packets; that of number n has
+   its k coefficients at out + n * step + head and its payload at out + n * step + body. density says how the factors are
+   drawn from the seeds seed, seed + 1, ... 0 when nothing is chosen, -1 when there is no memory. */
+int generation_recode(const generation *self, const uint8_t *chosen, uint8_t *out, size_t count, size_t step,
+                      size_t head, size_t body, uint64_t seed, unsigned density);
 
 #endif

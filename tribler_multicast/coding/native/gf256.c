@@ -71,8 +71,8 @@ static void scale(uint8_t *target, uint8_t factor, size_t size)
         target[i] = table[target[i]];
 }
 
-/* The inner products of eight rows with one, by words: for each bit of b, the highest first, the bytes of a are added up
-   where it is set, and what was added up before is multiplied by x. */
+/* The inner products of eight rows with one, by words: for each bit of b, the highest first, the bytes of a are added
+   up where it is set, and what was added up before is multiplied by x. */
 static uint64_t dots_of_eight(const uint8_t *a, size_t stride, const uint8_t *b, size_t size)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);

@@ -1,7 +1,7 @@
 /* GF(2^8), polynomial 0x11B: what the ways to calculate have in common. Plain C99, no Python.
 
-   Sizes are bytes. "Rows" are given by pointers, so that they may lie anywhere; none of those written may overlap one that
-   is read. */
+   Sizes are bytes. "Rows" are given by pointers, so that they may lie anywhere; none of those written may overlap one
+   that is read. */
 #ifndef TRIBLER_MULTICAST_GF256_H
 #define TRIBLER_MULTICAST_GF256_H
 
@@ -35,8 +35,8 @@ typedef struct {
     /* target ^= sum over i of factors[i] * (rows + i * stride); size is a multiple of GF_ALIGN */
     void (*combine)(uint8_t *target, const uint8_t *factors, const uint8_t *rows, size_t stride, size_t count,
                     size_t size);
-    /* (rows + i * stride) ^= f * row, where f is (rows + i * stride)[column]; size is a multiple of GF_ALIGN. row may not be
-       one of them. */
+    /* (rows + i * stride) ^= f * row, where f is (rows + i * stride)[column]; size is a multiple of GF_ALIGN. row may
+       not be one of them. */
     void (*update)(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row, size_t size);
 } gf_kernels;
 

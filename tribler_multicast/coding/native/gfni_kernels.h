@@ -56,9 +56,10 @@ TARGET static void NAME(scale)(uint8_t *target, uint8_t factor, size_t size)
     gf_portable.scale(target + at, factor, size - at);
 }
 
-/* The inner products of some rows, 8 or 1, with one; byte i of the result, from the lowest, is that of row i. What is left after the last whole
-   vector is done with one that overlaps it, in which the bytes already done are zero. */
-TARGET GF_INLINE uint64_t NAME(dots_of_one)(const uint8_t *a, size_t stride, const uint8_t *b, size_t size, const int rows)
+/* The inner products of some rows, 8 or 1, with one; byte i of the result, from the lowest, is that of row i. What is
+   left after the last whole vector is done with one that overlaps it, in which the bytes already done are zero. */
+TARGET GF_INLINE uint64_t NAME(dots_of_one)(const uint8_t *a, size_t stride, const uint8_t *b, size_t size,
+                                            const int rows)
 {
     VECTOR vectors[8];
     size_t at = 0;

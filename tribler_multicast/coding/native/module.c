@@ -132,12 +132,9 @@ static PyObject *axpy(PyObject *module, PyObject *const *arguments, Py_ssize_t c
             PyErr_SetString(PyExc_ValueError, "target and source differ in length");
         else if (target.buf == source.buf || !overlap(&target, &source)) {
             const gf_kernels *kernels = gf_current;
-            if (target.len >= (Py_ssize_t)LONG_CALL) {
-                Py_BEGIN_ALLOW_THREADS
-                kernels->axpy(target.buf, (uint8_t)factor, source.buf, (size_t)target.len);
-                Py_END_ALLOW_THREADS
-            } else
-                kernels->axpy(target.buf, (uint8_t)factor, source.buf, (size_t)target.len);
+            PyThreadState *state = begin_long_call(1, 1, (size_t)target.len);
+            kernels->axpy(target.buf, (uint8_t)factor, source.buf, (size_t)target.len);
+            end_long_call(state);
             result = Py_NewRef(Py_None);
         }
         PyBuffer_Release(&source);
@@ -154,12 +151,9 @@ static PyObject *scale(PyObject *module, PyObject *const *arguments, Py_ssize_t 
         || PyObject_GetBuffer(arguments[0], &target, PyBUF_WRITABLE) < 0)
         return NULL;
     const gf_kernels *kernels = gf_current;
-    if (target.len >= (Py_ssize_t)LONG_CALL) {
-        Py_BEGIN_ALLOW_THREADS
-        kernels->scale(target.buf, (uint8_t)factor, (size_t)target.len);
-        Py_END_ALLOW_THREADS
-    } else
-        kernels->scale(target.buf, (uint8_t)factor, (size_t)target.len);
+    PyThreadState *state = begin_long_call(1, 1, (size_t)target.len);
+    kernels->scale(target.buf, (uint8_t)factor, (size_t)target.len);
+    end_long_call(state);
     PyBuffer_Release(&target);
     Py_RETURN_NONE;
 }
@@ -220,19 +214,14 @@ static int take_sizes(operands *taken, PyObject *rows, PyObject *columns, PyObje
         && (taken->size = get_size(size, "size", 0, PY_SSIZE_T_MAX)) >= 0;
 }
 
-/* Whether so many multiplications are worth releasing the interpreter lock. */
-static int is_long(const operands *taken)
-{
-    return (double)taken->rows * (double)taken->columns * (double)taken->size >= LONG_CALL;
-}
-
 /* Whether so many rows of size bytes, stride bytes from one to the next, lie within length; an exception else. */
 static int has_rows(Py_ssize_t length, Py_ssize_t rows, Py_ssize_t size, Py_ssize_t stride)
 {
     if (stride < size)
         PyErr_Format(PyExc_ValueError, "rows of %zd bytes overlap when they begin every %zd", size, stride);
     else if (rows > 0 && (size > length || rows - 1 > (length - size) / stride))
-        PyErr_Format(PyExc_ValueError, "%zd rows of %zd bytes, every %zd, do not fit in %zd", rows, size, stride, length);
+        PyErr_Format(PyExc_ValueError, "%zd rows of %zd bytes, every %zd, do not fit in %zd", rows, size, stride,
+                     length);
     else
         return 1;
     return 0;
@@ -254,11 +243,10 @@ static PyObject *dots(PyObject *module, PyObject *const *arguments, Py_ssize_t c
                        : has_shape("b", taken.right.len, taken.columns, taken.size))) {
         const gf_kernels *kernels = gf_current;
         const size_t rows = (size_t)taken.rows, columns = (size_t)taken.columns, size = (size_t)taken.size;
-        PyThreadState *state = is_long(&taken) ? PyEval_SaveThread() : NULL;
+        PyThreadState *state = begin_long_call((size_t)taken.rows, (size_t)taken.columns, (size_t)taken.size);
         kernels->dots(taken.out.buf, taken.left.buf, size, rows, taken.right.buf, stride > 0 ? (size_t)stride : size,
                       columns, size);
-        if (state != NULL)
-            PyEval_RestoreThread(state);
+        end_long_call(state);
         result = Py_NewRef(Py_None);
     }
     release(&taken);
@@ -297,10 +285,9 @@ static PyObject *product(PyObject *module, PyObject *const *arguments, Py_ssize_
         const gf_kernels *kernels = gf_current;
         int done = 1;
         if (taken.size > 0) {
-            PyThreadState *state = is_long(&taken) ? PyEval_SaveThread() : NULL;
+            PyThreadState *state = begin_long_call((size_t)taken.rows, (size_t)taken.columns, (size_t)taken.size);
             done = multiply_matrices(&taken, kernels);
-            if (state != NULL)
-                PyEval_RestoreThread(state);
+            end_long_call(state);
         }
         result = done ? Py_NewRef(Py_None) : PyErr_NoMemory();
     }
@@ -339,7 +326,7 @@ static PyMethodDef methods[] = {
     {"dots", FAST(dots), METH_FASTCALL, "dots(out, a, rows, b, columns, size, stride=0): inner products."},
     {"product", FAST(product), METH_FASTCALL, "product(out, matrix, rows, columns, sources, size): matrix product."},
     {"coefficients", FAST(coefficients), METH_FASTCALL, "coefficients(seed, k, density, band): a vector of k bytes."},
-    {"encode", FAST(encode), METH_FASTCALL, "See fallback_generation.encode."},
+    {"encode", FAST(encode), METH_FASTCALL, "See fallback_packets.encode."},
     {NULL, NULL, 0, NULL}};
 
 static int execute(PyObject *module)

@@ -1,13 +1,10 @@
-/* The Python type of a generation at a receiver, and the encoder. The same as in fallback_generation.py. */
-#include "module.h"
+/* The Python type of a generation at a receiver. The same as in fallback_generation.py. */
+#include "module_packets.h"
 
 #include "generation.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_SYMBOL_SIZE 65535
-#define MAX_NUMBER 0xFFFFFFFFu
 
 typedef struct {
     PyObject_HEAD
@@ -130,84 +127,14 @@ static PyObject *add(PyObject *object, PyObject *const *arguments, Py_ssize_t co
     return result;
 }
 
-/* Where in a packet its head (number or vector) and its payload lie. */
-typedef struct {
-    size_t head, head_size, body, extent;
-} layout;
-
-static int get_layout(PyObject *head, PyObject *body, size_t head_size, size_t size, layout *found)
-{
-    /* No packet is anywhere near as long as this; sums cannot overflow. */
-    const Py_ssize_t most = PY_SSIZE_T_MAX / 4;
-    const Py_ssize_t first = get_size(head, "head", 0, most), second = first < 0 ? -1 : get_size(body, "body", 0, most);
-    if (second < 0)
-        return 0;
-    found->head = (size_t)first;
-    found->head_size = head_size;
-    found->body = (size_t)second;
-    if (found->head + head_size > found->body && found->body + size > found->head) {
-        PyErr_SetString(PyExc_ValueError, "head and payload overlap");
-        return 0;
-    }
-    found->extent = found->body + size;
-    if (found->head + head_size > found->extent)
-        found->extent = found->head + head_size;
-    return 1;
-}
-
-/* Whether so many packets, so many bytes from each to the next, lie within a buffer; an exception else. */
-static int fits(Py_ssize_t length, size_t count, size_t step, const layout *packet)
-{
-    if (count == 0
-        || (packet->extent <= (size_t)length && (count == 1 || (count - 1) <= ((size_t)length - packet->extent) / step)))
-        return 1;
-    PyErr_Format(PyExc_ValueError, "%zu packets do not fit in %zd bytes", count, length);
-    return 0;
-}
-
 /* 1 innovative, 0 not, -1 no memory. */
 static int add_packet(generation *inner, const uint8_t *packet, const layout *where, int vectors, uint32_t tag)
 {
     const uint8_t *head = packet + where->head, *payload = packet + where->body;
     if (vectors)
         return generation_add_vector(inner, head, payload, tag);
-    return generation_add_number(inner, (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3],
-                                 payload, tag);
-}
-
-/* Where the packets are: as many as the argument says, each a step after the other, or at the offsets that it lists. NULL
-   and an exception when one is not within the buffer. */
-static size_t *find_packets(PyObject *argument, Py_ssize_t length, size_t step, const layout *where, Py_ssize_t *count)
-{
-    PyObject *offsets = NULL;
-    size_t *found = NULL;
-    if (PyLong_Check(argument)) {
-        if ((*count = get_size(argument, "count", 0, PY_SSIZE_T_MAX)) < 0 || !fits(length, (size_t)*count, step, where))
-            return NULL;
-    } else {
-        if ((offsets = PySequence_Tuple(argument)) == NULL)
-            return NULL;
-        *count = PyTuple_Size(offsets);
-    }
-    if ((size_t)*count < SIZE_MAX / sizeof *found)
-        found = malloc(((size_t)*count + 1) * sizeof *found);
-    if (found == NULL)
-        PyErr_NoMemory();
-    for (Py_ssize_t n = 0; found != NULL && n < *count; n++) {
-        Py_ssize_t at = n * (Py_ssize_t)step;
-        if (offsets != NULL && (at = get_size(PyTuple_GetItem(offsets, n), "an offset", 0, length)) >= 0
-            && where->extent > (size_t)(length - at)) {
-            PyErr_Format(PyExc_ValueError, "the packet at %zd does not fit in %zd bytes", at, length);
-            at = -1;
-        }
-        if (at < 0) {
-            free(found);
-            found = NULL;
-        } else
-            found[n] = (size_t)at;
-    }
-    Py_XDECREF(offsets);
-    return found;
+    const uint32_t number = (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+    return generation_add_number(inner, number, payload, tag);
 }
 
 /* add_batch(buffer, where, step, head, body, vectors, tag): ``where`` is a count, or the offsets of the packets. */
@@ -319,13 +246,13 @@ static PyObject *remove_packets(PyObject *object, PyObject *argument)
     }
     Py_DECREF(slots);
     enter(self);
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = begin_long_call(self->inner.coded, self->inner.k, self->inner.size);
     done = generation_restore(&self->inner);
     for (unsigned index = 0; done && index < self->inner.k; index++)
         if (wanted[index])
             generation_remove(&self->inner, index);
     done = done && generation_rebuild(&self->inner);
-    Py_END_ALLOW_THREADS
+    end_long_call(state);
     leave(self);
     if (!done)
         return PyErr_NoMemory();
@@ -339,12 +266,11 @@ static PyObject *decode(PyObject *object, PyObject *nothing)
     enter(self);
     complete = self->inner.systematic + self->inner.coded == self->inner.k;
     done = complete;
-    if (complete && (self->inner.decoded || self->inner.coded == 0))
+    if (complete) {
+        const unsigned rows = self->inner.decoded ? 0 : self->inner.coded;
+        PyThreadState *state = begin_long_call(rows, self->inner.k, self->inner.size);
         done = generation_decode(&self->inner);
-    else if (complete) {
-        Py_BEGIN_ALLOW_THREADS
-        done = generation_decode(&self->inner);
-        Py_END_ALLOW_THREADS
+        end_long_call(state);
     }
     leave(self);
     if (!complete) {
@@ -354,32 +280,6 @@ static PyObject *decode(PyObject *object, PyObject *nothing)
     if (!done)
         return PyErr_NoMemory();
     Py_RETURN_NONE;
-}
-
-/* What encode and recode write: packets in a buffer. */
-typedef struct {
-    Py_buffer buffer;
-    size_t count, step;
-    layout where;
-} output;
-
-/* arguments: buffer, count, step, head, body. */
-static int take_output(output *taken, PyObject *const *arguments, size_t head_size, size_t size)
-{
-    Py_ssize_t count, step;
-    if ((count = get_size(arguments[1], "count", 0, PY_SSIZE_T_MAX)) < 0
-        || (step = get_size(arguments[2], "step", 1, PY_SSIZE_T_MAX)) < 0
-        || !get_layout(arguments[3], arguments[4], head_size, size, &taken->where)
-        || PyObject_GetBuffer(arguments[0], &taken->buffer, PyBUF_WRITABLE) < 0)
-        return 0;
-    taken->count = (size_t)count;
-    taken->step = (size_t)step;
-    if (count > 1 && taken->where.extent > (size_t)step)
-        PyErr_SetString(PyExc_ValueError, "a packet is longer than the step to the next");
-    else if (fits(taken->buffer.len, (size_t)count, (size_t)step, &taken->where))
-        return 1;
-    PyBuffer_Release(&taken->buffer);
-    return 0;
 }
 
 /* recode(out, count, step, head, body, seed, density, chosen): chosen is None or k bytes. */
@@ -417,10 +317,10 @@ static PyObject *recode(PyObject *object, PyObject *const *arguments, Py_ssize_t
     if (!take_output(&out, arguments, inner->k, inner->size))
         return NULL;
     enter(self);
-    Py_BEGIN_ALLOW_THREADS
+    PyThreadState *state = begin_long_call(out.count, inner->systematic + inner->coded, inner->size);
     result = generation_recode(inner, chosen, out.buffer.buf, out.count, out.step, out.where.head, out.where.body, seed,
                                (unsigned)density);
-    Py_END_ALLOW_THREADS
+    end_long_call(state);
     leave(self);
     PyBuffer_Release(&out.buffer);
     if (result < 0)
@@ -460,75 +360,12 @@ static PyObject *get_memory(PyObject *object, void *nothing)
     return PyLong_FromSize_t(sizeof(Generation) + inner->k * inner->size + matrices * inner->k * inner->stride);
 }
 
-/* encode(out, count, step, head, body, first, source, k, size, density, band) */
-#define BATCH 32u
-
-static void encode_batch(const gf_kernels *kernels, const output *out, uint32_t first, const uint8_t *source,
-                         code parameters, size_t size)
-{
-    const uint8_t *sources[MAX_SYMBOLS + 1];
-    uint8_t *payloads[BATCH], matrix[BATCH * 256];
-    size_t rows = 0;
-    for (unsigned i = 0; i < parameters.k; i++)
-        sources[i] = source + i * size;
-    for (size_t n = 0; n < out->count; n++) {
-        uint8_t *made = (uint8_t *)out->buffer.buf + n * out->step, *head = made + out->where.head;
-        const uint32_t number = first + (uint32_t)n;
-        for (unsigned byte = 0; byte < 4; byte++)
-            head[byte] = (uint8_t)(number >> (24 - 8 * byte));
-        if (number < parameters.k)
-            memcpy(made + out->where.body, sources[number], size);
-        else {
-            expand_seed(matrix + rows * 256, number, parameters);
-            payloads[rows++] = made + out->where.body;
-        }
-        if (rows == BATCH || n + 1 == out->count) {
-            kernels->product(payloads, matrix, 256, rows, parameters.k, sources, size);
-            rows = 0;
-        }
-    }
-}
-
-PyObject *encode(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
-{
-    PyObject *result = NULL;
-    Py_ssize_t first, size;
-    Py_buffer source;
-    code parameters;
-    output out;
-    if (!has_arguments("encode", given, 11) || (first = get_size(arguments[5], "a packet number", 0, MAX_NUMBER)) < 0
-        || (size = get_size(arguments[8], "symbol_size", 1, MAX_SYMBOL_SIZE)) < 0)
-        return NULL;
-    PyObject *const described[3] = {arguments[7], arguments[9], arguments[10]};
-    if (!get_code(described, &parameters) || !take_output(&out, arguments, 4, (size_t)size))
-        return NULL;
-    if (PyObject_GetBuffer(arguments[6], &source, PyBUF_SIMPLE) == 0) {
-        const char *start = out.buffer.buf, *read = source.buf;
-        if (out.count > 0 && out.count - 1 > MAX_NUMBER - (uint32_t)first)
-            PyErr_SetString(PyExc_ValueError, "packet numbers end at 4294967295");
-        else if (has_shape("source", source.len, (Py_ssize_t)parameters.k, size)) {
-            if ((uintptr_t)start + (uintptr_t)out.buffer.len > (uintptr_t)read
-                && (uintptr_t)read + (uintptr_t)source.len > (uintptr_t)start)
-                PyErr_SetString(PyExc_ValueError, "what is written overlaps what is read");
-            else {
-                const gf_kernels *kernels = gf_current;
-                Py_BEGIN_ALLOW_THREADS
-                encode_batch(kernels, &out, (uint32_t)first, source.buf, parameters, (size_t)size);
-                Py_END_ALLOW_THREADS
-                result = Py_NewRef(Py_None);
-            }
-        }
-        PyBuffer_Release(&source);
-    }
-    PyBuffer_Release(&out.buffer);
-    return result;
-}
-
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef methods[] = {
     {"add", FAST(add), METH_FASTCALL, "add(number or vector, payload, tag): whether it was innovative."},
-    {"add_batch", FAST(add_batch), METH_FASTCALL, "add_batch(buffer, count or offsets, step, head, body, vectors, tag)"},
+    {"add_batch", FAST(add_batch), METH_FASTCALL,
+     "add_batch(buffer, count or offsets, step, head, body, vectors, tag): how many were innovative."},
     {"states", states, METH_NOARGS, "Per slot: 0 free, 1 systematic, 2 coded."},
     {"tag", tag, METH_O, "tag(slot)"},
     {"vector", vector, METH_O, "vector(slot): the coefficients of the packet."},
@@ -551,7 +388,7 @@ static PyGetSetDef attributes[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot type_slots[] = {
-    {Py_tp_doc, "Generation(k, symbol_size, density, band): one generation at a receiver. A buffer of k x symbol_size."},
+    {Py_tp_doc, "Generation(k, symbol_size, density, band): one generation at a receiver. A buffer."},
     {Py_tp_new, (void *)generation_new},
     {Py_tp_dealloc, (void *)generation_dealloc},
     {Py_tp_methods, methods},
@@ -559,8 +396,8 @@ static PyType_Slot type_slots[] = {
     {Py_bf_getbuffer, (void *)generation_buffer},
     {0, NULL}};
 
-static PyType_Spec type_spec = {"tribler_multicast.coding._native.Generation", sizeof(Generation), 0, Py_TPFLAGS_DEFAULT,
-                                type_slots};
+static PyType_Spec type_spec = {"tribler_multicast.coding._native.Generation", sizeof(Generation), 0,
+                                Py_TPFLAGS_DEFAULT, type_slots};
 
 int add_generation_type(PyObject *module)
 {

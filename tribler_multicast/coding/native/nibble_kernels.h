@@ -1,9 +1,10 @@
 /* The kernels for processors that look up 16 entries at once: a factor times a byte is its product with the low half of
-   the byte plus its product with the high half (Plank, Greenan and Miller 2013, "Screaming fast Galois field arithmetic").
+   the byte plus its product with the high half (Plank, Greenan and Miller 2013, "Screaming fast Galois field
+   arithmetic").
 
-   Included once per vector width, with: NAME(x), TARGET, LABEL, VECTOR, WIDTH, LOAD, STORE, XOR, ZERO, TABLE (16 bytes, in
-   every lane), LOOKUP(table, indices), LOW and HIGH (halves of each byte), MASK_OF_TOP (255 where the top bit is set),
-   AND, DOUBLE (each byte + itself: shifts it left), ROWS, COLUMNS. */
+   Included once per vector width, with: NAME(x), TARGET, LABEL, VECTOR, WIDTH, LOAD, STORE, XOR, ZERO, TABLE (16 bytes,
+   in every lane), LOOKUP(table, indices), LOW and HIGH (halves of each byte), MASK_OF_TOP (255 where the top bit is
+   set), AND, DOUBLE (each byte + itself: shifts it left), ROWS, COLUMNS. */
 
 TARGET GF_INLINE void NAME(tile)(uint8_t *const *outs, const uint8_t *matrix, size_t stride, size_t columns,
                                  const uint8_t *const *sources, size_t at, const int rows, const int width)
@@ -56,10 +57,12 @@ TARGET static void NAME(scale)(uint8_t *target, uint8_t factor, size_t size)
     gf_portable.scale(target + at, factor, size - at);
 }
 
-/* The inner products of some rows, 8 or 1, with one; byte i of the result, from the lowest, is that of row i. Neither side is constant, so there are no tables: for each bit of b,
-   the highest first, the bytes of a are added up where it is set, and what was added up before is multiplied by x. What is
-   left after the last whole vector is done with one that overlaps it, in which the bytes already done are zero. */
-TARGET GF_INLINE uint64_t NAME(dots_of_one)(const uint8_t *a, size_t stride, const uint8_t *b, size_t size, const int rows)
+/* The inner products of some rows, 8 or 1, with one; byte i of the result, from the lowest, is that of row i. Neither
+   side is constant, so there are no tables: for each bit of b, the highest first, the bytes of a are added up where it
+   is set, and what was added up before is multiplied by x. What is left after the last whole vector is done with one
+   that overlaps it, in which the bytes already done are zero. */
+TARGET GF_INLINE uint64_t NAME(dots_of_one)(const uint8_t *a, size_t stride, const uint8_t *b, size_t size,
+                                            const int rows)
 {
     const size_t whole = size - size % WIDTH;
     uint64_t sums = 0;

@@ -1,7 +1,8 @@
-/* Covers a matrix product with tiles: 4 <= ROWS <= 6, COLUMNS <= 4. Included where a kernel NAME(tile) is defined; see gfni_kernels.h.
+/* Covers a matrix product with tiles: 4 <= ROWS <= 6, COLUMNS <= 4. Included where a kernel NAME(tile) is defined; see
+   gfni_kernels.h.
 
-   A strip of some vectors of all sources stays in the first-level cache while all rows pass over it. What is left of a row
-   is done with a vector that overlaps the one before: it calculates the same bytes again. */
+   A strip of some vectors of all sources stays in the first-level cache while all rows pass over it. What is left of a
+   row is done with a vector that overlaps the one before: it calculates the same bytes again. */
 TARGET GF_INLINE void NAME(strip)(uint8_t *const *outs, const uint8_t *matrix, size_t stride, size_t rows,
                                   size_t columns, const uint8_t *const *sources, size_t at, const int width)
 {
@@ -26,8 +27,8 @@ TARGET GF_INLINE void NAME(strip)(uint8_t *const *outs, const uint8_t *matrix, s
     }
 }
 
-TARGET static void NAME(product)(uint8_t *const *outs, const uint8_t *matrix, size_t stride, size_t rows, size_t columns,
-                                 const uint8_t *const *sources, size_t size)
+TARGET static void NAME(product)(uint8_t *const *outs, const uint8_t *matrix, size_t stride, size_t rows,
+                                 size_t columns, const uint8_t *const *sources, size_t size)
 {
     size_t at = 0;
     if (size < WIDTH) {

@@ -77,8 +77,10 @@ class Index:
 
     def begin(self) -> None:
         """
-        Begin a transaction.
+        Begin a transaction, and take one back that was left open.
         """
+        if self.connection.in_transaction:
+            self.rollback()
         self.gone, self.back, self.grown = [], [], {}
         self.execute("BEGIN IMMEDIATE")
         if not self.hashes:

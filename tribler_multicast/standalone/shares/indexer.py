@@ -13,11 +13,12 @@ import sqlite3
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...database.schema import DamagedError, DatabaseTooNewError, set_aside
 from .index import Index
-from .inotify import create_watcher
+from .inotify import NoWatcher, create_watcher
 from .limits import (
     LOG_INTERVAL,
     MAX_WATCHES,
@@ -28,6 +29,7 @@ from .limits import (
     SETTLE,
 )
 from .listing import join, network_devices
+from .names import shown
 from .reader import Reader
 from .roots import Roots
 from .schema import check, is_damage, open_index
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from .inotify import Watcher
     from .lookup import Lookup
     from .roots import Root
 
@@ -66,12 +69,14 @@ class Indexer(threading.Thread):
         self.ready = threading.Event()
         self.stopping = threading.Event()
         self.damaged = threading.Event()
+        self.answering = threading.Lock()
         self.refused: DatabaseTooNewError | None = None
         self.problem = ""
         self.said = -LOG_INTERVAL
         self.index: Index | None = None
         self.reader: Reader | None = None
-        self.watcher = create_watcher(MAX_WATCHES)
+        self.create_watcher: Callable[[], Watcher] = lambda: create_watcher(MAX_WATCHES)
+        self.watcher: Watcher = NoWatcher("not begun")
         self.hints: deque[tuple[int, bytes]] = deque()
         self.turns: dict[Root, None] = {}
         self.worked = 0.0
@@ -83,6 +88,12 @@ class Indexer(threading.Thread):
         Ask the thread to end.
         """
         self.stopping.set()
+        with self.answering:
+            self.lookup.roots = {}
+        index = self.index
+        if index is not None:
+            with suppress(sqlite3.Error):  # it was just closed
+                index.connection.interrupt()
         self.watcher.wake()
 
     def hint(self, folder: int, name: bytes) -> None:
@@ -103,9 +114,10 @@ class Indexer(threading.Thread):
         """
         Share these folders from now on. What is shared no more is not found from this moment on.
         """
-        self.roots.want(folders)
-        wanted = self.roots.still_wanted()
-        self.lookup.roots = {number: path for number, path in self.lookup.roots.items() if number in wanted}
+        with self.answering:
+            self.roots.want(folders)
+            wanted = self.roots.still_wanted()
+            self.lookup.roots = {number: path for number, path in self.lookup.roots.items() if number in wanted}
         self.watcher.wake()
 
     # --- The thread.
@@ -114,6 +126,8 @@ class Indexer(threading.Thread):
         """
         Work until stopped. Nothing that goes wrong ends it but that.
         """
+        # Here and not before: what is never started takes nothing of the few watchers that a user may have.
+        self.watcher = self.create_watcher()
         while not self.stopping.is_set():
             try:
                 if self.index is None or self.reader is None:
@@ -259,22 +273,25 @@ class Indexer(threading.Thread):
                     there[path] = index.add_root(path)
             for path, number in there.items():
                 if path not in wanted:
-                    reader.drop(index.top(number))
+                    reader.removals.add_folder(index.top(number))
             reader.commit()
         except BaseException:
             index.rollback()
             self.roots.want_again()
             raise
         for path in wanted:
-            reader.keep(self.roots.put(path, there[path], index.top(there[path])))
+            reader.removals.keep_root(self.roots.put(path, there[path], index.top(there[path])).top)
         self._answer()
 
     def _answer(self) -> None:
         """
         Let the roots that are there be found.
         """
-        wanted = self.roots.still_wanted()
-        self.lookup.roots = {root.id: root.path for root in self.roots.all() if root.present and root.id in wanted}
+        with self.answering:
+            if not self.stopping.is_set():
+                wanted = self.roots.still_wanted()
+                self.lookup.roots = {root.id: root.path for root in self.roots.all()
+                                     if root.present and root.id in wanted}
 
     def _check_roots(self, index: Index, reader: Reader) -> None:
         """
@@ -286,7 +303,7 @@ class Indexer(threading.Thread):
                 reader.read_all(root)
             else:
                 logger.warning("The shared folder %s is %s%s: nothing in it can be found now",
-                               os.fsdecode(root.path), root.state, f" ({root.error})" if root.error else "")
+                               shown(root.path), root.state, f" ({root.error})" if root.error else "")
                 self.tell(index.hashed_in(root.id), [])
                 root.tell_back = True
         self._answer()
@@ -310,12 +327,12 @@ class Indexer(threading.Thread):
         root.indexing = False
         root.polled_at(time.monotonic(), 0.0)
         root.next_turn = root.next_poll
-        path = os.fsdecode(root.path)
+        path = shown(root.path)
         logger.info("Shared: %s, %d files in %d folders, %d bytes", path, root.files, root.folders, root.size)
         if root.unreadable and not root.said_unreadable:
             root.said_unreadable = True
             logger.warning("%d files or folders in the shared folder %s can't be read, among others in %s",
-                           root.unreadable, path, os.fsdecode(root.first_unreadable or root.path))
+                           root.unreadable, path, shown(root.first_unreadable or root.path))
         if root.tell_back:
             root.tell_back = False
             self.tell([], index.hashed_in(root.id))

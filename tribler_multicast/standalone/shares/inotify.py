@@ -45,6 +45,8 @@ MASK: Final = (IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CRE
 
 EVENT: Final = struct.Struct("=iIII")
 READ_SIZE: Final = 1 << 16
+MOST_READS: Final = 64
+"""Reads in a row: who writes faster than we read must not keep us from anything else."""
 
 LIMIT_FILE: Final = "/proc/sys/fs/inotify/max_user_watches"
 
@@ -191,7 +193,11 @@ class Inotify:
         if self.descriptor < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-        self.awake, self.alarm = os.pipe()
+        try:
+            self.awake, self.alarm = os.pipe()
+        except OSError:
+            os.close(self.descriptor)
+            raise
         os.set_blocking(self.awake, False)
         os.set_blocking(self.alarm, False)
         self.poll = select.poll()
@@ -257,7 +263,7 @@ class Inotify:
         """
         Get what happened since the last time, see Watcher.
         """
-        while True:
+        for _ in range(MOST_READS):
             try:
                 data = os.read(self.descriptor, READ_SIZE)
             except BlockingIOError:

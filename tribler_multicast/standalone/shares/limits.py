@@ -35,9 +35,9 @@ FOLDER_CHECK: Final = 2.0
 was mounted over a folder."""
 
 POLL: Final = 3.0
-POLL_SHARE: Final = 40.0
+POLL_SHARE: Final = 20.0
 """Between two looks at all folders where the system tells of no changes, and at least so many times what a look takes:
-a slow network drive is asked 2.5 % of the time, not without end."""
+a slow network drive is asked 5 % of the time, not without end."""
 
 HOT: Final = 60.0
 MOST_HOT: Final = 200
@@ -46,7 +46,9 @@ file that is being copied grows, and its folder's time does not tell."""
 
 TURN: Final = 0.1
 MOST_IN_TURN: Final = 5000
-"""And the others by turns, for so long each time, but no more folders than these: a file written in place is found."""
+TURN_SHARE: Final = 60.0
+"""And the others by turns, for so long each time, but no more folders than these, and at least so many times that long
+between two turns: a file that is written in place is found, for less than 2 % of the time."""
 
 SAFETY: Final = 600.0
 """The same where the system tells of changes: what it missed (a mount inside, a change by another machine) is found."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INFOHASH_SIZE: Final = 20
+MOST_IDLE: Final = 4
+"""Connections kept for the next look."""
+
 STEPS_BETWEEN_LOOKS: Final = 20_000
 """Steps of SQLite's machine, half a millisecond, after which it is looked whether a search takes too long."""
 
@@ -100,7 +103,7 @@ class Lookup:
         finally:
             with self.lock:
                 self.used.discard(connection)
-                keep = generation == self.generation
+                keep = generation == self.generation and len(self.idle) < MOST_IDLE
                 if keep:
                     self.idle.append(connection)
             if not keep:

@@ -26,7 +26,7 @@ from .limits import (
     SETTLE,
 )
 from .listing import Listing, Part, is_loop, join, network_devices
-from .names import CONTROL
+from .names import CONTROL, shown
 from .removals import Removals
 from .work import Look, Reading
 
@@ -109,19 +109,6 @@ class Reader:
             self.hot[folder.id] = folder.root, last + HOT
             if len(self.hot) > MOST_HOT:
                 del self.hot[next(iter(self.hot))]
-
-    def drop(self, top: int) -> None:
-        """
-        Remove a root, with all that is below its own folder.
-        """
-        self.removals.add_folder(top, again=False)
-
-    def keep(self, root: Root) -> None:
-        """
-        Do not remove a root that is shared again before all of it was removed.
-        """
-        if self.removals.keep_root(root.top):
-            self.read_all(root)
 
     def note(self, number: int, name: bytes, now: float) -> None:
         """
@@ -281,7 +268,7 @@ class Reader:
         """
         Get what is in a folder that can't be read: nothing.
         """
-        logger.debug("Cannot read %s: %s", os.fsdecode(base), error)
+        logger.debug("Cannot read %s: %s", shown(base), error.strerror)
         root.see_unreadable(base)
         return Part([], 1, True)
 
@@ -300,7 +287,7 @@ class Reader:
             self.watcher.why = root.polled = f"changes are polled for: {error}"
             if not root.said_polled:
                 root.said_polled = True
-                logger.warning("%s: %s", os.fsdecode(root.path), root.polled)
+                logger.warning("%s: %s", shown(root.path), root.polled)
 
     def _apply(self, reading: Reading, part: Part) -> None:
         """
@@ -342,7 +329,7 @@ class Reader:
             self.removals.add_files(root.id, gone)
             for number in index.all_children(folder.id):
                 if number not in reading.folders:
-                    self.removals.add_folder(number, again=True)
+                    self.removals.add_folder(number)
         index.finish_folder(folder.id, reading.mtime_ns, reading.unreadable)
 
     def _add_folder(self, folder: Folder, root: Root, name: bytes) -> int | None:
@@ -407,7 +394,7 @@ class Reader:
                 elif child not in self.removals:
                     self.todo[child] = None
             elif child is not None:
-                self.removals.add_folder(child, again=True)
+                self.removals.add_folder(child)
         files = [entry for _, entry in found if entry is not None and not entry.is_folder]
         index.put_files(folder, base, files)
         if root.polled:
@@ -417,9 +404,9 @@ class Reader:
 
     def _remove(self) -> None:
         """
-        Remove some of what is gone; where a folder was, look whether another one has its name by now.
+        Remove some of what is gone.
         """
-        for folder, again in self.removals.step():
+        for folder in self.removals.step():
             root = self.roots.get(folder.root)
             if root is not None:
                 root.folders -= 1
@@ -428,5 +415,3 @@ class Reader:
             self.todo.pop(folder.id, None)
             self.fresh.discard(folder.id)
             self.names.pop(folder.id, None)
-            if again:
-                self.note(folder.parent, folder.name, time.monotonic())

@@ -30,7 +30,7 @@ class Removals:
         self.index = index
         self.watcher = watcher
         self.files: deque[tuple[int, Sequence[int]]] = deque()
-        self.folders: dict[int, bool] = {}
+        self.folders: dict[int, None] = {}
 
     def __bool__(self) -> bool:
         """
@@ -59,28 +59,25 @@ class Removals:
         self.files.extend((root, numbers[start:start + BATCH_ENTRIES])
                           for start in range(0, len(numbers), BATCH_ENTRIES))
 
-    def add_folder(self, number: int, *, again: bool) -> None:
+    def add_folder(self, number: int) -> None:
         """
-        Remove a folder, and look then whether there is one of its name `again`.
+        Remove a folder.
         """
-        self.folders[number] = again
+        self.folders[number] = None
 
-    def keep_root(self, top: int) -> bool:
+    def keep_root(self, top: int) -> None:
         """
-        Do not remove the root with this folder; get whether it was to be.
+        Do not remove the root with this folder. What had begun to be removed below is, and is found again when the root
+        is read.
         """
-        if self.folders.pop(top, None) is None:
-            return False
-        # What goes on to be removed below may be there: it is looked for once it is removed.
-        self.folders = dict.fromkeys(self.folders, True)
-        return True
+        self.folders.pop(top, None)
 
-    def step(self) -> list[tuple[Folder, bool]]:
+    def step(self) -> list[Folder]:
         """
-        Remove what goes into one transaction; get the folders that are removed now, and whether to look again.
+        Remove what goes into one transaction; get the folders that are removed now.
         """
         count = 0
-        removed: list[tuple[Folder, bool]] = []
+        removed: list[Folder] = []
         while self.files and count < BATCH_ENTRIES:
             root, numbers = self.files.popleft()
             self.index.remove_files(root, numbers)
@@ -100,8 +97,9 @@ class Removals:
             if children := self.index.all_children(number):
                 for child in children:
                     self.folders.pop(child, None)  # so that it comes before this one
-                    self.folders[child] = False
+                    self.folders[child] = None
                 continue
             self.index.remove_folder(number)
-            removed.append((folder, self.folders.pop(number)))
+            del self.folders[number]
+            removed.append(folder)
         return removed

@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .index import true_path
-from .limits import FOLDER_CHECK, MAX_FILES, MAX_FOLDERS, MOST_IN_TURN, POLL, POLL_SHARE, SAFETY, TURN
+from .limits import (
+    FOLDER_CHECK,
+    MAX_FILES,
+    MAX_FOLDERS,
+    MOST_IN_TURN,
+    POLL,
+    POLL_SHARE,
+    SAFETY,
+    TURN,
+    TURN_SHARE,
+)
 from .listing import SEPARATOR
-from .names import is_shared_folder
+from .names import is_shared_folder, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,7 +133,7 @@ class Root:
         """
         Note that some of its folders were read again; the next time so many that it takes TURN.
         """
-        self.next_turn = now + max(POLL, POLL_SHARE * took)
+        self.next_turn = now + max(POLL, TURN_SHARE * took)
         self.turn_size = min(MOST_IN_TURN, max(10, int(self.turn_size * min(2.0, TURN / max(took, 0.001)))))
 
     def status(self, path: Path) -> FolderStatus:
@@ -137,7 +147,7 @@ class Root:
             notes.append(f"more than {MAX_FILES} files or {MAX_FOLDERS} folders: the rest is not shared")
         if self.unreadable:
             notes.append(f"{self.unreadable} files or folders in it can't be read, among others in "
-                         f"{os.fsdecode(self.first_unreadable)}")
+                         f"{shown(self.first_unreadable)}")
         state = "indexing" if self.indexing else "polled" if self.polled else "watched"
         return FolderStatus(path, state, self.files, self.size, "; ".join(notes))
 
@@ -298,7 +308,7 @@ class Roots:
         first = next((each for each in self.wanted if self.true.get(each) == path), folder)
         if self.true.get(folder) == path and first == folder:
             return status
-        inside = f"it is counted with {os.fsdecode(path)}, which is shared too"
+        inside = f"it is counted with {shown(path)}, which is shared too"
         return FolderStatus(folder, status.state, error=inside)
 
 

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .indexer import Indexer
 from .limits import CLOSE_TIME, START_TIME
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MOMENT: Final = 0.005
+"""Seconds between two looks whether the thread has begun or ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class SharesStatus:
@@ -37,6 +40,17 @@ class SharesStatus:
     folders: list[FolderStatus]
     error: str
     watching: str
+
+
+async def _within(seconds: float, condition: Callable[[], bool]) -> None:
+    """
+    Wait until something is the case, but not longer than that. With no thread for it: those of the loop may hang in a
+    network drive too.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(MOMENT)
 
 
 class Shares:
@@ -72,7 +86,7 @@ class Shares:
         """
         self.loop = asyncio.get_running_loop()
         self.indexer.start()
-        await asyncio.to_thread(self.indexer.ready.wait, START_TIME)
+        await _within(START_TIME, self.indexer.ready.is_set)
         if self.indexer.refused is not None:
             raise self.indexer.refused
 
@@ -94,16 +108,9 @@ class Shares:
         End, in less than half a second. A thread that hangs in a network drive is left behind.
         """
         self.loop = None
-        self.lookup.roots = {}
-        if not self.indexer.is_alive():
-            self.lookup.close()
-            return
         self.indexer.stop()
         self.lookup.close()
-        if self.indexer.index is not None:
-            with suppress(sqlite3.Error):
-                self.indexer.index.connection.interrupt()
-        await asyncio.to_thread(self.indexer.join, CLOSE_TIME)
+        await _within(CLOSE_TIME, lambda: not self.indexer.is_alive())
 
     def search(self, text: str, kinds: frozenset[str], most: int) -> list[Result]:
         """

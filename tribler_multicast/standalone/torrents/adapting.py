@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COUNTERS: Final = ("peer.num_peers_connected", "peer.connection_attempts", "peer.connect_timeouts",
                    "peer.connrefused_peers", "peer.transport_timeout_peers", "net.sent_bytes", "net.recv_bytes")
-SPEED: Final = range(2, 31)
+SPEED: Final = range(10, 31)
 """Tries to connect per second: with few connections allowed few are tried at once, as each takes its place in a
 router."""
 
@@ -88,7 +88,7 @@ class Adapting:
 
     def _apply(self) -> None:
         limit = self.rule.limit
-        speed = min(max(limit // 10, SPEED[0]), SPEED[-1])
+        speed = min(max(limit // 4, SPEED[0]), SPEED[-1])
         self.session.apply({"connections_limit": limit, "connection_speed": speed, "torrent_connect_boost": speed})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from ...client import ClientError
@@ -195,20 +196,20 @@ class Alerts:
         if torrent is None or torrent.record.whole or torrent.record.moving:
             self.session.met("saved", alert.handle.info_hashes().v1.to_bytes())
             return
-        torrent.record.resume = self.core.lt.write_resume_data_buf(alert.params)
-        self.core.spawn(self._keep(torrent))
+        self.core.spawn(self._keep(torrent, self.core.lt.write_resume_data_buf(alert.params)))
 
-    async def _keep(self, torrent: Torrent) -> None:
+    async def _keep(self, torrent: Torrent, resume: bytes) -> None:
         """
         Write the record of a download. What it says is there must be on the disk before.
         """
-        core, record = self.core, torrent.record
+        core, record, since = self.core, torrent.record, torrent.synced_at
+        torrent.synced_at = time.time()
+        place = placing.incomplete_folder(record.folder, record.infohash)
+        await asyncio.to_thread(placing.sync_changed, place, since)
         problem = ""
-        if not torrent.removed:
-            if torrent.progress.size is not None and not core.closing:
-                await core.in_writer(placing.sync_changed, placing.incomplete_folder(record.folder, record.infohash))
-            if not torrent.removed:
-                problem = await core.keep(record)
+        if torrent.record is record and not (torrent.removed or record.whole or record.moving):
+            record.resume = resume
+            problem = await core.keep(record)
         if problem:
             logger.warning("Torrent %s: %s", torrent.infohash.hex(), problem)
         self.session.met("saved", torrent.infohash, problem)

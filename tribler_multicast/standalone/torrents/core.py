@@ -4,6 +4,7 @@ What all parts of the engine share: the torrents there are, the session, the rec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -100,6 +101,18 @@ class Core:
         """
         if problem := await self.keep(record):
             raise ClientError(problem, 507)
+
+    async def keep_totals(self) -> None:
+        """
+        Keep how much torrents that are whole uploaded and downloaded, if that changed.
+        """
+        totals = {torrent.infohash: (torrent.progress.total_up, torrent.progress.total_down)
+                  for torrent in self.torrents.values() if torrent.record.whole}
+        totals = {infohash: total for infohash, total in totals.items() if any(total)}
+        if totals != self.totals:
+            with contextlib.suppress(OSError):
+                await self.in_writer(self.records.write_totals, totals)
+            self.totals = totals
 
     # Telling
 

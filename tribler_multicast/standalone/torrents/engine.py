@@ -15,46 +15,43 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from ...client import ClientError
+from ...torrent_files.making import make_torrent, write_output
+from ...torrent_files.walking import Cancelled
 from ...torrents import INFOHASH_SIZE
-from . import placing
 from .adapting import Adapting
 from .alerts import Alerts
 from .core import ANSWER_TIMEOUT, Core
 from .library import load
 from .lives import Lives
-from .making import make_torrent, write_output
 from .records import Record
 from .session import FAREWELL, Session, is_address
 from .sources import read_source
 from .torrent import Torrent
-from .walking import Cancelled
+from .watching import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from ...settings import Settings
+    from ...torrent_files.making import Made
     from ...torrents import MadeTorrent, TorrentStatus
-    from .making import Made
 
 logger = logging.getLogger(__name__)
 
-LIVELY: Final = 1.0
-"""Seconds between two looks at how torrents go on, while some do."""
-QUIET: Final = 2.0
-"""The same while nothing happens: so long may somebody get something from us before it shows. Changes of state are told
-at once in any case."""
-SAVE_INTERVAL = 10.0
-"""Seconds of a download that a crash may cost."""
-TOTALS_INTERVAL: Final = 300.0
-LOOK_INTERVAL: Final = 10.0
-"""Seconds between two looks at the files that somebody gets from us."""
 RESTORED_AT_ONCE: Final = 50
 HASHERS: Final = 2
 """Files that are hashed at once."""
 CLOSE_TIMEOUT: Final = 1.0
 SAVE_TIMEOUT: Final = 0.5
 """Of that, for what is to be saved."""
+TCP_FIRST: Final = 1
+"""Of libtorrent's pex_flags_t pex_encryption alone, not pex_utp. These peers are on the LAN, where TCP is as good as
+uTP, and its end is seen at once when a node is killed. Of the end of a uTP connection nobody hears: until it times out,
+the peer takes the node that was started again for a second one at the same address, and refuses it [seen]."""
+KNOWN_WELL: Final = 1
+"""Of libtorrent's peer_source_flags_t tracker: a peer that others named after it failed is given another try, and not
+given up for good after three."""
 MOST_PEERS: Final = 200
 """Addresses that one call may name."""
 
@@ -77,8 +74,7 @@ class TorrentEngine:
         self._adapting: Adapting | None = None
         self._hashers = ThreadPoolExecutor(HASHERS, "torrent hashes")
         self._hashing: set[threading.Event] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._saved_at = self._totalled_at = 0.0
+        self._watch: Watch | None = None
 
     # Begin and end
 
@@ -115,10 +111,10 @@ class TorrentEngine:
         loop = asyncio.get_running_loop()
         self._adapting = Adapting(core, session, loop.time())
         core.options.subscribe(self._follow)
-        self._saved_at = self._totalled_at = loop.time()
         await self._restore()
         self._started.set()
-        self._timer = loop.call_later(LIVELY, self._tick)
+        if not core.closing:
+            self._watch = Watch(core, self.alerts, self._adapting)
 
     async def close(self) -> None:
         """
@@ -136,13 +132,13 @@ class TorrentEngine:
         core.options.unsubscribe(self._follow)
         for cancelled in self._hashing:
             cancelled.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._watch is not None:
+            self._watch.close()
         if session is not None:
             await self._save_all(session)
             busy = any(torrent.progress.peers for torrent in core.torrents.values())
             await session.close(max(0.1, deadline - loop.time() - FAREWELL), busy=busy)
-        self._hashers.shutdown(wait=False, cancel_futures=True)
+        self._hashers.shutdown(wait=False)  # what waits its turn finds itself cancelled
         core.shut_down()
 
     async def _save_all(self, session: Session) -> None:
@@ -154,7 +150,7 @@ class TorrentEngine:
                 waits.append(session.expect("saved", torrent.infohash))
                 self.alerts.save(torrent)
         await asyncio.wait(waits, timeout=SAVE_TIMEOUT)
-        await asyncio.wait([asyncio.ensure_future(self._keep_totals())], timeout=SAVE_TIMEOUT / 5)
+        await asyncio.wait([asyncio.ensure_future(self.core.keep_totals())], timeout=SAVE_TIMEOUT / 5)
 
     async def _restore(self) -> None:
         """
@@ -286,6 +282,8 @@ class TorrentEngine:
         torrent = self.core.torrents.get(infohash)
         if torrent is None:
             torrent = self.core.torrents[infohash] = Torrent(Record(infohash, folder), infohash.hex())
+            if self._watch is not None:
+                self._watch.wake()
         return torrent
 
     @contextlib.asynccontextmanager
@@ -308,7 +306,7 @@ class TorrentEngine:
     def _connect(torrent: Torrent, addresses: Sequence[tuple[str, int]]) -> None:
         for ip, port in list(addresses)[:MOST_PEERS]:
             if torrent.handle is not None and is_address(ip) and 0 < port < 65536:
-                torrent.handle.connect_peer((ip, port))
+                torrent.handle.connect_peer((ip, port), KNOWN_WELL, TCP_FIRST)
 
     async def stop(self, infohash: bytes, *, delete: bool = False) -> None:
         """
@@ -369,54 +367,3 @@ class TorrentEngine:
         """
         if handler in self.core.handlers:
             self.core.handlers.remove(handler)
-
-    # From time to time
-
-    def _tick(self) -> None:
-        core, loop = self.core, asyncio.get_running_loop()
-        if core.session is None or core.closing:
-            return
-        now = loop.time()
-        core.session.session.post_torrent_updates()
-        if self._adapting is not None:
-            self._adapting.tick(now)
-        lively = False
-        save = now - self._saved_at >= SAVE_INTERVAL
-        for torrent in core.torrents.values():
-            if torrent.handle is None or torrent.failure:
-                continue
-            progress = torrent.progress
-            if torrent.record.whole:
-                lively = lively or progress.peers > 0
-                if progress.peers and now - torrent.looked_at >= LOOK_INTERVAL:
-                    torrent.looked_at = now
-                    core.spawn(self._look(torrent))
-            else:
-                lively = True
-                if save:
-                    assert self.alerts is not None
-                    self.alerts.save(torrent)
-        if save:
-            self._saved_at = now
-        if now - self._totalled_at >= TOTALS_INTERVAL:
-            self._totalled_at = now
-            core.spawn(self._keep_totals())
-        self._timer = loop.call_later(LIVELY if lively else QUIET, self._tick)
-
-    async def _look(self, torrent: Torrent) -> None:
-        """
-        See whether what somebody gets from us is still what it was.
-        """
-        record = torrent.record
-        if (line := await asyncio.to_thread(placing.difference, record.folder, record.files)) and not torrent.removed:
-            self.core.fail(torrent, line)
-
-    async def _keep_totals(self) -> None:
-        core = self.core
-        totals = {torrent.infohash: (torrent.progress.total_up, torrent.progress.total_down)
-                  for torrent in core.torrents.values() if torrent.record.whole}
-        totals = {infohash: total for infohash, total in totals.items() if any(total)}
-        if totals != core.totals:
-            with contextlib.suppress(OSError):
-                await core.in_writer(core.records.write_totals, totals)
-            core.totals = totals

@@ -22,7 +22,7 @@ from .torrent import Progress, Torrent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .making import Made
+    from ...torrent_files.making import Made
     from .sources import Source
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .making import bencode
+from ...torrent_files.making import bencode
 from .placing import incomplete_folder
 from .sources import LIMITS, PAD_FILE, keep_to_the_lan
 

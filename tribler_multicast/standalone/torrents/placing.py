@@ -27,6 +27,9 @@ INCOMPLETE: Final = ".incomplete"
 MAX_NAMES: Final = 10_000
 """Names that are tried: who has that many of one name has another problem."""
 
+CLOCK_STEP: Final = 5.0
+"""Seconds by which times of files may differ from the clock: file systems of network disks and memory cards."""
+
 File = tuple[str, int, int]
 """Path below the folder, size, time of change in nanoseconds."""
 
@@ -49,8 +52,8 @@ def make_room(folder: Path, infohash: bytes, size: int | None) -> None:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):
             pass  # it can be written
-        free = shutil.disk_usage(place).free
         there = sum(_taken(Path(below, name)) for below, _, names in os.walk(place) for name in names)
+        free = shutil.disk_usage(place).free
     except OSError as error:
         raise unusable(folder, error) from None
     if size is not None and size - there > free:
@@ -211,10 +214,12 @@ def difference(folder: Path, files: Sequence[File]) -> str:
     return ""
 
 
-def sync_changed(folder: Path) -> None:
+def sync_changed(folder: Path, since: float) -> None:
     """
-    Have the files of a folder written to the disk. It blocks; files that didn't change cost next to nothing.
+    Have the files of a folder that changed since a time (Unix seconds) written to the disk. It blocks.
     """
     for below, _, names in os.walk(folder):
-        for name in names:
-            sync_file(Path(below, name))
+        for path in (Path(below, name) for name in names):
+            with contextlib.suppress(OSError):
+                if path.lstat().st_mtime >= since - CLOCK_STEP:
+                    sync_file(path)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ...torrent_files.making import bencode
 from ..state import replace_durably
-from .making import bencode
 
 if TYPE_CHECKING:
     from .placing import File

@@ -39,9 +39,11 @@ LOOPBACK: Final = (("127.0.0.0", "127.255.255.255"), ("::1", "::1"))
 BLOCKED: Final = 1
 
 DHT_ROUTERS: Final = "dht.libtorrent.org:25401,router.bittorrent.com:6881,dht.transmissionbt.com:6881"
+KNOWN_PORTS: Final = range(32_126, 32_142)
+"""The first free one of these is taken, so that a firewall needs one range, behind the ports of discovery."""
 PORTS: Final = range(20_000, 32_000)
-"""Where a free port is looked for: below those that systems give to outgoing connections, so that it is free the next
-time too."""
+"""Where a free port is looked for else: below those that systems give to outgoing connections, so that it is free the
+next time too."""
 PORT_TRIES: Final = 8
 """Ports that are tried one after the other when none is set: somebody may take the one that was free a moment ago."""
 MAX_METADATA: Final = 10_000_000
@@ -55,6 +57,7 @@ FAREWELL: Final = 0.25
 SETTINGS: Final[dict[str, object]] = {
     "user_agent": f"tribler-multicast/{__version__}",  # the id of a peer stays libtorrent's: it is what speaks
     "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False, "enable_dht": False,
+    "min_reconnect_time": 5,  # a node on the LAN that was away for a moment is tried again soon, not after minutes
     "enable_ip_notifier": False,  # the node watches its interfaces itself
     "listen_interfaces": "", "max_retry_port_bind": 0, "listen_system_port_fallback": False, "listen_queue_size": 64,
     "utp_fin_resends": 1,  # at the end nobody waits for long
@@ -68,7 +71,7 @@ SETTINGS: Final[dict[str, object]] = {
     # Several nodes, or a node and another client, may be on one machine or behind one address.
     "allow_multiple_connections_per_ip": True,
     "max_metadata_size": MAX_METADATA,
-    "tick_interval": 500,
+    "tick_interval": 100,
 }
 
 
@@ -171,9 +174,9 @@ class Session:
         if alert.port != self.wanted:
             return  # a word on a port that was given up already
         taken = alert.error.value() == errno.EADDRINUSE
-        if taken and not self.fixed and self.port is None and self._tries < PORT_TRIES:
+        if taken and not self.fixed and self._tries < PORT_TRIES:
             self._tries += 1
-            self.wanted = None
+            self.wanted = self.port = None
             self._listen()
         else:
             logger.warning("BitTorrent can't listen on %s, port %s: %s", alert.address, alert.port,
@@ -292,8 +295,8 @@ def _free_port(addresses: Iterable[str]) -> int:
     A port that nobody has now on the first of the addresses.
     """
     for text in addresses:
-        for _ in range(PORT_TRIES):
-            port = random.choice(PORTS)
+        ports: list[int] = [*KNOWN_PORTS, *random.sample(PORTS, PORT_TRIES)]
+        for port in ports:
             with contextlib.suppress(OSError):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                     with socket.socket(socket.AF_INET6 if ":" in text else socket.AF_INET, kind) as probe:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...client import ClientError
+from ...torrent_files.making import MAX_TORRENT
+from ...torrent_files.walking import MAX_FILES
 from ...torrents import INFOHASH_SIZE
 from .library import amount, shown_name, why
-from .making import MAX_TORRENT
-from .walking import MAX_FILES
 
 MAX_MAGNET: Final = 16_384
 """Characters of a magnet link: a megabyte of it is no link."""

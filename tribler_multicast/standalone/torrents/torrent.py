@@ -50,10 +50,8 @@ class Torrent:
         self.progress = Progress()
         self.failure = ""
         """Why it can't go on, one line."""
-        self.moving: asyncio.Task[None] | None = None
-        """The move to its name, while that takes."""
-        self.saved_at = 0
-        """Bytes downloaded when resume data was saved last."""
+        self.synced_at = 0.0
+        """When its data was written to the disk last (Unix seconds)."""
         self.looked_at = 0.0
         """When its files were looked at last (monotonic seconds)."""
         self.removed = False

@@ -104,14 +104,14 @@ def windows_name(name: str) -> str:
     return REPLACEMENT + name if WINDOWS_RESERVED.match(name) else name
 
 
-def numbered(name: str, number: int) -> str:
+def numbered(name: str, number: int, *, is_folder: bool = False) -> str:
     """
-    Get the second, third... name for the same: ``name (2).txt``.
+    Get the second, third... name for the same: ``name (2).txt``. Names of folders have no suffix.
     """
     if number < 2:
         return name
     stem, dot, suffix = name.rpartition(".")
-    if not stem or " " in suffix or len(suffix) > 10:
+    if is_folder or not stem or " " in suffix or len(suffix) > 10:
         stem, dot, suffix = name, "", ""
     end = f" ({number}){dot}{suffix}"
     return cut(stem, MAX_NAME - len(end.encode())) + end

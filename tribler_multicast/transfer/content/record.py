@@ -53,11 +53,7 @@ def load(folder: Path, content_id: bytes) -> Source | None:
     try:
         record = (folder / content_id.hex()).read_bytes()
         source = _read(record, content_id)
-        for number, entry in enumerate(source.entries):
-            path = source.listing.real(number)
-            if not (path.is_dir() if entry.is_folder else Stamp.of(path.lstat()) == source.listing.stamp(number)):
-                return None
-        return source if source.listing.path.is_dir() == source.content.is_folder else None
+        return source if source.is_unchanged() else None
     except (OSError, ValueError, KeyError, TypeError, struct.error, ContentError):
         return None
 

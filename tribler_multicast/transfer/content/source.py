@@ -116,6 +116,8 @@ class Source:
         self.tree = tree
         self.index = index
         self.layout = content.layout
+        self.keep = SEGMENTS_KEPT
+        """How many segments stay in memory for reading again in parts, 1 MiB each."""
         self._files = Files(listing)
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -173,6 +175,42 @@ class Source:
         """
         return self.listing.entries
 
+    def is_unchanged(self) -> bool:
+        """
+        Tell whether every file is where and as it was, by its stamp, without reading it.
+        """
+        try:
+            if self.listing.path.is_dir() != self.content.is_folder:
+                return False
+            for number, entry in enumerate(self.entries):
+                path = self.listing.real(number)
+                if not (path.is_dir() if entry.is_folder else Stamp.of(path.lstat()) == self.listing.stamp(number)):
+                    return False
+        except OSError:
+            return False
+        return True
+
+    def has(self, segment: int) -> bool:
+        """
+        Tell whether a segment is here, as `Store.has`: all are.
+        """
+        return 0 <= segment < self.layout.segments
+
+    def available(self, start: int, length: int) -> int:
+        """
+        Get how many of so many bytes of the data can be read from `start` on, as `Store.available`.
+        """
+        return max(0, min(length, self.layout.data_size - start))
+
+    def file_range(self, path: str) -> tuple[int, int] | None:
+        """
+        Get where in the data a file of the index begins, and its size; None when it is none.
+        """
+        for number, entry in enumerate(self.entries):
+            if entry.path == path and not entry.is_folder:
+                return self._files.spans.starts[number], entry.size
+        return None
+
     def read(self, segment: int) -> bytes:
         """
         Get a segment, checked. The last few are kept in memory.
@@ -193,7 +231,7 @@ class Source:
             if not self.tree.check(segment, data):
                 raise self._files.changed(self._files.spans.files_of(start, length)[0])
             self._kept[segment] = data
-            if len(self._kept) > SEGMENTS_KEPT:
+            if len(self._kept) > self.keep:
                 self._kept.popitem(last=False)
             return data
 
@@ -201,7 +239,7 @@ class Source:
         """
         Get any part of the data (all files, one behind the other); less at the end. Errors as `read`.
         """
-        length = max(0, min(length, self.layout.data_size - start))
+        length = self.available(start, length)
         parts = []
         for segment in self.layout.of_data(start, length):
             first = max(0, start - self.layout.start(segment))

@@ -16,6 +16,7 @@ What is known is always closed upwards: with each node its sibling and its paren
 from __future__ import annotations
 
 from hashlib import sha256
+from mmap import mmap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..limits import MAX_CONTENT_SIZE, MAX_INDEX_SIZE, MAX_RUN_HEIGHT, SEGMENT_SIZE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 HASH_SIZE: Final = 32
+LARGE: Final = 1 << 16
 EMPTY_ROOT: Final = sha256().digest()
 MAX_SEGMENTS: Final = -(-MAX_CONTENT_SIZE // SEGMENT_SIZE) - (-MAX_INDEX_SIZE // SEGMENT_SIZE)
 
@@ -38,6 +40,13 @@ class Node(NamedTuple):
     level: int
     number: int
     hash: bytes
+
+
+def _zeros(size: int) -> bytearray | mmap:
+    """
+    Get memory. What nobody wrote to takes no room: a tree of 1 TiB costs what is known of it.
+    """
+    return mmap(-1, size) if size >= LARGE else bytearray(size)
 
 
 def leaf_hash(segment: Bytes) -> bytes:
@@ -79,9 +88,8 @@ class HashTree:
         self._starts = [0]
         for count in self._counts:
             self._starts.append(self._starts[-1] + count)
-        # Zeroed memory that nobody wrote to takes no room in it: an offer of 1 TiB costs nothing until it comes.
-        self._hashes = bytearray(self._starts[-1] * HASH_SIZE)
-        self._known = bytearray(self._starts[-1])
+        self._hashes = _zeros(self._starts[-1] * HASH_SIZE)
+        self._known = _zeros(self._starts[-1])
         self._learned: list[tuple[int, int]] = []
         if segments:
             self._put(self.height, 0, root)
@@ -117,7 +125,7 @@ class HashTree:
         """
         Whether the hash of every segment is known.
         """
-        return self._known.find(0) < 0
+        return self._known.find(b"\0") < 0
 
     def get(self, level: int, index: int) -> bytes | None:
         """
@@ -184,7 +192,7 @@ class HashTree:
         Get how many uncles it takes, from below, to check a run; None when all its hashes are known.
         """
         start, end = first, first + self._run_size(first, height)
-        if self._known.find(0, start, end) < 0:
+        if self._known.find(b"\0", start, end) < 0:
             return None
         if self._known[self._starts[height] + (first >> height)]:
             return 0

@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import stat as modes
 from array import array
+from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from ..content.layout import Spans
 from ..content.scan import Stamp
-from ..durable import BINARY, NO_FOLLOW, sync_folder
+from ..durable import BINARY, NO_FOLLOW, sync_file, sync_folder
 from ..errors import LostError, shown
 from ..limits import OPEN_FILES, PREALLOCATE, SYNC_EACH
-from .disk import allocate, failed, sync_all
+from .disk import allocate, failed, sync_all, write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from io import FileIO
     from pathlib import Path
 
@@ -38,12 +39,6 @@ class Dirty:
         """
         self.files: set[Path] = set()
         self.folders: set[Path] = set()
-
-    def __bool__(self) -> bool:
-        """
-        Tell whether there are any.
-        """
-        return bool(self.files or self.folders)
 
     def add(self, other: Dirty) -> None:
         """
@@ -70,7 +65,7 @@ class Dirty:
                 try:
                     if not number and len(paths) > SYNC_EACH and sync_all(file):
                         return
-                    os.fsync(file)
+                    sync_file(file)
                 finally:
                     os.close(file)
             except FileNotFoundError:
@@ -153,26 +148,63 @@ class Area:
 
     def write(self, start: int, data: bytes | memoryview) -> None:
         """
-        Write at a place.
+        Write at a place. Errors as `write_many`.
+        """
+        self.write_many(((start, data),))
+
+    def write_many(self, pieces: Iterable[tuple[int, bytes | memoryview]]) -> None:
+        """
+        Write at many places (start, data). The files are looked at once for all of them.
 
         :raises LostError: when a file was deleted or replaced.
         :raises StoreError: when it can't be written.
         """
-        view = memoryview(data)
-        for span in self.spans.of(start, len(view)):
-            path = self.paths[span.file]
-            file = self._file(span.file, make=True)
-            try:
-                file.seek(span.start)
-                left = view[:span.length]
-                while left:
-                    left = left[file.write(left) or 0:]
-            except OSError as error:
-                raise failed(error, path) from None
-            finally:
-                self.set_stamp(span.file, Stamp.of(os.fstat(file.fileno())))
-            self.dirty.files.add(path)
-            view = view[span.length:]
+        starts, handles = self.spans.starts, dict[int, int]()
+        number = 0
+        try:
+            for start, data in pieces:
+                number = bisect_right(starts, start) - 1
+                if start + len(data) <= starts[number + 1]:
+                    handle = handles.get(number)
+                    if handle is None:
+                        handle = self._begin(number, handles)
+                    if (written := write_at(handle, data, start - starts[number])) != len(data):
+                        self._rest(handle, data, start - starts[number], written)
+                    continue
+                view = memoryview(data)
+                for span in self.spans.of(start, len(view)):
+                    number = span.file
+                    self._rest(self._begin(number, handles), view[:span.length], span.start, 0)
+                    view = view[span.length:]
+        except OSError as error:
+            raise failed(error, self.paths[number]) from None
+        finally:
+            self._end(handles)
+
+    def _begin(self, number: int, handles: dict[int, int]) -> int:
+        if number not in handles:
+            if len(handles) == OPEN_FILES:
+                # One more would have the first of them closed.
+                self._end(handles)
+            handles[number] = self._file(number, make=True).fileno()
+            self.dirty.files.add(self.paths[number])
+        return handles[number]
+
+    def _end(self, handles: dict[int, int]) -> None:
+        for number, handle in handles.items():
+            self.set_stamp(number, Stamp.of(os.fstat(handle)))
+        handles.clear()
+
+    @staticmethod
+    def _rest(handle: int, data: bytes | memoryview, at: int, written: int) -> None:
+        """
+        Write what one call did not.
+        """
+        left = memoryview(data)[written:]
+        at += written
+        while left:
+            written = write_at(handle, left, at)
+            left, at = left[written:], at + written
 
     def read(self, start: int, length: int) -> bytes:
         """

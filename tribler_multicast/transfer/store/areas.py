@@ -4,20 +4,39 @@ The files of one content while it is received: its index, its data, and what cam
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from ..content.names import LocalNames
 from ..content.scan import STAMP
+from ..errors import StoreError
+from ..limits import SEGMENT_SIZE
 from .area import Area, Dirty
 from .place import EARLY, INDEX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..content.index import Entry
     from ..content.manifest import Content
     from .place import Place
     from .progress import Progress
+
+
+def check_encodable(name: str) -> None:
+    """
+    See that this system can write a name.
+
+    :raises StoreError: when its encoding has no such characters.
+    """
+    try:
+        os.fsencode(name)
+    except UnicodeError:
+        raise StoreError(f"the encoding of this system ({sys.getfilesystemencoding()}) has no name like "
+                         f"{name!a}") from None
 
 
 class Rules(NamedTuple):
@@ -27,6 +46,39 @@ class Rules(NamedTuple):
 
     windows: bool
     ignores_case: bool
+
+
+class Below(Sequence[Path]):
+    """
+    Paths in a folder. They are made when they are asked for: 100,000 of them would take 50 MB.
+    """
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        """
+        Take the folder, and the names with / in them.
+        """
+        self.folder = folder
+        self.names = names
+
+    def __len__(self) -> int:
+        """
+        Get how many there are.
+        """
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, number: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Path]: ...
+
+    def __getitem__(self, number: int | slice) -> Path | list[Path]:
+        """
+        Get one, or some.
+        """
+        if isinstance(number, slice):
+            return [self.folder / name for name in self.names[number]]
+        return self.folder / self.names[number]
 
 
 class Areas:
@@ -66,11 +118,22 @@ class Areas:
         assert area is not None
         return area
 
-    def write(self, segment: int, offset: int, data: bytes | memoryview) -> None:
+    def write(self, pieces: Iterable[tuple[int, int, bytes | memoryview]]) -> None:
         """
-        Write a part of a segment. Errors as `Area.write`.
+        Write parts of segments (segment, offset, data). Errors as `Area.write_many`.
         """
-        self.of(segment).write(self.layout.start(segment) + offset, data)
+        first = self.layout.index_segments
+        index: list[tuple[int, bytes | memoryview]] = []
+        data: list[tuple[int, bytes | memoryview]] = []
+        for segment, offset, piece in pieces:
+            if segment < first:
+                index.append((segment * SEGMENT_SIZE + offset, piece))
+            else:
+                data.append(((segment - first) * SEGMENT_SIZE + offset, piece))
+        if index:
+            self.of(0).write_many(index)
+        if data:
+            self.of(first).write_many(data)
 
     def read(self, segment: int, offset: int = 0, length: int | None = None) -> bytes:
         """
@@ -103,9 +166,12 @@ class Areas:
         """
         entries = self.content.entries(self.read_index())
         names = LocalNames(windows=self.rules.windows, ignores_case=self.rules.ignores_case)
-        self.local = [names.place(entry.path) for entry in entries]
-        self.data = Area([self.place.part / name for name in self.local], [entry.size for entry in entries],
-                         self.doubt_data)
+        self.local = []
+        for entry in entries:
+            local = names.place(entry.path)
+            check_encodable(local)
+            self.local.append(entry.path if local == entry.path else local)
+        self.data = Area(Below(self.place.part, self.local), [entry.size for entry in entries], self.doubt_data)
         self.entries = entries
         return self.data
 

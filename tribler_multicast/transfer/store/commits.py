@@ -171,14 +171,12 @@ class Commits:
         if self.areas.index is not None and self.areas.data is not None and self.areas.early is None:
             records.append((Kind.PLACED, bytes(self.areas.rules)))
         records.append((Kind.COMMIT, told.pack()))
-        old, path = self.journal, self.areas.place.state / JOURNAL
+        path = self.areas.place.state / JOURNAL
         try:
-            self.journal = Journal.create(path, self.manifest.content.id, records)
+            self.journal = Journal.create(path, self.manifest.content.id, records, self.journal)
         except OSError as error:
             raise failed(error, path) from None
         self._base = self.journal.size
-        if old is not None:
-            old.close()
 
     def end(self) -> None:
         """

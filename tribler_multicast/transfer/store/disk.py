@@ -80,6 +80,15 @@ def allocate(file: int, size: int) -> None:
     os.ftruncate(file, size)
 
 
+def _write_at(file: int, data: bytes | memoryview, at: int) -> int:
+    os.lseek(file, at, os.SEEK_SET)
+    return os.write(file, data)
+
+
+write_at: Final = getattr(os, "pwrite", _write_at)
+"""Writes to an open file at a place: `write_at(file, data, at)` gets the bytes written. Windows takes two calls."""
+
+
 def room(folder: Path) -> int:
     """
     Get the bytes that are free for us on the disk of a folder.

@@ -15,7 +15,7 @@ from ..durable import sync_folder
 from ..errors import ChangedError, ExistsError, StoreError, shown
 from .disk import failed, rename_new
 from .journal import Kind
-from .place import places
+from .place import places, remove_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,10 +97,8 @@ def clean_up(store: Store) -> None:
     Close the store and delete its state: the result is there.
     """
     store.commits.release()
-    shutil.rmtree(store.place.state, ignore_errors=True)
+    remove_state(store.place, store.lock)
     store.release()
-    # Where an open file can't be deleted, the lock was in the way.
-    shutil.rmtree(store.place.state, ignore_errors=True)
 
 
 def discard(store: Store) -> None:

@@ -23,13 +23,15 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from ..content.tree import HASH_SIZE, Node
-from ..durable import BINARY, NO_FOLLOW, write_durably
+from ..durable import BINARY, NO_FOLLOW, sync_file, write_durably
+from ..errors import StoreError, shown
 from ..limits import MAX_JOURNAL
 
 if TYPE_CHECKING:
@@ -136,18 +138,34 @@ class Journal:
         self._content_id = content_id
         self._check = content_id
         self._file = -1
+        self._appending = threading.Lock()
 
     @classmethod
-    def create(cls, path: Path, content_id: bytes, records: Iterable[tuple[Kind, bytes]]) -> Journal:
+    def create(cls, path: Path, content_id: bytes, records: Iterable[tuple[Kind, bytes]],
+               old: Journal | None = None) -> Journal:
         """
-        Write a journal anew, whole and durable, in place of the old one.
+        Write a journal anew, whole and durable, in place of the old one, which is closed.
 
-        :raises OSError: when it can't be written; the old one is there then.
+        :raises OSError: when it can't be written; the old one is there then, as open as it was.
         """
         journal = cls(path, content_id)
-        write_durably(path, journal._chained(records))
-        journal._file = os.open(path, os.O_RDWR | BINARY | NO_FOLLOW)
+        if old is not None:
+            # Windows replaces no file that is open.
+            old.close()
+        try:
+            write_durably(path, journal._chained(records))
+        except OSError:
+            if old is not None:
+                old.reopen()
+            raise
+        journal.reopen()
         return journal
+
+    def reopen(self) -> None:
+        """
+        Open the file again.
+        """
+        self._file = os.open(self.path, os.O_RDWR | BINARY | NO_FOLLOW)
 
     def _chained(self, records: Iterable[tuple[Kind, bytes]]) -> Iterator[bytes]:
         for kind, body in records:
@@ -166,13 +184,15 @@ class Journal:
         Open a journal and get its records, up to the first that is not whole.
 
         :raises OSError: when it can't be read or written.
+        :raises StoreError: when it is none.
         """
         journal = cls(path, content_id)
-        journal._file = os.open(path, os.O_RDWR | BINARY | NO_FOLLOW)
+        journal.reopen()
         try:
-            size = os.fstat(journal._file).st_size
+            if os.fstat(journal._file).st_size > MAX_JOURNAL:
+                raise StoreError(f"{shown(str(path))} is too long for a journal")
             with os.fdopen(os.dup(journal._file), "rb") as file:
-                data = file.read() if size <= MAX_JOURNAL else b""
+                data = file.read()
             records = []
             for kind, body, check in read_records(data, content_id):
                 journal.size += RECORD.size + len(body) + CHECK_SIZE
@@ -180,7 +200,7 @@ class Journal:
                 records.append((kind, body))
             # What is behind was never true: it must not come back behind what is written next.
             os.ftruncate(journal._file, journal.size)
-        except OSError:
+        except (OSError, StoreError):
             journal.close()
             raise
         return journal, records
@@ -191,14 +211,17 @@ class Journal:
 
         :raises OSError: when it can't be; then it does not count, and can be appended again.
         """
-        data = self._record(kind, body)
+        with self._appending:
+            self._append(self._record(kind, body))
+
+    def _append(self, data: bytes) -> None:
         try:
             view, at = memoryview(data), self.size
             while view:
                 os.lseek(self._file, at, os.SEEK_SET)
                 written = os.write(self._file, view)
                 view, at = view[written:], at + written
-            os.fsync(self._file)
+            sync_file(self._file)
         except OSError:
             os.ftruncate(self._file, self.size)
             raise

@@ -15,7 +15,7 @@ from ..durable import sync_folder
 from ..errors import DiskFullError, InUseError, StoreError, shown
 from ..limits import DEFAULT_UNIT, LEAST_UNIT, SEGMENT_SIZE
 from .area import NO_STAMP
-from .areas import Rules
+from .areas import Rules, check_encodable
 from .disk import Lock, failed, ignores_case, room
 from .ending import clean_up, discard, remember, source_of
 from .journal import HEAD, Commit, Journal, Kind
@@ -49,6 +49,7 @@ def receive_to(manifest: Manifest, output: Path, *, records: Path | None = None,
     """
     if not LEAST_UNIT <= unit <= SEGMENT_SIZE:
         raise ValueError("no such unit")
+    check_encodable(manifest.content.name)
     for _ in range(3):
         try:
             found = choose(manifest.content, output, records, progress, cancelled)
@@ -132,6 +133,8 @@ def check_room(store: Store) -> None:
 def _resume(store: Store, records: Path | None) -> Store | Source | None:
     journal, told = Journal.open(store.place.state / JOURNAL, store.content.id)
     store.commits.journal = journal
+    if not told:
+        raise StoreError(f"{shown(str(journal.path))} is damaged")
     kinds = [kind for kind, _ in told]
     stamps = told[-1][1] if kinds[-1] == Kind.CLEAN else b""
     if kinds[-1] == Kind.FINISH:
@@ -236,13 +239,10 @@ def _ended(store: Store, told: list[tuple[Kind, bytes]], stamps: bytes, records:
     source = None
     if store.entries is not None and store.tree.is_whole and len(stamps) == STAMP.size * len(store.entries):
         source = source_of(store, result, [Stamp(*stamp) for stamp in STAMP.iter_unpack(stamps)])
-        for number, entry in enumerate(source.entries):
-            path = source.listing.real(number)
-            if not entry.is_folder and not (path.exists() and Stamp.of(path.lstat()) == source.listing.stamp(number)):
-                source = None
-                break
-    if source is not None:
-        remember(records, source)
+        if not source.is_unchanged():
+            source = None
+        else:
+            remember(records, source)
     clean_up(store)
     return source
 

@@ -10,8 +10,10 @@ else has that. Any other output is the name of the result itself.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,6 +24,7 @@ from ..content.scan import scan
 from ..content.source import Source
 from ..errors import CancelledError, ContentError, ExistsError, StoreError, TransferError, shown
 from ..limits import MAX_CLASHES, MAX_NAME
+from .disk import Lock
 from .journal import HEAD, MAGIC, Kind, read_records
 
 if TYPE_CHECKING:
@@ -50,7 +53,8 @@ class Place(NamedTuple):
     def _beside(self, ending: str) -> Path:
         name = self.result.name
         if len(os.fsencode(name)) > MAX_NAME - len(STATE):
-            name = cut(os.fsencode(name).decode(errors="replace"), MAX_NAME - 2 * len(STATE)) + "~"
+            mark = sha256(os.fsencode(name)).hexdigest()[:8]
+            name = cut(os.fsencode(name).decode(errors="replace"), MAX_NAME - len(STATE) - 1 - len(mark)) + "~" + mark
         return self.result.with_name(name + ending)
 
     @property
@@ -100,7 +104,7 @@ def places(output: Path, content: Content) -> Iterator[Place]:
         return
     name = LocalNames(windows=sys.platform == "win32", ignores_case=False).place(content.name)
     for number in range(1, MAX_CLASHES + 1):
-        yield Place(output / numbered(name, number), False)
+        yield Place(output / numbered(name, number, is_folder=content.is_folder), False)
 
 
 def choose(content: Content, output: Path, records: Path | None = None,
@@ -116,13 +120,12 @@ def choose(content: Content, output: Path, records: Path | None = None,
     output = Path(os.path.abspath(output))
     if not output.parent.is_dir():
         raise StoreError(f"there is no folder {shown(str(output.parent))}")
-    known = load(records, content.id) if records else None
-    if known is not None and known.listing.path in {output, *(place.result for place in places(output, content))}:
-        return known
     for place in places(output, content):
         manifest = stored(place.state)
         if manifest is not None and manifest.content.id == content.id:
             return place
+    if records is not None and (known := recorded(content, output, records)) is not None:
+        return known
     # A folder may be the result of an earlier start, when it was not there yet. (An empty one is no sign of that.)
     if content.files and output.is_dir() and (found := recognise(output, content, progress, cancelled)) is not None:
         return found
@@ -130,11 +133,52 @@ def choose(content: Content, output: Path, records: Path | None = None,
         if place.is_free():
             return place
         if (found := recognise(place.result, content, progress, cancelled)) is not None:
+            tidy(place)
             return found
         if place.is_exact:
             taken = place.result if os.path.lexists(place.result) else place.part
             raise ExistsError(f"{shown(str(taken))} exists already, and is something else")
     raise ExistsError(f"{shown(str(output))} has {MAX_CLASHES} of {content.name} already")
+
+
+def recorded(content: Content, output: Path, records: Path) -> Source | None:
+    """
+    Get the content when a record says that it is in one of its places, and it still is.
+    """
+    known = load(records, content.id)
+    for place in (Place(output, True), *places(output, content)):
+        if known is not None and known.listing.path == place.result:
+            tidy(place)
+            return known
+    return None
+
+
+def remove_state(place: Place, lock: Lock) -> None:
+    """
+    Delete the state folder, of which we hold the lock; no error when that fails. As long as the journal is there, a
+    start goes on from it; and as long as the lock is, nobody else begins.
+    """
+    for name in (INDEX, EARLY, JOURNAL + ".new", JOURNAL, LOCK):
+        if name == LOCK and sys.platform == "win32":
+            lock.release()  # An open file can't be deleted there.
+        with contextlib.suppress(OSError):
+            (place.state / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        place.state.rmdir()
+
+
+def tidy(place: Place) -> None:
+    """
+    Delete what was left of a state folder by who was ended while deleting it.
+    """
+    if place.state.is_dir() and not os.path.lexists(place.state / JOURNAL):
+        with contextlib.suppress(OSError, StoreError):
+            lock = Lock(place.state / LOCK, place.result)
+            try:
+                if not os.path.lexists(place.state / JOURNAL):
+                    remove_state(place, lock)
+            finally:
+                lock.release()
 
 
 def recognise(path: Path, content: Content, progress: Callable[[int, int], None] | None = None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..limits import SEGMENT_SIZE
 from .journal import Commit
 
 if TYPE_CHECKING:
@@ -31,15 +32,34 @@ class Progress:
         self.whole = 0
         self.bytes = 0
         self._state = bytearray(layout.segments)
+        self._short = {segment: layout.length(segment) for segment in (layout.index_segments - 1, layout.segments - 1)
+                       if segment >= 0}
+        """The only two that may be shorter."""
         self._partial: dict[int, int] = {}
         self._changed: set[int] = set()
         self._unchecked = 0
+
+    def length(self, segment: int) -> int:
+        """
+        Get the bytes of a segment.
+
+        :raises ValueError: when there is none of that number.
+        """
+        if not 0 <= segment < len(self._state):
+            raise ValueError("no such segment")
+        return self._short.get(segment, SEGMENT_SIZE)
 
     def units_of(self, segment: int) -> int:
         """
         Get how many units a segment has.
         """
-        return -(-self.layout.length(segment) // self.unit)
+        return -(-self.length(segment) // self.unit)
+
+    def is_missing(self, segment: int) -> bool:
+        """
+        Tell whether units of a segment are to be written.
+        """
+        return self._state[segment] == MISSING
 
     def is_whole(self, segment: int) -> bool:
         """
@@ -67,14 +87,12 @@ class Progress:
         found = self._state.find(UNCHECKED)
         return None if found < 0 else found
 
-    def next_missing(self, start: int) -> int | None:
+    def next_not_whole(self, start: int, stop: int) -> int:
         """
-        Get the first segment from `start` on that is not whole.
+        Get the first of these segments that is not here and checked; `stop` when all are.
         """
-        for segment in range(start, len(self._state)):
-            if self._state[segment] != WHOLE:
-                return segment
-        return None
+        return min(found if found >= 0 else stop
+                   for found in (self._state.find(state, start, stop) for state in (MISSING, UNCHECKED)))
 
     def units(self, segment: int) -> int:
         """
@@ -141,7 +159,7 @@ class Progress:
     def _set(self, segment: int, state: int) -> None:
         before = self._state[segment]
         self.whole += (state == WHOLE) - (before == WHOLE)
-        self.bytes += self.layout.length(segment) * ((state == WHOLE) - (before == WHOLE))
+        self.bytes += self.length(segment) * ((state == WHOLE) - (before == WHOLE))
         self._unchecked += (state == UNCHECKED) - (before == UNCHECKED)
         self._state[segment] = state
 
@@ -194,7 +212,7 @@ class Progress:
         """
         Get our units that are covered by those of another size.
         """
-        length = self.layout.length(segment)
+        length = self.length(segment)
         if unit == self.unit:
             return units & (1 << self.units_of(segment)) - 1
         found = 0

@@ -21,6 +21,8 @@ from .commits import Commits
 from .progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..content.index import Entry
     from ..content.manifest import Manifest
     from .disk import Lock
@@ -47,6 +49,8 @@ class Store:
         self.progress = Progress(self.layout, unit)
         self.areas = Areas(self.content, place, self._doubt)
         self.commits = Commits(manifest, self.areas, self.progress, self.tree)
+        self.keep = SEGMENTS_KEPT
+        """How many segments stay in memory for reading again in parts, 1 MiB each."""
         self._mutex = self.commits.mutex
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._full: list[int] = []
@@ -66,6 +70,13 @@ class Store:
         Whether all of it is here and checked.
         """
         return self.progress.whole == self.layout.segments
+
+    @property
+    def bytes_whole(self) -> int:
+        """
+        Bytes of all segments that are here and checked, the index's too.
+        """
+        return self.progress.bytes
 
     @property
     def unchecked(self) -> int:
@@ -91,10 +102,9 @@ class Store:
         Get how many of so many bytes of the data (all files, one behind the other) can be read from `start` on.
         """
         length = max(0, min(length, self.layout.data_size - start))
-        for segment in self.layout.of_data(start, length):
-            if not self.progress.is_whole(segment):
-                return max(0, self.layout.start(segment) - start)
-        return length
+        segments = self.layout.of_data(start, length)
+        end = self.progress.next_not_whole(segments.start, segments.stop)
+        return length if end == segments.stop else max(0, self.layout.start(end) - start)
 
     def file_range(self, path: str) -> tuple[int, int] | None:
         """
@@ -116,26 +126,40 @@ class Store:
 
     def write(self, segment: int, offset: int, data: bytes | memoryview) -> bool:
         """
-        Write units of a segment that nobody checked yet: `offset` and length are multiples of the unit, but for the end
-        of the segment. False, and nothing is written, when the segment is here already.
+        Write units of a segment that nobody checked yet. False, and nothing is written, when the segment is here
+        already. Errors as `write_many`.
+        """
+        return bool(self.write_many(((segment, offset, data),)))
 
-        :raises ValueError: when they are not.
+    def write_many(self, pieces: Iterable[tuple[int, int, bytes | memoryview]]) -> int:
+        """
+        Write units of segments (segment, offset, data) that nobody checked yet: offset and length are multiples of the
+        unit, but for the end of a segment. Get how many were written: not those of segments that are here already.
+
+        One call for all that came at once takes a third of the time of one call each.
+
+        :raises ValueError: when they are not multiples.
         :raises DiskFullError: when there is no room; once there is, the same call succeeds.
         :raises LostError: when the file was deleted or replaced.
         :raises StoreError: when it can't be written.
         """
-        length, end = self.layout.length(segment), offset + len(data)
-        if offset < 0 or offset % self.unit or end > length or (end % self.unit and end != length):
-            raise ValueError("not whole units of the segment")
+        unit, progress = self.unit, self.progress
         with self._mutex:
             self._check_open()
-            if self.progress.is_whole(segment) or self.progress.is_unchecked(segment):
-                return False
-            self.areas.write(segment, offset, data)
-            if data:
-                self.progress.add_units(segment, offset // self.unit, -(-len(data) // self.unit))
+            new = []
+            for piece in pieces:
+                segment, offset, data = piece
+                end = offset + len(data)
+                if offset < 0 or offset % unit or (end % unit and end != progress.length(segment)) \
+                        or not offset < end <= progress.length(segment):
+                    raise ValueError("not whole units of the segment")
+                if progress.is_missing(segment):
+                    new.append(piece)
+            self.areas.write(new)
+            for segment, offset, data in new:
+                progress.add_units(segment, offset // unit, -(-len(data) // unit))
                 self.commits.unsaved += len(data)
-            return True
+        return len(new)
 
     def write_segment(self, segment: int, data: bytes | memoryview) -> bool | None:
         """
@@ -148,7 +172,7 @@ class Store:
                 return True
             fits = self.tree.check(segment, data)
             if fits:
-                self.areas.write(segment, 0, data)
+                self.areas.write(((segment, 0, data),))
                 self.progress.set_whole(segment)
                 self.commits.unsaved += len(data)
             return fits
@@ -214,7 +238,7 @@ class Store:
             # Reading may have shown that the file is not as it was: then it is to be checked with all the rest of it.
             if self.progress.is_whole(segment):
                 self._kept[segment] = data
-                if len(self._kept) > SEGMENTS_KEPT:
+                if len(self._kept) > self.keep:
                     self._kept.popitem(last=False)
             return data
 

@@ -24,8 +24,8 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ...client import ClientError
-from ...torrents import MadeTorrent
+from ..client import ClientError
+from ..torrents import MadeTorrent
 from .walking import (
     BINARY,
     Cancelled,

@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ...client import ClientError
+from ..client import ClientError
 
 if TYPE_CHECKING:
     import threading

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.standalone.torrents.engines import data_of
 from tribler_multicast.client import ClientError
-from tribler_multicast.standalone.torrents import making
-from tribler_multicast.standalone.torrents.making import bencode, make_torrent, piece_size, write_output
-from tribler_multicast.standalone.torrents.walking import Cancelled
-
-from .engines import data_of
+from tribler_multicast.torrent_files import making
+from tribler_multicast.torrent_files.making import bencode, make_torrent, piece_size, write_output
+from tribler_multicast.torrent_files.walking import Cancelled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,23 +159,27 @@ def test_what_cannot_be_read_is_said(folder: Path) -> None:
 
 
 def test_too_many_and_too_deep_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.standalone.torrents.walking.MAX_FILES", 5)
+    monkeypatch.setattr("tribler_multicast.torrent_files.walking.MAX_FILES", 5)
     assert "more than 5 files" in refused(folder)
-    monkeypatch.setattr("tribler_multicast.standalone.torrents.walking.MAX_FILES", 50)
-    monkeypatch.setattr("tribler_multicast.standalone.torrents.walking.MAX_DEPTH", 1)
+    monkeypatch.setattr("tribler_multicast.torrent_files.walking.MAX_FILES", 50)
+    monkeypatch.setattr("tribler_multicast.torrent_files.walking.MAX_DEPTH", 1)
     assert "folders deep" in refused(folder)
 
 
 @pytest.mark.parametrize("what", ["changes", "grows", "shrinks", "vanishes", "is replaced", "changes after that"])
 def test_a_file_that_is_not_what_it_was_is_an_error(what: str, folder: Path) -> None:
-    """Each happens at the first piece, when the first files are read and the last are not."""
+    """Each happens when the first file is read and the others are not; the last when that file was read."""
     victim = folder / ("b" if what == "changes after that" else "sub/a")
     content = victim.read_bytes()
     done = threading.Event()
 
+    asked: list[int] = []
+    moment = 17 if what == "changes after that" else 9  # 8 entries are found, then each piece of C, b, empty, sub.x ...
+
     class Meddler(threading.Event):
         def is_set(self) -> bool:  # asked after each piece
-            if not done.is_set() and making_began.is_set():
+            asked.append(1)
+            if not done.is_set() and making_began.is_set() and len(asked) >= moment:
                 done.set()
                 if what in ("vanishes", "is replaced"):
                     victim.unlink()

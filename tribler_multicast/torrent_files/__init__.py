@@ -1,0 +1,1 @@
+"""Torrents made of files and folders, with no libtorrent: equal ones in every client."""
