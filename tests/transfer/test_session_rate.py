@@ -36,6 +36,13 @@ def test_link_is_used_when_nobody_else_is_there_whatever_gets_lost(queue: float,
     assert lan.up.overflowed < 0.1 * lan.sender.group.sequence
 
 
+def test_many_receivers_report_less_often_and_the_link_is_used_all_the_same() -> None:
+    lan = running(24)
+    lan.run(0.7)
+    assert lan.sender.interval == 0.06
+    assert mbit(lan, 0.5) >= 93
+
+
 def test_queue_stays_short() -> None:
     lan = running(queue=0.2)
     lan.run(1.5)

@@ -45,7 +45,7 @@ TAU: Final = 0.15
 SEEN: Final = 0.0015
 """A queue below this is none: clocks, processors and batches make as much."""
 STRONGEST: Final = 0.5
-"""No decision cuts the rate by more."""
+"""No decision cuts the rate to less than this share of what the link passes."""
 START_GROWTH: Final = 1.6
 GROWTH: Final = 1.15
 CAREFUL_GROWTH: Final = 1.02
@@ -193,7 +193,8 @@ class RateControl:
         self.paths: dict[Hashable, Path] = {}
         self.log = SentLog(now)
         self.growth = GROWTH
-        self._next_round = now + ROUND
+        self.round = ROUND
+        """Seconds from one decision to the next: no less than from one report of a receiver to the next."""
         self._last_round = now
         self._sent = 0
         self._empty_at = now
@@ -237,12 +238,11 @@ class RateControl:
         """
         Decide, when a round is over. To be called often.
         """
-        if now < self._next_round:
+        if now < self._last_round + self.round:
             return
         seconds, self._last_round = now - self._last_round, now
-        self._next_round = now + ROUND
         sent, self._sent = self._sent, 0
-        fresh = [path for path in self.paths.values() if path.at is not None and now - path.at <= 2 * ROUND + seconds]
+        fresh = [path for path in self.paths.values() if path.at is not None and now - path.at <= 2 * self.round + seconds]
         if not fresh or self._is_pausing(now):
             return
         if max(path.queue for path in fresh) < SEEN:
@@ -279,7 +279,7 @@ class RateControl:
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)
-        return max(STRONGEST * self.rate, link * (1 + (self._target - path.queue) / TAU))
+        return link * max(STRONGEST, 1 + (self._target - path.queue) / TAU)
 
     def _without_queue(self, fresh: list[Path]) -> float:
         """

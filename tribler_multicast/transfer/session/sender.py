@@ -28,6 +28,7 @@ from .limits import (
     PROOF_ROOM,
     REPORT_INTERVAL,
     REPORTS_PER_SECOND,
+    ROUND,
     SILENT,
 )
 from .members import Member
@@ -152,6 +153,7 @@ class Sender:
     def _reported(self, member: Member, report: Report, now: float) -> None:
         self.counters["report"] += 1
         member.report, member.heard, member.silent = report.number, now, False
+        self.rate.round = max(ROUND, self.interval)
         self.rate.feedback(now, (self.tag, member.name), report.delay, member.arrived(report))
         was_finished = member.finished
         member.apply(report.lacks)
