@@ -32,8 +32,8 @@ SCAN: Final = 1 << 16
 make."""
 
 REPORT_INTERVAL: Final = 0.025
-REPORTS_PER_SECOND: Final = 400.0
-"""Between two reports of one receiver, and of all together: for 64 receivers 160 ms. The rate follows them."""
+REPORTS_PER_SECOND: Final = 640.0
+"""Between two reports of one receiver, and of all together: for 64 receivers 100 ms. The rate follows them."""
 
 LEAST_INTERVAL: Final = 0.005
 MAX_INTERVAL: Final = 0.6
