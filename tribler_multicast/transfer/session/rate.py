@@ -154,7 +154,7 @@ class Path:
         self.excess = self.lost - usual if self.blocks and self.lost - usual > max(LOSS_STEP, chance) else 0.0
         self._block[0] += sent
         self._block[1] += came
-        if not self.blocks or (self._block[0] >= LOSS_BLOCK and now - self._block_at >= LOSS_TIME):
+        if self._block[0] >= LOSS_BLOCK and (not self.blocks or now - self._block_at >= LOSS_TIME):
             self.blocks.append(1 - self._block[1] / self._block[0])
             self._block, self._block_at = [0, 0], now
 
@@ -242,7 +242,8 @@ class RateControl:
             return
         seconds, self._last_round = now - self._last_round, now
         sent, self._sent = self._sent, 0
-        fresh = [path for path in self.paths.values() if path.at is not None and now - path.at <= 2 * self.round + seconds]
+        least = now - 2 * self.round - seconds
+        fresh = [path for path in self.paths.values() if path.at is not None and path.at >= least]
         if not fresh or self._is_pausing(now):
             return
         if max(path.queue for path in fresh) < SEEN:
