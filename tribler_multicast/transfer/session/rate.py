@@ -48,10 +48,10 @@ STRONGEST: Final = 0.5
 """No decision cuts the rate to less than this share of what the link passes."""
 START_GROWTH: Final = 1.6
 GROWTH: Final = 1.15
-CAREFUL_GROWTH: Final = 1.02
+CAREFUL_GROWTH: Final = 1.03
 RECOVERY: Final = 1.25
-"""Growth per round after the start; after a loss that was our fault; and how the former grows as long as there is room:
-when somebody else leaves the link, it is ours within half a second."""
+"""Growth per round after the start; where the link was full; and how it grows as long as there is room:
+when somebody else leaves the link, it is ours within a second."""
 LOSS_STEP: Final = 0.03
 SIGMAS: Final = 4.0
 """A loss above its usual share by so much, and so many standard deviations, is not by chance."""
@@ -251,7 +251,7 @@ class RateControl:
             wanted = self._without_queue(fresh)
         else:
             self.starting = False
-            self.growth = min(self.growth, GROWTH)
+            self.growth = min(self.growth, CAREFUL_GROWTH)
             self._target = min(self.target, self._target * LONGER)
             wanted = min(self._for_queue(path) for path in fresh)
         if wanted > self.rate and sent < BUSY * self.rate * seconds:
