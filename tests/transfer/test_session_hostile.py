@@ -74,7 +74,7 @@ def datagram(generation: int, number: int, sequence: int = 0, *, tag: bytes = TA
     (b"\xc1" + bytes(20), "data: length"),
     (bytes(100), "data: form"),
     (datagram(0, 0) + bytes(1452), "data: length"),
-])
+], ids=["key", "session", "symbol", "vector", "generation", "absurd", "nothing", "short", "form", "long"])
 def test_what_is_none_of_ours_is_dropped_and_counted(bad: bytes, reason: str) -> None:
     receiver = receiver_of()
     receiver.data_received(bad, 2.0)
@@ -152,7 +152,7 @@ def report(number: int, *, group: Arrival = Arrival(), unicast: Arrival = Arriva
     report(1, unicast=Arrival(0, 3)),
     report(1, runs=(Run(0, 1, 61 + 1),)),
     report(1, runs=(Run(GEOMETRY.generations - 1, 1, 255),)),
-])
+], ids=["future", "unicast", "count", "rank", "absurd"])
 def test_reports_of_what_cannot_be_are_dropped_and_counted(lie: bytes) -> None:
     sender = Sender(GEOMETRY, CONTENT.tree, TAG, KEY, RateControl(0.0))
     sender.join(b"a", UNICAST_KEY, 0.0)
