@@ -33,6 +33,7 @@ from . import (
     shares,
     throughput,
     torrents,
+    transfer_sim,
 )
 from .common import BenchError, Report, machine, say
 
@@ -54,6 +55,7 @@ SHORT: dict[ModuleType, list[str]] = {
     overhead: ["--generations", "2000"],
     shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
     torrents: ["--seconds", "10", "--megabytes", "200"],
+    transfer_sim: ["--size", "16", "--receivers", "4"],
 }
 """Each benchmark with its arguments for a short run."""
 

@@ -150,6 +150,13 @@ def test_checksums_find_every_changed_byte() -> None:
         assert found[f"{path}: a batch at once"]["value"] > 0, path
 
 
+def test_transfer_sim_distributes_on_simulated_links() -> None:
+    document = run("bench.transfer_sim", "--size", "2", "--receivers", "2", "--loss", "0.02")
+    found = rows(document)
+    assert 0.16 < found["1 to 2, 2% loss: last receiver done"]["value"] < 0.6
+    assert 1.05 < found["1 to 2, 2% loss: sender's bytes / file"]["value"] < 1.3
+
+
 def test_overhead_counts_packets_that_told_nothing_new() -> None:
     document = run("bench.overhead", "--generations", "100", "--only", "direct", "--only", "relays", "--k", "16")
     found = rows(document)

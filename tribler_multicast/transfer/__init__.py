@@ -1,3 +1,4 @@
 """
-Coded transfer: what is offered as checked segments (`content`), and where what arrives is kept (`store`).
+Coded transfer: what is offered as checked segments (`content`), where what arrives is kept (`store`), and how it gets
+from one to many (`session`).
 """

@@ -1,0 +1,102 @@
+"""
+The rate on simulated links: used when alone, given up when others want it, taken back.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tribler_multicast.transfer.session.rate import Pacer, RateControl
+
+from .session_lan import Content, Greedy, SessionLan
+
+MIB = 1 << 20
+
+
+def running(receivers: int = 2, *, size: int = 100 * MIB, **more: float) -> SessionLan:
+    loss = more.pop("loss", 0.0)
+    lan = SessionLan(Content(size), **more)
+    for _ in range(receivers):
+        lan.node(loss=loss).join()
+    return lan
+
+
+def mbit(lan: SessionLan, seconds: float) -> float:
+    before = lan.up.bytes
+    lan.run(seconds)
+    return (lan.up.bytes - before) * lan.content.scale * 8 / seconds / 1e6
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+@pytest.mark.parametrize("queue", [0.004, 0.02, 0.2])
+def test_link_is_used_when_nobody_else_is_there_whatever_gets_lost(queue: float, loss: float) -> None:
+    lan = running(queue=queue, loss=loss)
+    lan.run(0.5)
+    assert mbit(lan, 2.0) >= 93
+    assert lan.up.overflowed < 0.1 * lan.sender.group.sequence
+
+
+def test_many_receivers_report_less_often_and_the_link_is_used_all_the_same() -> None:
+    lan = running(24)
+    lan.run(0.7)
+    assert lan.sender.interval == 0.0375
+    assert mbit(lan, 0.5) >= 93
+
+
+def test_queue_stays_short() -> None:
+    lan = running(queue=0.2)
+    lan.run(1.5)
+    assert max(lan.rate.queue for _ in range(20) if not lan.run(0.05)) < 0.015
+
+
+def test_flow_like_tcp_keeps_the_link_and_what_it_leaves_is_taken_again() -> None:
+    lan = running()
+    lan.run(1.0)
+    other = Greedy(lan)
+    lan.run(1.0)
+    before = other.passed
+    lan.run(2.0)
+    assert (other.passed - before) * 8 / 2.0 / 1e6 >= 80
+    other.stopped = True
+    lan.run(1.0)
+    assert mbit(lan, 0.5) >= 90
+
+
+def test_worst_receiver_is_followed_and_no_more_when_it_is_gone() -> None:
+    lan = running(2)
+    slow = lan.node(mbit=20)
+    slow.join()
+    lan.run(1.5)
+    assert mbit(lan, 0.5) < 25
+    lan.sender.leave(slow.name)
+    lan.run(1.0)
+    assert mbit(lan, 0.5) >= 90
+
+
+def test_faster_links_are_found_too() -> None:
+    lan = running(2, mbit=400.0)
+    lan.run(0.6)
+    assert mbit(lan, 0.4) >= 0.9 * 400
+
+
+def test_rate_never_leaves_its_bounds() -> None:
+    lan = running(2)
+    lan.rate.cap = 30e6 / 8 / lan.content.scale
+    lan.run(0.5)
+    assert 27 < mbit(lan, 0.5) < 31.5
+
+
+def test_without_reports_the_rate_stays_what_it_was() -> None:
+    rate = RateControl(0.0)
+    for number in range(100):
+        rate.run(number * 0.02)
+    assert rate.rate == RateControl(0.0).rate
+
+
+def test_pacer_makes_up_for_little() -> None:
+    pacer = Pacer(0.0, 0.01)
+    pacer.sent(10.0, 1000, 1e6)
+    assert pacer.due == pytest.approx(9.991)
+    pacer.sent(10.0, 20_000, 1e6)
+    assert pacer.due == pytest.approx(10.011)
+    assert not pacer.is_due(10.0)

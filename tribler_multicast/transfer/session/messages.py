@@ -1,0 +1,238 @@
+"""
+The control messages of a session, byte by byte: payloads that the overlay signs or seals for the one they are for.
+
+    OFFER    flags (1; bit 0: a session is running), receivers (2), manifest (n)
+    JOIN     content id (32), largest k (1), flags (1; bit 0: send the manifest, bit 1: no multicast), most that this
+             receiver takes in kbit/s (4; 0: any), segments that are lacking (n; as in reports, of segments)
+    ACCEPT   tag (8), key of the group's stream (32), key of the unicast stream (32), k (1), symbol size (2),
+             manifest (n; none when it was not asked for)
+    REFUSE   content id (32), reason (1)
+    REPORT   tag (8), report (n): see reports
+    LEAVE    tag (8), reason (1): the receiver goes
+    FINISH   tag (8), reason (1): the sender ends the session
+
+All integers are big-endian. ACCEPT holds keys: it is sealed for its receiver. The key of the unicast stream is new for
+each JOIN that is accepted, that of the group for each session: nothing of an earlier time fits. The session's groups
+are derived from the tag (`groups`) and joined by its receivers only.
+"""
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from ...coding import MAX_SYMBOLS
+from ..content.manifest import ID_SIZE, MAX_MANIFEST
+from .geometry import ROOM
+from .limits import LEAST_K, LEAST_SYMBOL, MAX_CONTROL
+from .packets import KEY_SIZE, TAG_SIZE
+from .reports import Lacks, pack_lacks, read_lacks
+
+if TYPE_CHECKING:
+    Bytes = bytes | bytearray | memoryview
+
+OFFER: Final = struct.Struct(">BH")
+JOIN: Final = struct.Struct(f">{ID_SIZE}sBBI")
+ACCEPT: Final = struct.Struct(f">{TAG_SIZE}s{KEY_SIZE}s{KEY_SIZE}sBH")
+REFUSE: Final = struct.Struct(f">{ID_SIZE}sB")
+END: Final = struct.Struct(f">{TAG_SIZE}sB")
+RUNNING: Final = 1
+MANIFEST_WANTED: Final = 1
+NO_MULTICAST: Final = 2
+LACKS_ROOM: Final = MAX_CONTROL - JOIN.size
+GROUP_DOMAIN: Final = b"tm-data-group-1"
+GROUPS_IPV4: Final = int(IPv4Address("239.255.128.0"))
+GROUPS_IPV6: Final = int(IPv6Address("ff12::"))
+
+Code = TypeVar("Code", bound=IntEnum)
+
+
+class Refusal(IntEnum):
+    """
+    Why somebody may not join.
+    """
+
+    UNKNOWN = 0
+    """There is no such content here (any more)."""
+    POLICY = 1
+    FULL = 2
+    MALFORMED = 3
+    """What it asked for can't be."""
+
+
+class Ending(IntEnum):
+    """
+    Why somebody goes, or a session ends.
+    """
+
+    DONE = 0
+    CANCELLED = 1
+    CHANGED = 2
+    """The content is not what it was."""
+    FAILED = 3
+    """A disk that is full, or broken."""
+
+
+class Offer(NamedTuple):
+    """
+    There is a content. `manifest` is packed, and not checked here.
+    """
+
+    is_running: bool
+    receivers: int
+    manifest: bytes
+
+    def pack(self) -> bytes:
+        """
+        Write it.
+        """
+        return OFFER.pack(RUNNING if self.is_running else 0, min(self.receivers, 0xFFFF)) + self.manifest
+
+    @classmethod
+    def read(cls, payload: Bytes) -> Offer | None:
+        """
+        Read one off the wire; None when it is none. Never raises.
+        """
+        if not OFFER.size < len(payload) <= OFFER.size + MAX_MANIFEST:
+            return None
+        flags, receivers = OFFER.unpack_from(payload)
+        return cls(bool(flags & RUNNING), receivers, bytes(payload[OFFER.size:]))
+
+
+class Join(NamedTuple):
+    """
+    Somebody wants a content. `rate` in kbit/s, 0: any. `lacks`, packed, tells of segments: read it with `read_lacks`.
+    """
+
+    content_id: bytes
+    largest_k: int
+    wants_manifest: bool
+    no_multicast: bool
+    rate: int
+    packed_lacks: bytes
+
+    @classmethod
+    def of(cls, content_id: bytes, lacks: Lacks, *, largest_k: int = MAX_SYMBOLS, wants_manifest: bool = False) -> Join:
+        """
+        Ask for the segments that are lacking.
+        """
+        return cls(content_id, largest_k, wants_manifest, False, 0, pack_lacks(lacks))
+
+    def pack(self) -> bytes:
+        """
+        Write it.
+        """
+        flags = (MANIFEST_WANTED if self.wants_manifest else 0) | (NO_MULTICAST if self.no_multicast else 0)
+        return JOIN.pack(self.content_id, self.largest_k, flags, self.rate) + self.packed_lacks
+
+    def lacks(self, segments: int) -> Lacks | None:
+        """
+        Get what is lacking of a content of so many segments; None when that can't be.
+        """
+        return read_lacks(self.packed_lacks, segments)
+
+    @classmethod
+    def read(cls, payload: Bytes) -> Join | None:
+        """
+        Read one off the wire; None when it is none. Never raises.
+        """
+        if not JOIN.size < len(payload) <= MAX_CONTROL:
+            return None
+        content_id, largest_k, flags, rate = JOIN.unpack_from(payload)
+        if largest_k < LEAST_K:
+            return None
+        return cls(content_id, largest_k, bool(flags & MANIFEST_WANTED), bool(flags & NO_MULTICAST), rate,
+                   bytes(payload[JOIN.size:]))
+
+
+class Accept(NamedTuple):
+    """
+    Somebody may join: what it needs to read the data. `manifest` is packed, and not checked here.
+    """
+
+    tag: bytes
+    group_key: bytes
+    unicast_key: bytes
+    k: int
+    symbol: int
+    manifest: bytes = b""
+
+    def pack(self) -> bytes:
+        """
+        Write it.
+        """
+        return ACCEPT.pack(*self[:5]) + self.manifest
+
+    @classmethod
+    def read(cls, payload: Bytes) -> Accept | None:
+        """
+        Read one off the wire; None when it is none. Never raises.
+        """
+        if not ACCEPT.size <= len(payload) <= ACCEPT.size + MAX_MANIFEST:
+            return None
+        tag, group_key, unicast_key, k, symbol = ACCEPT.unpack_from(payload)
+        found = cls(tag, group_key, unicast_key, k, symbol, bytes(payload[ACCEPT.size:]))
+        if found.k < LEAST_K or not LEAST_SYMBOL <= found.symbol <= ROOM - found.k:
+            return None
+        return found
+
+
+def pack_refusal(content_id: bytes, reason: Refusal) -> bytes:
+    """
+    Write a REFUSE.
+    """
+    return REFUSE.pack(content_id, reason)
+
+
+def read_refusal(payload: Bytes) -> tuple[bytes, Refusal] | None:
+    """
+    Read a REFUSE off the wire: content id and reason; None when it is none. Never raises.
+    """
+    if len(payload) != REFUSE.size:
+        return None
+    content_id, reason = REFUSE.unpack(payload)
+    return (content_id, Refusal(reason)) if reason in list(Refusal) else None
+
+
+def pack_end(tag: bytes, reason: Ending) -> bytes:
+    """
+    Write a LEAVE or FINISH.
+    """
+    return END.pack(tag, reason)
+
+
+def read_end(payload: Bytes) -> tuple[bytes, Ending] | None:
+    """
+    Read a LEAVE or FINISH off the wire: tag and reason; None when it is none. Never raises.
+    """
+    if len(payload) != END.size:
+        return None
+    tag, reason = END.unpack(payload)
+    return (tag, Ending(reason)) if reason in list(Ending) else None
+
+
+def pack_report(tag: bytes, report: bytes) -> bytes:
+    """
+    Write a REPORT.
+    """
+    return tag + report
+
+
+def read_report(payload: Bytes) -> tuple[bytes, bytes] | None:
+    """
+    Get tag and report of a REPORT; None when it is none. Never raises.
+    """
+    if not TAG_SIZE < len(payload) <= MAX_CONTROL:
+        return None
+    return bytes(payload[:TAG_SIZE]), bytes(payload[TAG_SIZE:])
+
+
+def groups(tag: bytes) -> tuple[str, str]:
+    """
+    Get the session's groups: 15 bits in 239.255.128.0/17, 112 in ff12::/16.
+    """
+    digest = blake2b(tag, digest_size=16, person=GROUP_DOMAIN).digest()
+    return (str(IPv4Address(GROUPS_IPV4 | int.from_bytes(digest[:2], "big") & 0x7FFF)),
+            str(IPv6Address(GROUPS_IPV6 | int.from_bytes(digest[2:], "big"))))
