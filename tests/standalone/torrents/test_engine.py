@@ -56,7 +56,7 @@ async def test_a_file_goes_from_one_to_the_other_by_its_infohash(engine: StartEn
     assert (status.progress, status.error) == (1.0, "")
     await until(lambda: sorted(path.name for path in b.downloads.iterdir()) == ["film.mkv"])  # no incomplete folder
     assert set(b.states(infohash)) <= set(TORRENT_STATES)
-    assert b.states(infohash)[-1] == "seeding"
+    await until(lambda: b.states(infohash)[-1] == "seeding")
 
 
 async def test_a_folder_goes_over_with_names_that_differ_in_case_only_and_empty_files(engine: StartEngine) -> None:
