@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.lan.namespaces import TestbedError
 
-from . import checksums, coding, crypto, feeds, flood, idle, join, overhead, pace, throughput
+from . import batch, checksums, coding, crypto, feeds, flood, idle, join, overhead, pace, throughput
 from .common import BenchError, Report, machine, say
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ SHORT: dict[ModuleType, list[str]] = {
     coding: ["--k", "64", "--rounds", "20"],
     checksums: ["--rounds", "20", "--trials", "100000"],
     overhead: ["--generations", "2000"],
+    batch: ["--rounds", "1", "--seconds", "2"],
 }
 """Each benchmark with its arguments for a short run."""
 

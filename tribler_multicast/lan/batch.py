@@ -229,9 +229,9 @@ class BatchReceiver:
     """
     Reads a non-blocking UDP socket whenever something is there and hands it over, many datagrams at once if possible.
 
-    Counts: `datagrams`, `bytes`, `calls` (of the kernel), `truncated` (longer than the buffer, dropped), `lost`, `errors`,
-    and `failed` (calls of `take` that raised). `lost` is what the kernel dropped for want of room since the socket was
-    opened, told with the next datagram that arrives; it is too low where glued ones were dropped, which count once.
+    Counts: `datagrams`, `bytes`, `calls` (of the kernel), `truncated` (longer than the buffer, dropped), `errors`,
+    `failed` (calls of `take` that raised) and `lost`: what the kernel dropped for want of room since the socket was
+    opened, told with the next datagram; where glued ones were dropped it is too low, since those count once.
     """
 
     def __init__(self, sock: socket.socket, take: Take, platform: Platform | None = None, *,

@@ -48,8 +48,8 @@ def group_of(session_id: bytes, family: int) -> str:
 
     IPv4, in 239.255.128.0/17 (administratively scoped, RFC 2365): 239 . 255 . (128 | d[0] & 127) . d[1]
 
-    IPv6, in ff12::/16 (transient, link-local scope): bytes ff 12, then d[2] ... d[11], then the group ID of 4 bytes, which
-    the Ethernet address has: (128 | d[12]), d[13], d[14], d[15] (the high bit says dynamic, RFC 3307, 4.3).
+    IPv6, in ff12::/16 (transient, link-local scope): bytes ff 12, then d[2] ... d[11], then the group ID, of which
+    the Ethernet address is made: (128 | d[12]), d[13], d[14], d[15] (the high bit says dynamic, RFC 3307, 4.3).
 
     Two sessions may share an IPv4 group: the group keeps data off others' links; whose it is, the packets say.
 

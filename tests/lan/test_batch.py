@@ -1,0 +1,307 @@
+"""
+Bulk datagrams between machines: by multicast to a session's group and by unicast, with what goes wrong on real links.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tribler_multicast.lan.batch import BatchReceiver, BatchSender, Sent
+from tribler_multicast.lan.interfaces import IPV4, IPV6, Interface
+from tribler_multicast.lan.options import LINUX
+from tribler_multicast.lan.pacer import Pacer
+from tribler_multicast.lan.session_group import SESSION_PORT, SessionGroup, group_of, open_data
+
+from .testbed import Families
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from .testbed import Lan, Machine
+
+SIZE = 1452
+SESSION, OTHER = bytes(range(32)), bytes(32)
+OTHER_PROGRAM = """
+import socket, struct, sys
+group, port, index = sys.argv[1], int(sys.argv[2]), socket.if_nametoindex("eth0")
+family = socket.AF_INET6 if ":" in group else socket.AF_INET
+sock = socket.socket(family, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+packed = socket.inet_pton(family, group)
+if family == socket.AF_INET:
+    sock.bind((group, port))
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + struct.pack("@4xi", index))
+else:
+    sock.bind((group, port, 0, index))
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, packed + struct.pack("@I", index))
+print("joined", flush=True)
+print(sock.recv(2000).hex(), flush=True)
+"""
+"""Joins a group as any program would, and prints the first datagram."""
+
+BOTH = pytest.mark.parametrize(("family", "kind"), [(IPV4, Families.IPV4), (IPV6, Families.LINK_LOCAL)])
+
+
+def index_of(machine: Machine, name: str) -> int:
+    return int(machine.namespace.run(["cat", f"/sys/class/net/{name}/ifindex"]))
+
+
+def interface_of(machine: Machine, name: str = "eth0") -> Interface:
+    """The interface as the machine itself sees it."""
+    there = machine.interfaces[name]
+    return Interface(name, index_of(machine, name), (f"{there.ipv4}/24",) if there.ipv4 else (),
+                     (f"{there.link_local}/64",) if there.link_local else ())
+
+
+class Speaker:
+    """The data socket of a machine."""
+
+    def __init__(self, machine: Machine, family: int, name: str = "eth0", *, plain: bool = False) -> None:
+        self.interface = interface_of(machine, name)
+        self.sock = machine.namespace.call(open_data, LINUX, self.interface, family, range(32110, 32126))
+        self.sender = BatchSender(self.sock, self.interface.index, LINUX, plain=plain)
+        self.address = self.interface.address(family) or "", self.sock.getsockname()[1]
+
+
+class Listener(SessionGroup):
+    """A member of a session on a machine, or with no session its data socket; keeps what comes."""
+
+    def __init__(self, machine: Machine, family: int, session: bytes = SESSION, name: str = "eth0") -> None:
+        super().__init__(interface_of(machine, name), family, session, self.heard, LINUX)
+        self.machine = machine
+        self.data = bytearray()
+        self.how: set[tuple[tuple[str, int], int | None, int | None]] = set()
+
+    def open(self) -> socket.socket:
+        return self.machine.namespace.call(super().open)
+
+    def heard(self, data: memoryview, size: int, count: int, source: tuple[str, int], index: int | None,
+              hops: int | None) -> None:
+        self.data += data
+        self.how.add((source, index, hops))
+
+    def joined(self) -> bool:
+        """Whether the machine's kernel says that it is a member, which it tells switches by IGMP or MLD."""
+        group = group_of(SESSION, self.family)
+        return group in self.machine.run(["ip", "maddress", "show", "dev", self.interface.name])
+
+
+async def until(condition: Callable[[], object], seconds: float = 3.0) -> None:
+    """Wait until something holds, for a bounded time; the caller asserts it."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        await asyncio.sleep(0.005)
+
+
+async def writable(speaker: Speaker) -> None:
+    """Wait until a socket has room again."""
+    room = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_writer(speaker.sock, room.set)
+    await asyncio.wait_for(room.wait(), 3)
+    loop.remove_writer(speaker.sock)
+
+
+@BOTH
+@pytest.mark.parametrize("plain", [False, True])
+async def test_members_get_the_data_and_nobody_else_does(lan: Lan, family: int, kind: Families, plain: bool) -> None:
+    machines = lan.machines(4, kind)
+    speaker = Speaker(machines[0], family, plain=plain)
+    members = [Listener(machine, family) for machine in machines[:3]]
+    stranger = Listener(machines[3], family, OTHER)
+    for each in (*members, stranger):
+        assert each.keep(0.0), each.error
+    data = os.urandom(300 * SIZE + 5)
+    assert speaker.sender.send(data, SIZE, members[0].address) == Sent(301)
+    await until(lambda: all(len(each.data) == len(data) for each in members))
+    for each in members:  # The first is on the sender's own machine.
+        assert each.data == data
+        assert each.how == {(speaker.address, each.interface.index, 1)}
+        assert each.joined()
+        each.leave()
+        assert not each.joined()
+    assert not stranger.data
+    stranger.leave()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_data_goes_to_one_node_with_255_hops(lan: Lan, family: int, kind: Families) -> None:
+    speaker, other = (Speaker(machine, family) for machine in lan.machines(2, kind))
+    got, how = bytearray(), set()
+
+    def take(data: memoryview, size: int, count: int, *rest: object) -> None:
+        got.extend(data)
+        how.add(rest)
+
+    receiver = BatchReceiver(other.sock, take, LINUX)
+    receiver.start()
+    data = os.urandom(100 * SIZE + 5)
+    assert speaker.sender.send(data, SIZE, other.address) == Sent(101)
+    await until(lambda: len(got) == len(data))
+    assert got == data
+    assert how == {(speaker.address, other.interface.index, 255)}
+    assert receiver.calls < 101
+    receiver.close()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_data_goes_out_by_the_interface_it_was_opened_for(lan: Lan, family: int, kind: Families) -> None:
+    second = lan.bridge()
+    machine, near, far = lan.machine(kind), lan.machine(kind), lan.machine(kind, second)
+    machine.plug(second, kind)
+    listeners = [Listener(near, family), Listener(far, family)]
+    own = [Listener(machine, family, name=name) for name in ("eth0", "eth1")]
+    for each in (*listeners, *own):
+        assert each.keep(0.0), each.error
+    for number, name in enumerate(("eth0", "eth1")):
+        speaker = Speaker(machine, family, name)
+        data = bytes((number,)) * 50 * SIZE
+        assert speaker.sender.send(data, SIZE, listeners[0].address) == Sent(50)
+        await until(lambda number=number: listeners[number].data and own[number].data)
+        assert [bytes(listeners[number].data), bytes(own[number].data)] == [data, data]
+        speaker.sock.close()
+    assert [len(each.data) for each in (*listeners, *own)] == [50 * SIZE] * 4
+    for each in (*listeners, *own):
+        each.leave()
+
+
+@BOTH
+async def test_packets_larger_than_the_link_takes_leave_one_by_one_in_fragments(
+        lan: Lan, family: int, kind: Families) -> None:
+    first, second = lan.machines(2, kind)
+    first.namespace.ip("link set eth0 mtu 1300")
+    speaker, listener = Speaker(first, family), Listener(second, family)
+    assert listener.keep(0.0), listener.error
+    data = os.urandom(60 * SIZE)
+    assert speaker.sender.send(data, SIZE, listener.address) == Sent(60)
+    await until(lambda: len(listener.data) == len(data))
+    assert listener.data == data
+    assert speaker.sender.calls == 60
+    assert speaker.sender.at_once(SIZE) == 1
+    assert speaker.sender.at_once(1200) > 1
+    listener.leave()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_slow_link_fills_up_and_says_how_many_went(lan: Lan, family: int, kind: Families) -> None:
+    first, second = lan.machines(2, kind)
+    first.run(["tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "20mbit", "burst", "100k", "latency", "5s"])
+    speaker, listener = Speaker(first, family), Listener(second, family)
+    assert listener.keep(0.0), listener.error
+    data, done = os.urandom(1000 * SIZE), 0
+    went, error = sent = speaker.sender.send(data, SIZE, listener.address)
+    assert 0 < went < 1000
+    assert sent.full
+    assert isinstance(error, BlockingIOError)
+    while done + went < 1000:
+        done += went
+        await writable(speaker)
+        went = speaker.sender.send(memoryview(data)[done * SIZE:], SIZE, listener.address).went
+    await until(lambda: len(listener.data) == len(data))
+    assert listener.data == data
+    assert speaker.sender.at_once(SIZE) > 1
+    listener.leave()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_paced_at_the_rate_of_the_link_nothing_gets_lost(lan: Lan, family: int, kind: Families) -> None:
+    first, second = lan.machines(2, kind)
+    first.shape(100)
+    speaker, listener = Speaker(first, family), Listener(second, family)
+    assert listener.keep(0.0), listener.error
+    data, done = memoryview(os.urandom(4000 * SIZE)), 0
+    pacer = Pacer(0.97 * 100e6 / 8, SIZE + 62, time.monotonic())
+    begin = time.monotonic()
+    while done < 4000:
+        count = min(pacer.ready(time.monotonic()), 4000 - done)
+        went = speaker.sender.send(data[done * SIZE:(done + count) * SIZE], SIZE, listener.address).went
+        pacer.sent(went)
+        done += went
+        now = time.monotonic()
+        await asyncio.sleep(pacer.wake_at(now) - now)
+    seconds = time.monotonic() - begin
+    await until(lambda: len(listener.data) == len(data))
+    assert listener.data == data
+    mbits = 8e-6 * 4000 * (SIZE + 62) / seconds
+    print(f"{mbits:.1f} Mbit/s, {speaker.sender.calls} calls, {pacer.forgiven:.3f} s forgiven")
+    assert mbits < 100
+    assert speaker.sender.calls < 2000
+    listener.leave()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_interface_that_is_down_is_an_error_until_it_is_up_again(lan: Lan, family: int, kind: Families) -> None:
+    first, second = lan.machines(2, kind)
+    speaker, listener = Speaker(first, family), Listener(second, family)
+    assert listener.keep(0.0), listener.error
+    first.link("eth0", up=False)
+    sent = speaker.sender.send(bytes(50 * SIZE), SIZE, listener.address)
+    assert (sent.went, sent.full) == (0, False)
+    assert sent.error is not None
+    assert sent.error.errno in (errno.ENETDOWN, errno.ENETUNREACH, errno.ENODEV, errno.EADDRNOTAVAIL, errno.EINVAL)
+    print(sent.error)
+    first.link("eth0", up=True)
+    if family == IPV6:
+        await until(lambda: first.interfaces["eth0"].link_local in first.run(["ip", "address", "show", "dev", "eth0"]))
+    data = os.urandom(50 * SIZE)
+    assert speaker.sender.send(data, SIZE, listener.address) == Sent(50)
+    assert speaker.sender.at_once(SIZE) > 1
+    await until(lambda: listener.data)
+    assert listener.data == data
+    listener.leave()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_member_whose_interface_goes_and_comes_joins_again(lan: Lan, family: int, kind: Families) -> None:
+    first, second = lan.machines(2, kind)
+    speaker, listener = Speaker(first, family), Listener(second, family)
+    assert listener.keep(0.0), listener.error
+    second.unplug()
+    assert not listener.keep(1000.0)
+    assert "the interface is gone" in (listener.error or "")
+    second.plug(families=kind)
+    listener.interface = interface_of(second)
+    assert listener.keep(listener.due), listener.error
+    for _ in range(30):  # A cable that was just plugged in carries nothing for a moment.
+        assert speaker.sender.send(b"again", SIZE, listener.address) == Sent(1)
+        await until(lambda: listener.data, 0.1)
+        if listener.data:
+            break
+    assert listener.data.startswith(b"again")
+    listener.leave()
+    speaker.sock.close()
+
+
+@BOTH
+async def test_two_programs_on_one_machine_share_a_session_and_its_port(
+        lan: Lan, family: int, kind: Families) -> None:
+    first, second = lan.machines(2, kind)
+    program = second.popen([sys.executable, "-c", OTHER_PROGRAM, group_of(SESSION, family), str(SESSION_PORT)],
+                           stdout=subprocess.PIPE)
+    assert program.line() == "joined"
+    listener = Listener(second, family)
+    assert listener.keep(0.0), listener.error
+    speaker = Speaker(first, family)
+    assert speaker.sender.send(b"a" * 20, 10, listener.address) == Sent(2)
+    await until(lambda: len(listener.data) == 20)
+    assert listener.data == b"a" * 20
+    assert program.line() == (b"a" * 10).hex(), "to who did not ask for batches come single datagrams"
+    listener.leave()
+    speaker.sock.close()
+
+
