@@ -43,6 +43,11 @@ PACE = 0.97
 RECEIVERS = 4
 MODES = ("ours", "plain", "asyncio")
 SHAPED, CARD, UNSHAPED = "1 Gbit/s", "as on a network card", "unshaped"
+SCENES = (SHAPED, CARD, UNSHAPED)
+FIGURES = (("goodput", f"goodput of the worst of {RECEIVERS}", 1, "Mbit/s"), ("lost", "lost", 100, "%"),
+           ("sender_per_gigabit", "sender's processor per gigabit", 1000, "ms"),
+           ("receiver_per_gigabit", "each receiver's processor per gigabit", 1000, "ms"),
+           ("interrupts_per_gigabit", "software interrupts per gigabit", 1000, "ms"))
 NAMES = {"ours": "cut and glued", "plain": "one by one", "asyncio": "asyncio"}
 
 GOODPUT = 850.0
@@ -63,8 +68,8 @@ def set_feature(name: str, feature: int, on: bool) -> None:
 
 def as_on_a_card(lan: Lan, machines: list[Machine]) -> None:
     """
-    Cut large buffers at the sender's interface, and glue packets at the receivers' in the kernel's poll loop, which veth
-    uses only when the other end is no faster than that.
+    Cut large buffers at the sender's interface, and glue packets at the receivers' in the kernel's poll loop: veth does
+    that only when the other end can't hand over large ones.
     """
     machines[0].namespace.ip("link set eth0 gso_max_segs 1")
     for machine in machines[1:]:
@@ -129,11 +134,11 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, dict[str, float]
     Run all, in turns; get medians by scene and mode.
     """
     runs: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for scene in (SHAPED, CARD, UNSHAPED):
+    for scene in options.scene or SCENES:
         with a_lan() as lan:
             machines = prepare(lan, scene, Families.LINK_LOCAL if options.ipv6 else Families.IPV4)
             for _ in range(options.rounds):
-                for mode in MODES if scene != CARD else MODES[:1]:
+                for mode in options.mode or (MODES if scene != CARD else MODES[:1]):
                     say(f"batch: {scene}, {NAMES[mode]}")
                     rate = 0.0 if scene == UNSHAPED else PACE * LINK
                     runs.setdefault((scene, mode), []).append(transfer(machines, mode, rate, options))
@@ -151,21 +156,17 @@ def bench(options: argparse.Namespace) -> Report:
     report = Report("batch")
     report.details = found = measure(options)
     for scene, modes in found.items():
-        theirs = modes.get("asyncio") or found[SHAPED]["asyncio"]
+        theirs = modes.get("asyncio") or found.get(SHAPED, {}).get("asyncio")
         for mode in modes:
             if mode == "asyncio":
                 continue
             ours, what = modes[mode], f"{scene}, {NAMES[mode]}"
             limit = GOODPUT if scene != UNSHAPED and mode == "ours" else None
-            report.row(f"{what}: goodput of the worst of {RECEIVERS}", ours["goodput"], "Mbit/s", limit=limit,
-                       other="asyncio", theirs=theirs["goodput"], more_is_better=True)
-            report.row(f"{what}: lost", 100 * ours["lost"], "%", other="asyncio", theirs=100 * theirs["lost"])
-            report.row(f"{what}: sender's processor per gigabit", 1000 * ours["sender_per_gigabit"], "ms",
-                       other="asyncio", theirs=1000 * theirs["sender_per_gigabit"])
-            report.row(f"{what}: each receiver's processor per gigabit", 1000 * ours["receiver_per_gigabit"], "ms",
-                       other="asyncio", theirs=1000 * theirs["receiver_per_gigabit"])
-            report.row(f"{what}: software interrupts per gigabit", 1000 * ours["interrupts_per_gigabit"], "ms",
-                       other="asyncio", theirs=1000 * theirs["interrupts_per_gigabit"])
+            for name, title, scale, unit in FIGURES:
+                beside = {"other": "asyncio", "theirs": scale * theirs[name]} if theirs and name != "lost" else {}
+                better = name == "goodput"
+                report.row(f"{what}: {title}", scale * ours[name], unit, more_is_better=better,
+                           limit=limit if better else None, **beside)
     return report
 
 
@@ -176,6 +177,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="bench.batch", description="Bulk datagrams by multicast, four receivers.")
     made.add_argument("--seconds", type=float, default=3.0, help="of each transfer")
     made.add_argument("--rounds", type=int, default=3)
+    made.add_argument("--scene", action="append", choices=SCENES, help="only this one; may be repeated")
+    made.add_argument("--mode", action="append", choices=MODES, help="only this one; may be repeated")
     made.add_argument("--ipv6", action="store_true", help="by link-local IPv6")
     return made
 

@@ -16,7 +16,8 @@ import socket
 import struct
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .interfaces import IPV4, IPV6
 from .options import Option, current, read_ancillary, receiving
@@ -85,19 +86,12 @@ class Sent(NamedTuple):
         return self.error is not None and self.error.errno in FULL
 
 
-class Take(Protocol):
-    """
-    Takes what arrived: `count` datagrams, each `size` bytes but the last, which may be shorter.
-
-    `data` is valid during the call only: copy what is to be kept. `index` is the arriving interface and `hops` the hop
-    limit, None where the platform does not tell.
-    """
-
-    def __call__(self, data: memoryview, size: int, count: int, source: tuple[str, int], index: int | None,
-                 hops: int | None) -> None:
-        """
-        Take them.
-        """
+Take = Callable[[memoryview, int, int, tuple[str, int], int | None, int | None], None]
+"""
+Takes what arrived: (data, size, count, source, index, hops). `count` datagrams, each `size` bytes but the last, which
+may be shorter; where they came from (IP address without scope, port); the arriving interface and the hop limit, None where
+the platform does not tell. `data` is valid during the call only: copy what is to be kept.
+"""
 
 
 def cuts(platform: Platform, sock: socket.socket) -> bool:

@@ -27,8 +27,8 @@ CATCH_UP: Final = 0.009
 LAG: Final = 0.1
 """Seconds of sending that can be caught up for: who was away longer has not missed it."""
 
-MOST: Final = 256
-"""Packets at once at most, whatever the rate, so that sockets and switches have room: 3 ms at 1 Gbit/s."""
+MOST: Final = 512
+"""Packets at once at most, whatever the rate, so that sockets and switches have room: 4 ms at 1.5 Gbit/s."""
 
 
 ROUNDING: Final = 1e-3
