@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tribler_multicast.lan.batch import (
+    ASK_AGAIN,
     LARGEST,
     PACKETS_PER_TURN,
     SEGMENTS,
@@ -233,8 +234,26 @@ def test_device_that_can_not_cut_gets_all_one_by_one(hear: Callable[..., Ear], c
         sender = BatchSender(sock)
         assert sender.send(bytes(50 * SIZE), SIZE, ear.address) == Sent(50)
         assert ear.receiver.drain() == 50
-        assert not sender.cuts
-        assert sender.at_once(10) == 1
+        assert sender.at_once(10) == sender.at_once(SIZE) == 1
+
+
+@LINUX_ONLY
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMSGSIZE])
+def test_cutting_is_tried_again_after_a_while(hear: Callable[..., Ear], code: int) -> None:
+    ear = hear()
+    with Faulty({1: code, 2: code}, only_cut=True) as sock:
+        sender = BatchSender(sock)
+        for _ in range(2):
+            assert sender.send(bytes(90 * SIZE), SIZE, ear.address) == Sent(90)
+            assert sender.at_once(SIZE) == 1
+            sender.datagrams += ASK_AGAIN
+        calls = sender.calls
+        assert sender.send(bytes(90 * SIZE), SIZE, ear.address) == Sent(90)
+        assert sender.calls == calls + 2
+        assert sender.at_once(SIZE) == 45
+        while ear.receiver.drain():
+            pass
+        assert ear.receiver.datagrams == 270
 
 
 @pytest.mark.parametrize("plain", [False, True])

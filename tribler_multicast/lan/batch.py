@@ -58,7 +58,7 @@ ANCILLARY_SIZE: Final = 256
 LOGGED: Final = 10
 """Failures of a taker that are logged; the others are only counted, so that a sender can't fill the disk."""
 
-FOR_GOOD: Final = frozenset({errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
+FOR_ANY_SIZE: Final = frozenset({errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 """The device or the way (no checksum offload before Linux 6.11, IPsec) lets nothing be cut."""
 
 FOR_THIS_SIZE: Final = frozenset({errno.EINVAL, errno.EMSGSIZE})
@@ -66,6 +66,9 @@ FOR_THIS_SIZE: Final = frozenset({errno.EINVAL, errno.EMSGSIZE})
 
 FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.ENOMEM})
 """There is no room now, later there will be."""
+
+ASK_AGAIN: Final = 20_000
+"""Datagrams one by one until cutting is tried again: the link may have changed."""
 
 LENGTH: Final = struct.Struct("@H")
 
@@ -89,8 +92,8 @@ class Sent(NamedTuple):
 Take = Callable[[memoryview, int, int, tuple[str, int], int | None, int | None], None]
 """
 Takes what arrived: (data, size, count, source, index, hops). `count` datagrams, each `size` bytes but the last, which
-may be shorter; where they came from (IP address without scope, port); the arriving interface and the hop limit, None where
-the platform does not tell. `data` is valid during the call only: copy what is to be kept.
+may be shorter; where they came from (IP address without scope, port); the arriving interface and the hop limit, None
+where the platform does not tell. `data` is valid during the call only: copy what is to be kept.
 """
 
 
@@ -144,6 +147,7 @@ class BatchSender:
         self.scope = (0, index) if sock.family == socket.AF_INET6 else ()
         self.cuts = not plain and cuts(platform or current(), sock)
         self.refused_size = LARGEST
+        self.ask_again_at = 0
         self.datagrams = self.bytes = self.calls = 0
         self.errors: Counter[str] = Counter()
 
@@ -151,7 +155,9 @@ class BatchSender:
         """
         Get how many datagrams of so many bytes leave with one call.
         """
-        return max(1, min(SEGMENTS, LARGEST // size)) if self.cuts and size < self.refused_size else 1
+        if not self.cuts or (size >= self.refused_size and self.datagrams < self.ask_again_at):
+            return 1
+        return max(1, min(SEGMENTS, LARGEST // size))
 
     def send(self, data: bytes | bytearray | memoryview, size: int, address: tuple[str, int] | None = None) -> Sent:
         """
@@ -166,14 +172,15 @@ class BatchSender:
             raise ValueError(f"packets of {size} bytes")
         view = memoryview(data).cast("B")
         where = (*address, *self.scope) if address is not None else None
-        total, done, stale, doubted = -(-len(view) // size), 0, True, None
+        total, done, stale = -(-len(view) // size), 0, True
+        doubted: OSError | None = None
         while done < total:
-            count = 1 if doubted else min(self.at_once(size), total - done)
+            count = 1 if doubted is not None else min(self.at_once(size), total - done)
             part = view[done * size:(done + count) * size]
             try:
                 self.hand_over(part, size if count > 1 else 0, where)
             except OSError as e:
-                if count > 1 and e.errno in FOR_GOOD | FOR_THIS_SIZE:
+                if count > 1 and e.errno in FOR_ANY_SIZE | FOR_THIS_SIZE:
                     doubted = e
                     continue
                 if e.errno == errno.ECONNREFUSED and stale:
@@ -185,8 +192,11 @@ class BatchSender:
             self.calls += 1
             self.datagrams += count
             self.bytes += len(part)
-            if doubted:
+            if doubted is not None:
                 self.remember(doubted, size)  # One by one it goes: it was the cutting that is not possible.
+                doubted = None
+            elif count > 1 and size >= self.refused_size:
+                self.refused_size = LARGEST
         return Sent(done)
 
     def hand_over(self, part: memoryview, size: int, where: tuple[Any, ...] | None) -> None:
@@ -208,14 +218,10 @@ class BatchSender:
 
     def remember(self, error: OSError, size: int) -> None:
         """
-        Not ask again for what was refused.
+        Not ask again soon for what was refused, for packets of this size or larger, or for any.
         """
-        if error.errno in FOR_GOOD:
-            self.cuts = False
-        elif size < self.refused_size:
-            self.refused_size = size
-        else:
-            return
+        self.refused_size = 0 if error.errno in FOR_ANY_SIZE else min(self.refused_size, size)
+        self.ask_again_at = self.datagrams + ASK_AGAIN
         logger.debug("Packets of %d bytes go one by one: %s", size, error)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from .batch import BatchReceiver
 from .interfaces import IPV4
 from .link import LOG_INTERVAL, RETRY_FIRST
-from .options import current
-from .sockets import explain, open_multicast, open_unicast, rejoin
+from .options import Option, current
+from .sockets import apply, explain, open_multicast, open_unicast, rejoin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +39,14 @@ RETRY_LAST: Final = 60.0
 
 SEND_BUFFER: Final = 256 * 1024
 """Bytes of ours that may wait in front of the link: little, so that a pace that is too high shows soon."""
+
+
+OWN_MTU: Final = {4: (0, 10), 6: (41, 23)}
+IP_PMTUDISC_OMIT: Final = 5
+"""
+Of Linux, linux/in.h and linux/in6.h: IP_MTU_DISCOVER and IPV6_MTU_DISCOVER per family (level, name): the MTU is the
+interface's whatever ICMP says. On a link there is no smaller one; who forges such a message would make each packet two.
+"""
 
 
 def group_of(session_id: bytes, family: int) -> str:
@@ -72,6 +80,8 @@ def open_data(platform: Platform, interface: Interface, family: int, ports: Iter
     """
     sock = open_unicast(platform, interface, family, ports)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if platform.name == "linux":
+        apply(sock, (Option(*OWN_MTU[family], IP_PMTUDISC_OMIT, required=False),))
     return sock
 
 
