@@ -126,9 +126,11 @@ async def test_members_hear_no_other_session_and_nothing_else_of_the_port(
 async def test_who_has_left_hears_nothing_and_may_join_again(
         member: Callable[..., Member], sender: BatchSender) -> None:
     one = member(ONE)
+    assert one.group.receiver is not None
+    sock = one.group.receiver.sock
     one.group.leave()
+    assert sock.fileno() < 0
     sender.send(b"1", 1, one.group.address)
-    assert one.group.receiver is None
     assert one.group.keep(1.0)
     sender.send(b"2", 1, one.group.address)
     assert await one.hears(1) == [b"2"]
@@ -163,7 +165,9 @@ async def test_interface_that_is_gone_is_said_and_tried_again(family: int) -> No
     group.family, group.address = IPV4, (group_of(ONE, IPV4), SESSION_PORT)
     assert group.keep(now)
     assert (group.error, group.due) == (None, now + RENEW_INTERVAL)
-    group.leave()
+    group.interface = GONE
+    assert not group.keep(group.due)
+    assert group.due == now + RENEW_INTERVAL + 1, "it worked in between"
 
 
 async def test_failed_renewal_leaves_and_is_tried_again(member: Callable[..., Member]) -> None:

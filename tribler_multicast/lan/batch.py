@@ -195,8 +195,6 @@ class BatchSender:
             if doubted is not None:
                 self.remember(doubted, size)  # One by one it goes: it was the cutting that is not possible.
                 doubted = None
-            elif count > 1 and size >= self.refused_size:
-                self.refused_size = LARGEST
         return Sent(done)
 
     def hand_over(self, part: memoryview, size: int, where: tuple[Any, ...] | None) -> None:
@@ -220,7 +218,7 @@ class BatchSender:
         """
         Not ask again soon for what was refused, for packets of this size or larger, or for any.
         """
-        self.refused_size = 0 if error.errno in FOR_ANY_SIZE else min(self.refused_size, size)
+        self.refused_size = 0 if error.errno in FOR_ANY_SIZE else size
         self.ask_again_at = self.datagrams + ASK_AGAIN
         logger.debug("Packets of %d bytes go one by one: %s", size, error)
 
