@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from tests.lan.namespaces import TestbedError
 
 from . import (
+    batch,
     checksums,
     coding,
     content,
@@ -56,6 +57,7 @@ SHORT: dict[ModuleType, list[str]] = {
     shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
     torrents: ["--seconds", "10", "--megabytes", "200"],
     transfer_sim: ["--size", "16", "--receivers", "4"],
+    batch: ["--rounds", "1", "--seconds", "2"],
 }
 """Each benchmark with its arguments for a short run."""
 

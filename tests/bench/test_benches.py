@@ -119,6 +119,20 @@ def test_throughput_tells_measured_beside_shaped(lan: Lan) -> None:  # noqa: F81
         assert 0.5 < found[f"50 Mbit/s at the {side}: measured / shaped, median"]["value"] < 1.5
 
 
+@pytest.mark.lan
+def test_batch_compares_cut_and_glued_with_one_by_one_and_asyncio(lan: Lan) -> None:  # noqa: F811
+    document = run("bench.batch", "--rounds", "1", "--seconds", "0.4", "--scene", "1 Gbit/s", "--mode", "ours",
+                   "--mode", "asyncio")
+    found = rows(document)
+    for each in ("sender's", "each receiver's"):
+        row = found[f"1 Gbit/s, cut and glued: {each} processor per gigabit"]
+        assert row["other"] == "asyncio"
+        assert row["ratio"] > 1.5
+    assert found["1 Gbit/s, cut and glued: goodput of the worst of 4"]["value"] > 20
+    assert document["details"]["1 Gbit/s"]["ours"]["datagrams_per_call"] > 4, "glued"
+    assert document["details"]["1 Gbit/s"]["asyncio"]["datagrams_per_call"] == 1
+
+
 def test_coding_compares_every_path_with_what_is_installed() -> None:
     document = run("bench.coding", "--k", "16", "--rounds", "1", "--turn", "0")
     found = rows(document)
