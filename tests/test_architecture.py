@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tribler_multicast"
 FLOORS = (
-    {"settings", "torrents"},
+    {"durable", "settings", "torrents"},
     {"client", "policy"},
     {"protocol", "lan", "coding", "torrent_files"},
     {"transfer", "weather", "database"},

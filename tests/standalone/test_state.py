@@ -295,11 +295,12 @@ def test_no_api_word_where_there_is_no_directory(tmp_path: Path) -> None:
 DEATHS = {
     "before anything is durable": "os.fsync = lambda file: die()",
     "before the rename": "os.replace = lambda old, new: die()",
-    "after the rename": ("import tribler_multicast.standalone.state as module\n"
-                         "module._sync_directory = lambda path: die()"),
-    "in the middle of the content": ("import tribler_multicast.standalone.state as module\n"
-                                     "def half(path, content):\n    path.write_bytes(content[:len(content) // 2])\n"
-                                     "    die()\nmodule._write_durably = half"),
+    "after the rename": ("import tribler_multicast.durable as module\n"
+                         "module.sync_folder = lambda path: die()"),
+    "in the middle of the content": ("import tribler_multicast.durable as module\n"
+                                     "def half(path, parts, mode):\n    [content] = parts\n"
+                                     "    path.write_bytes(content[:len(content) // 2])\n"
+                                     "    die()\nmodule.write_new = half"),
 }
 
 

@@ -17,6 +17,8 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from ..durable import write_durably
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -243,7 +245,7 @@ class StateDir:
             message = f"cannot write {path}: the state directory was closed"
             raise StateError(message)
         try:
-            replace_durably(path, content)
+            write_durably(path, [content])
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             raise StateError(message) from None
@@ -251,49 +253,6 @@ class StateDir:
 
 def _json(values: dict[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def replace_durably(path: Path, content: bytes) -> None:
-    """
-    Put a file in place, whole and durable (mode 0600), or raise OSError and leave the old one. Two at a time must not
-    write the same file.
-    """
-    # Always the same name: under the lock nobody else uses it, and killed writers do not litter.
-    new = path.with_name(path.name + ".new")
-    try:
-        new.unlink(missing_ok=True)
-        _write_durably(new, content)
-        os.replace(new, path)
-        _sync_directory(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    # Exclusive: what somebody put there, a link included, is not followed. Closed to others from the first byte on.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    """
-    Make a rename in this directory durable. Windows has no such call, and needs none on NTFS.
-    """
-    if sys.platform != "win32":
-        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        except OSError as error:
-            # Some network file systems have no such call either. Any other error is a true one.
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                raise
-        finally:
-            os.close(directory)
 
 
 def _lock(file: int) -> None:

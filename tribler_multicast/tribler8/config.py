@@ -8,14 +8,13 @@ readable by its owner only.
 """
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..community.grouping import check_group
+from ..durable import write_durably
 from ..settings import SETTINGS, UNSET_MATTERS, SettingError, Settings, check
 from .errors import find
 
@@ -120,11 +119,12 @@ class ConfigSettings:
         Write Tribler's file whole or not at all: a kill in between must not cost the user's settings.
         """
         path = Path(self.config.config_file)
-        _write(path, json.dumps(self.config.configuration, indent=4), path.stat().st_mode if path.exists() else 0o644)
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        write_durably(path, [json.dumps(self.config.configuration, indent=4).encode()], mode)
 
     def _write_secrets(self, secrets: dict[str, Any]) -> None:
         if secrets != self.secrets:
-            _write(self.secrets_path, json.dumps(secrets, indent=4), 0o600)
+            write_durably(self.secrets_path, [json.dumps(secrets, indent=4).encode()])
             self.secrets = secrets
 
     # --- Tribler's door.
@@ -196,22 +196,3 @@ class ConfigSettings:
                 self._pending[name] = checked
             else:
                 self.section[name] = self._pending[name] = checked
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """
-    Put a file in place, whole and durable.
-    """
-    new = path.with_name(path.name + ".new")
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o777), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink()
-        raise

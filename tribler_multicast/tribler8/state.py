@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..durable import write_durably
+
 if TYPE_CHECKING:
     from ..database import PeerDatabase
 
@@ -40,13 +42,8 @@ def next_epoch(state_dir: Path) -> int:
     if not 0 <= stored < MAX_EPOCH:
         stored = 0
     epoch = max(stored + 1, int(time.time()))
-    new = path.with_name(path.name + ".new")
     try:
-        with new.open("wb") as file:
-            file.write(b"%d\n" % epoch)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
+        write_durably(path, [b"%d\n" % epoch])
     except OSError as error:
         logger.warning("Cannot write %s: %s", path, error)
     return epoch

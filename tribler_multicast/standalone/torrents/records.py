@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ...durable import write_durably
 from ...torrent_files.making import bencode
-from ..state import replace_durably
 
 if TYPE_CHECKING:
     from .placing import File
@@ -115,7 +115,7 @@ class Records:
         """
         Keep a record. Raises OSError; the old one is whole then.
         """
-        replace_durably(self.path(record.infohash), record.encode())
+        write_durably(self.path(record.infohash), [record.encode()])
 
     def remove(self, infohash: bytes) -> None:
         """
@@ -169,7 +169,7 @@ class Records:
         """
         Keep how much torrents uploaded and downloaded. Raises OSError.
         """
-        replace_durably(self.folder / TOTALS, bencode({key: list(value) for key, value in totals.items()}))
+        write_durably(self.folder / TOTALS, [bencode({key: list(value) for key, value in totals.items()})])
 
     def read_port(self) -> int | None:
         """
@@ -185,4 +185,4 @@ class Records:
         Remember the port. Without it the next start takes another one.
         """
         with contextlib.suppress(OSError):
-            replace_durably(self.folder / PORT, b"%d\n" % port)
+            write_durably(self.folder / PORT, [b"%d\n" % port])

@@ -18,7 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from ..durable import write_durably
+from ...durable import write_durably
 from ..errors import ContentError, StoreError, reason, shown
 from .manifest import Content
 from .scan import STAMP, Listing, Stamp

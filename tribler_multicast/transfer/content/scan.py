@@ -14,7 +14,7 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..durable import BINARY, NO_FOLLOW
+from ...durable import BINARY, NO_FOLLOW
 from ..errors import CancelledError, ContentError, reason, shown
 from ..limits import MAX_CONTENT_SIZE, MAX_DEPTH, MAX_FILES, MAX_PATH, MAX_SCANNED
 from .index import Entry

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from ..durable import BINARY, NO_FOLLOW
+from ...durable import BINARY, NO_FOLLOW
 from ..errors import CancelledError, ChangedError, ContentError, reason
 from ..limits import OPEN_FILES, SEGMENT_SIZE, SEGMENTS_KEPT
 from .index import pack_index

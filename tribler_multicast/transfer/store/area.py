@@ -13,9 +13,9 @@ from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from ...durable import BINARY, NO_FOLLOW, sync_file, sync_folder
 from ..content.layout import Spans
 from ..content.scan import Stamp
-from ..durable import BINARY, NO_FOLLOW, sync_file, sync_folder
 from ..errors import LostError, shown
 from ..limits import OPEN_FILES, PREALLOCATE, SYNC_EACH
 from .disk import allocate, failed, sync_all, write_at

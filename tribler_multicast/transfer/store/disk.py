@@ -11,7 +11,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from ..durable import BINARY
+from ...durable import BINARY
 from ..errors import DiskFullError, InUseError, StoreError, reason, shown
 
 if TYPE_CHECKING:

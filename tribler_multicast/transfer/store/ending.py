@@ -8,10 +8,10 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from ...durable import sync_folder
 from ..content.record import save
 from ..content.scan import Listing, Stamp
 from ..content.source import Source
-from ..durable import sync_folder
 from ..errors import ChangedError, ExistsError, StoreError, shown
 from .disk import failed, rename_new
 from .journal import Kind

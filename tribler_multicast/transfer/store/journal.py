@@ -29,8 +29,8 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from ...durable import BINARY, NO_FOLLOW, sync_file, write_durably
 from ..content.tree import HASH_SIZE, Node
-from ..durable import BINARY, NO_FOLLOW, sync_file, write_durably
 from ..errors import StoreError, shown
 from ..limits import MAX_JOURNAL
 

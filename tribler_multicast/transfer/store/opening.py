@@ -9,9 +9,9 @@ import struct
 import sys
 from typing import TYPE_CHECKING
 
+from ...durable import sync_folder
 from ..content.scan import STAMP, Stamp
 from ..content.source import Source
-from ..durable import sync_folder
 from ..errors import DiskFullError, InUseError, StoreError, shown
 from ..limits import DEFAULT_UNIT, LEAST_UNIT, SEGMENT_SIZE
 from .area import NO_STAMP

@@ -51,18 +51,26 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def write_durably(path: Path, parts: Iterable[bytes]) -> None:
+def write_new(path: Path, parts: Iterable[bytes], mode: int = 0o600) -> None:
     """
-    Put a file in place, whole, for its owner only; after an error the old one is there.
+    Make a file that is not there yet, durable but for its name. Closed to others from the first byte on, with `mode`.
+    """
+    # Exclusive: what somebody put there, a link included, is not followed.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, mode), "wb") as file:
+        file.writelines(parts)
+        file.flush()
+        sync_file(file.fileno())
+
+
+def write_durably(path: Path, parts: Iterable[bytes], mode: int = 0o600) -> None:
+    """
+    Put a file in place, whole and durable; after an error (OSError) the old one is there. Two at a time must not write
+    the same file: the new content always has the same name until then, so that killed writers do not litter.
     """
     new = path.with_name(path.name + ".new")
     try:
         new.unlink(missing_ok=True)
-        # Exclusive: what somebody put there, a link included, is not followed.
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600), "wb") as file:
-            file.writelines(parts)
-            file.flush()
-            sync_file(file.fileno())
+        write_new(new, parts, mode)
         os.replace(new, path)
         sync_folder(path.parent)
     except OSError:
