@@ -99,10 +99,7 @@ class StandaloneClient:
         self.lan_downloads.start()
         await self.torrents.start()
         if self.feeds is not None:
-            try:
-                await self.feeds.start()
-            except ClientError as error:
-                logger.error("%s", error)  # noqa: TRY400 (one line says it all)
+            await self.feeds.start()
         self.options.subscribe(self.follow)
         self.run(self.watch())
 
