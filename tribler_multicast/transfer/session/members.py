@@ -42,6 +42,9 @@ class Member:
         self.budget = 0.0
         self.greedy = False
         self.proof: int | None = None
+        self.helps = False
+        self.asked: dict[int, None] = {}
+        """Whether it asks others for what it lacks; and what it asks of us, because they have it not."""
         self._sent = self._came = 0
 
     def begin(self, segments: Lacks | None, parts: int, symbol: int) -> None:
@@ -61,6 +64,12 @@ class Member:
         Whether rate and repair follow it.
         """
         return not (self.silent or self.greedy or self.finished)
+
+    def wants(self, generation: int, is_helped: bool) -> bool:
+        """
+        Tell whether the sender is to repair a generation for it, when those who help each other do so by themselves.
+        """
+        return self.counts and (generation in self.asked or not (is_helped and self.helps))
 
     def fits(self, lacks: Lacks) -> bool:
         """

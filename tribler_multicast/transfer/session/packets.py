@@ -160,7 +160,7 @@ class Stream:
         return self.finish(NUMBERED, made, step, now, ask)
 
 
-def read_head(datagram: Bytes, tag: bytes, seals: tuple[Seal, Seal | None]) -> Head | str:
+def read_head(datagram: Bytes, tag: bytes, seals: tuple[Seal | None, Seal | None]) -> Head | str:
     """
     Read a datagram off the wire: a head whose MAC is good, or why there is none (for counting). Never raises.
 

@@ -63,6 +63,7 @@ SHORT_QUEUE: Final = 0.6
 LONGER: Final = 1.01
 """Where loss shows that a queue is shorter than the target, the target becomes this share of what was felt, and grows
 again by so much per round."""
+LINK_SMOOTH: Final = 0.4
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
 PAUSE_ROUNDS: Final = 3
@@ -140,7 +141,8 @@ class Path:
         if self.latest is not None and sent_at - self.latest[0] >= ROUND / 3:
             span = latest[0] - self.latest[0] + latest[1] - self.latest[1]
             sent = log.until(latest[0]) - log.until(self.latest[0])
-            self.link = sent / span if span > 0 and sent else None
+            link = sent / span if span > 0 and sent else None
+            self.link = link if self.link is None or link is None else self.link + LINK_SMOOTH * (link - self.link)
         if self.latest is None or sent_at - self.latest[0] >= ROUND / 3:
             self.latest = latest
 
@@ -195,6 +197,8 @@ class RateControl:
         self.growth = GROWTH
         self.round = ROUND
         """Seconds from one decision to the next: no less than from one report of a receiver to the next."""
+        self.shared = False
+        """Whether helpers send to our receivers, in bursts: then a queue below the target says nothing about the link."""
         self._last_round = now
         self._sent = 0
         self._empty_at = now
@@ -242,6 +246,7 @@ class RateControl:
             return
         seconds, self._last_round = now - self._last_round, now
         sent, self._sent = self._sent, 0
+        is_busy = sent >= BUSY * self.rate * seconds
         least = now - 2 * self.round - seconds
         fresh = [path for path in self.paths.values() if path.at is not None and path.at >= least]
         if not fresh or self._is_pausing(now):
@@ -253,8 +258,8 @@ class RateControl:
             self.starting = False
             self.growth = min(self.growth, CAREFUL_GROWTH)
             self._target = min(self.target, self._target * LONGER)
-            wanted = min(self._for_queue(path) for path in fresh)
-        if wanted > self.rate and sent < BUSY * self.rate * seconds:
+            wanted = min(self._for_queue(path, is_busy) for path in fresh)
+        if wanted > self.rate and not is_busy:
             return
         self.rate = min(max(wanted, self.floor), self.cap)
         if now - self._empty_at > SLOWDOWN_EACH:
@@ -270,17 +275,19 @@ class RateControl:
             self._empty_at = now
         return True
 
-    def _for_queue(self, path: Path) -> float:
+    def _for_queue(self, path: Path, is_busy: bool) -> float:
         """
-        Get the rate that brings the queue of a path to the target.
+        Get the rate that brings the queue of a path to the target. Who sends little learns nothing about the link: what
+        it sent is not what passes.
         """
         if path.queue < SEEN:
             return self.rate * self.growth
-        link = self.rate if path.link is None else min(path.link, 1.5 * self.rate)
+        link = self.rate if path.link is None or not is_busy else min(path.link, 1.5 * self.rate)
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)
-        return link * max(STRONGEST, 1 + (self._target - path.queue) / TAU)
+        wanted = link * max(STRONGEST, 1 + (self._target - path.queue) / TAU)
+        return max(wanted, self.rate) if self.shared and path.queue < self._target and not path.excess else wanted
 
     def _without_queue(self, fresh: list[Path]) -> float:
         """

@@ -7,22 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...coding import Code, Decoder
-from ...protocol.replay import ReplayWindow
 from .events import AllStored, Event, SegmentReady, SenderSilent
 from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
-from .packets import (
-    CLOCK,
-    HEARTBEAT,
-    NUMBERED,
-    PLACE,
-    PROOF,
-    Head,
-    Seal,
-    microseconds,
-    read_head,
-    read_proof,
-)
-from .reports import FIXED, MAX_REPORT, NOT_ZERO, Arrival, Delay, Report, describe
+from .packets import CLOCK, HEARTBEAT, NUMBERED, PLACE, PROOF, TAG_SIZE, Head, Seal, microseconds, read_head, read_proof
+from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
+from .track import Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,32 +20,13 @@ if TYPE_CHECKING:
     from ..content.tree import HashTree
     from .geometry import Geometry
     from .packets import Bytes
+    from .track import HelpStream
 
 SPREAD = 0.04
 """Share of the interval over which reports that all are asked for at once are spread."""
 
-
-class Track:
-    """
-    How one stream arrives.
-    """
-
-    def __init__(self) -> None:
-        """
-        Nothing came yet.
-        """
-        self.window = ReplayWindow()
-        self.count = 0
-        self.time = 0
-        self.at = 0.0
-
-    def arrival(self, now: float) -> Arrival:
-        """
-        Get what a report says of it.
-        """
-        if not self.count:
-            return Arrival()
-        return Arrival(self.window.highest, self.count, self.time, min(CLOCK - 1, max(0, int((now - self.at) * 1e6))))
+FROM_SOURCE = 1
+"""Packets are stored with where they came from: 0 the group's stream, 1 the source's unicast, above: a helper's."""
 
 
 class Receiver:
@@ -84,6 +54,13 @@ class Receiver:
         self.events: list[Event] = []
         self.reports: list[bytes] = []
         self.tracks = Track(), Track()
+        self.helpers: dict[bytes, HelpStream] = {}
+        """Streams of those who help, by their tags."""
+        self.front = 0
+        self.passing: int | None = None
+        self.useful_at = now
+        """The segment behind the last one that the source began to pass; the one it passes; when it last told something
+        new."""
         self.interval = REPORT_INTERVAL
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
@@ -108,42 +85,105 @@ class Receiver:
         """
         return sum(self.sizes) - sum(self.missing)
 
+    # --- For those who ask, and those who help.
+
+    @property
+    def is_complete(self) -> bool:
+        """
+        Whether nothing is to be asked for: every segment is stored, or about to be.
+        """
+        return not self._unproved and not any(self.missing)
+
+    @property
+    def open_segments(self) -> dict[int, None]:
+        """
+        The segments of which something is here, but not all.
+        """
+        return self._open
+
+    @property
+    def waiting(self) -> int:
+        """
+        How many segments are whole, but not stored: their hashes are not known.
+        """
+        return len(self._unproved)
+
+    def decoder(self, generation: int) -> Decoder | None:
+        """
+        Get what there is of a generation that is not stored yet.
+        """
+        return self._decoders.get(generation)
+
+    def held(self, generation: int) -> tuple[int, int] | None:
+        """
+        Get how many coded packets of a generation are here, and which symbols, a bit each; None: nothing.
+        """
+        decoder = self._decoders.get(generation)
+        if decoder is None or not decoder.rank:
+            return None
+        missing = decoder.missing
+        symbols = (1 << decoder.code.k) - 1
+        for index in missing:
+            symbols ^= 1 << index
+        return decoder.rank - decoder.code.k + len(missing), symbols
+
+    def unproved(self, segments: Iterable[int]) -> int | None:
+        """
+        Get the first segment, of those that are complete or else of these, whose hash is not known.
+        """
+        found = next(iter(self._unproved), None)
+        return next((each for each in segments if self.tree.leaf(each) is None), None) if found is None else found
+
     # --- Datagrams.
 
     def data_received(self, datagram: Bytes, now: float) -> None:
         """
         Take a datagram that arrived at `now`. Never raises.
         """
+        helper = self.helpers.get(bytes(datagram[1:1 + TAG_SIZE]))
+        if helper is not None:
+            self._helped(helper, datagram, now)
+            return
         head = read_head(datagram, self.tag, self.seals)
         if isinstance(head, str):
             self.counters[head] += 1
             return
-        track = self.tracks[head.unicast]
-        if not track.window.is_fresh(head.sequence):
+        if not self.tracks[head.unicast].take(head.sequence, head.time, now):
             self.counters["data: replay"] += 1
             return
         self._heard, self._silent = now, False
-        if head.sequence > track.window.highest:
-            track.time, track.at = head.time, now
-        track.window.add(head.sequence)
-        track.count += 1
-        self._note_delay((microseconds(now) - head.time) % CLOCK, head.time)
+        self._delay = Delay.later(self._delay, (microseconds(now) - head.time) % CLOCK, head.time)
         self.interval = head.interval
-        if head.form == NUMBERED:
-            self._numbered(head)
+        if head.form == HEARTBEAT:
+            self._end = len(self.missing)
+            self.front, self.passing = self.geometry.segments, None
         elif head.form == PROOF:
             self._proof(head)
-        elif head.form == HEARTBEAT:
-            self._end = len(self.missing)
-        else:
-            self._recoded(head)
+        elif self._coded(head, head.unicast):
+            self.useful_at = now
         self._plan(now, head.at_once)
 
-    def _note_delay(self, delay: int, time: int) -> None:
-        least = delay
-        if self._delay is not None and (delay - self._delay.least) % CLOCK < CLOCK // 2:
-            least = self._delay.least
-        self._delay = Delay(least, delay, time)
+    def _helped(self, helper: HelpStream, datagram: Bytes, now: float) -> None:
+        """
+        Take a datagram that should come from a helper: nobody else can make it.
+        """
+        head = helper.read(datagram, now)
+        if isinstance(head, str):
+            self.counters[head] += 1
+        elif head.form == HEARTBEAT:
+            helper.account(head.body, now)
+        elif head.form == PROOF:
+            self._proof(head)
+        elif self._coded(head, helper.origin):
+            helper.useful += 1
+
+    def _coded(self, head: Head, origin: int) -> bool:
+        """
+        Take a packet of a generation. Tells whether it told something new.
+        """
+        if head.form != NUMBERED:
+            return self._recoded(head, origin)
+        return self._numbered(head, origin)
 
     def _plan(self, now: float, at_once: bool) -> None:
         when = max(now, self._reported + self.interval)
@@ -152,41 +192,45 @@ class Receiver:
         if self._report_at is None or when < self._report_at:
             self._report_at = when
 
-    def _numbered(self, head: Head) -> None:
+    def _numbered(self, head: Head, origin: int) -> bool:
         if len(head.body) != PLACE.size + self.geometry.symbol:
             self.counters["data: malformed"] += 1
-            return
+            return False
         generation, number = PLACE.unpack_from(head.body)
-        self._add(generation, number, head.body[PLACE.size:])
+        if origin <= FROM_SOURCE and generation < len(self.sizes) and number < self.sizes[generation]:
+            self.passing = generation // self.geometry.parts
+            self.front = max(self.front, self.passing + 1)
+        return self._add(generation, number, head.body[PLACE.size:], origin)
 
-    def _recoded(self, head: Head) -> None:
+    def _recoded(self, head: Head, origin: int) -> bool:
         generation = int.from_bytes(head.body[:4], "big")
         size = self.sizes[generation] if generation < len(self.sizes) else 0
         if not size or len(head.body) != 4 + size + self.geometry.symbol:
             self.counters["data: malformed"] += 1
-            return
-        self._add(generation, head.body[4:4 + size], head.body[4 + size:])
+            return False
+        return self._add(generation, head.body[4:4 + size], head.body[4 + size:], origin)
 
-    def _add(self, generation: int, identity: int | memoryview, symbol: memoryview) -> None:
+    def _add(self, generation: int, identity: int | memoryview, symbol: memoryview, origin: int = 0) -> bool:
         if generation >= len(self.sizes) or not self.sizes[generation]:
             self.counters["data: no such generation"] += 1
-            return
+            return False
         self._end = max(self._end, generation + 1)
         if not self.missing[generation]:
             self.counters["data: not needed"] += 1
-            return
+            return False
         decoder = self._decoders.get(generation)
         if decoder is None:
             decoder = self._opened(generation)
-        if not decoder.add(identity, symbol):
+        if not decoder.add(identity, symbol, origin):
             self.counters["data: not innovative"] += 1
-            return
+            return False
         self.counters["data: innovative"] += 1
         self.missing[generation] -= 1
         if not self.missing[generation]:
             segment = generation // self.geometry.parts
             if not any(self.missing[segment * self.geometry.parts:(segment + 1) * self.geometry.parts]):
                 self._complete(segment)
+        return True
 
     def _opened(self, generation: int) -> Decoder:
         segment = generation // self.geometry.parts

@@ -14,6 +14,7 @@ from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
+from .coop_limits import MANY
 from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
 from .held import Held
 from .limits import (
@@ -38,7 +39,10 @@ from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..content.tree import HashTree
+    from .coop_messages import Want
     from .geometry import Geometry
     from .rate import RateControl
 
@@ -90,6 +94,7 @@ class Sender:
         self._segment: int | None = None
         self._repairs: OrderedDict[int, None] = OrderedDict()
         self._held = Held()
+        self._once = bytearray(geometry.segments)
         self._ready: deque[Batch] = deque()
         self._proved: tuple[int, int] | None = None
         self._poll_at = self._poll = 0.0
@@ -97,10 +102,11 @@ class Sender:
 
     # --- Members.
 
-    def join(self, name: bytes, key: bytes, now: float, lacks: Lacks | None = None) -> bool:
+    def join(self, name: bytes, key: bytes, now: float, lacks: Lacks | None = None, *, helps: bool = False) -> bool:
         """
         Let a receiver in; one that was in begins anew. False when there is no room.
 
+        :param helps: it asks others first for what it lacks, and us by `help_received` for what they have not.
         :param key: of the unicast stream to it (32 bytes), known to nobody else.
         :param lacks: the segments that it lacks; None: all. The rest comes with its reports.
         """
@@ -110,6 +116,7 @@ class Sender:
             return False
         self.leave(name)
         member = Member(name, Stream(self.tag, key, unicast=True), self.sizes, self.group.sequence, now)
+        member.helps = helps
         member.begin(lacks, self.geometry.parts, self.geometry.symbol)
         self.members[name] = member
         self._all_finished = False
@@ -153,7 +160,7 @@ class Sender:
     def _reported(self, member: Member, report: Report, now: float) -> None:
         self.counters["report"] += 1
         member.report, member.heard, member.silent = report.number, now, False
-        self.rate.round = max(ROUND, self.interval)
+        self.rate.round, self.rate.shared = max(ROUND, self.interval), self.is_helped
         self.rate.feedback(now, (self.tag, member.name), report.delay, member.arrived(report))
         was_finished = member.finished
         member.apply(report.lacks)
@@ -170,7 +177,7 @@ class Sender:
                 if segment != before:
                     is_passed = self._lacked(member, segment)
                     before = segment
-                if is_passed:
+                if is_passed and not (member.helps and self.is_helped):
                     begin = segment * self.geometry.parts
                     for generation in range(max(first, begin), min(first + count, begin + self.geometry.parts)):
                         self._repairs[generation] = None
@@ -183,9 +190,49 @@ class Sender:
             return False
         passed = self.passed.get(segment)
         reached = None if passed is None else passed.reached(member, self.group)
-        if reached is None:
+        if reached is None and not (member.helps and self._once[segment] and self._is_rare(segment)):
             self._queue[segment] = None
         return bool(reached)
+
+    # --- Help.
+
+    @property
+    def is_helped(self) -> bool:
+        """
+        Whether there are receivers that help each other.
+        """
+        return sum(member.helps and not member.silent for member in self.members.values()) >= MANY
+
+    def _is_rare(self, segment: int) -> bool:
+        """
+        Tell whether so few lack a segment that was passed before that they can get it from the others.
+        """
+        generation = segment * self.geometry.parts
+        most = MOSTLY * self.sizes[generation]
+        return self.is_helped and sum(member.missing[generation] >= most
+                                      for member in self.members.values() if member.counts) < MANY
+
+    def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
+        """
+        Take a HELP that certainly comes from this receiver: what others could not give it.
+        """
+        member = self.members.get(name)
+        if member is None:
+            self.counters["help: no member"] += 1
+            return
+        member.heard = now
+        for generation, packets, *_ in wants:
+            segment = generation // self.geometry.parts
+            if segment in self._queue or segment == self._segment or not member.missing[generation]:
+                continue
+            passed = self.passed.get(segment)
+            self.counters["help"] += 1
+            if passed is None or passed.reached(member, self.group) is None:
+                self._queue[segment] = None
+                continue
+            member.missing[generation] = min(member.missing[generation], packets)
+            member.asked[generation] = None
+            self._repairs[generation] = None
 
     def run_timers(self, now: float) -> None:
         """
@@ -288,12 +335,17 @@ class Sender:
             if data is None:
                 self._repairs[generation] = None
                 continue
-            need = need_of(generation, passed, self.members.values(), self.group, self.flight)
+            is_helped = self.is_helped
+            members = [member for member in self.members.values() if member.wants(generation, is_helped)]
+            need = need_of(generation, passed, members, self.group, self.flight)
             if need is None:
                 continue
             packets = min(need.packets, count, CHUNK)
             if packets < need.packets:
                 self._repairs[generation] = None
+            else:
+                for member in members:
+                    member.asked.pop(generation, None)
             self._charge(need.cause, packets)
             only = need.only
             stream = self.group if only is None else only.stream
@@ -387,6 +439,7 @@ class Sender:
         Note that a segment was passed. What was lacking in part only is due for repair.
         """
         self.passed[segment] = Passed(stream, stream.sequence)
+        self._once[segment] = 1
         self._segment = None
         if not len(self.passed) % PRUNE_EACH:
             done = min((member.base for member in self.members.values()), default=0) // self.geometry.parts

@@ -1,0 +1,228 @@
+"""
+A LAN on a virtual clock as in `session_lan`, where receivers help each other.
+
+Every node has a link of its own, both ways; control messages and helpers' data take them, too. Receivers lose what
+arrives, and reports and HELPs to the source get lost as well.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from random import Random
+from typing import TYPE_CHECKING
+
+from tribler_multicast.transfer.content.tree import HashTree
+from tribler_multicast.transfer.session.coop_limits import ASK_LEAST, ASK_START, LEAST_PACE
+from tribler_multicast.transfer.session.coop_messages import Have, Help, Members
+from tribler_multicast.transfer.session.helper import Helper
+from tribler_multicast.transfer.session.introducer import Introducer
+from tribler_multicast.transfer.session.limits import FRAME
+from tribler_multicast.transfer.session.messages import LACKS_ROOM
+from tribler_multicast.transfer.session.packets import OVERHEAD
+from tribler_multicast.transfer.session.receiver import Receiver
+from tribler_multicast.transfer.session.reports import lacking_segments
+from tribler_multicast.transfer.session.seeker import Seeker
+
+from .session_lan import CONTROL, KEY, WIRE, Content, Node, Pipe, SessionLan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOURCE = b"the source".ljust(20, b"\0")
+CONTENT_ID = sha256(b"content").digest()
+
+
+class CoopNode(Node):
+    """
+    A receiver that asks and is asked.
+    """
+
+    lan: CoopLan
+
+    def __init__(self, lan: CoopLan, number: int, down: Pipe, up: Pipe) -> None:
+        super().__init__(lan, number, down, up)
+        self.name = (b"receiver %d" % number).ljust(20, b"\0")
+        self.key = sha256(self.name).digest()
+        self.seeker: Seeker | None = None
+        self.helper: Helper | None = None
+        self.gone = False
+        self.times = 0
+
+    def join(self) -> None:
+        lan, content = self.lan, self.content
+        now = self.local(lan.now)
+        self.times += 1
+        random = Random(f"{self.number} {self.times}")
+        tree = HashTree(content.cut.segments, content.tree.root)
+        self.receiver = Receiver(content.geometry, tree, tree.add, tag=lan.sender.tag, keys=(KEY, self.key),
+                                 random=random, now=now, stored=self.segments)
+        self.seeker = Seeker(self.receiver, CONTENT_ID, self.name, port=32111, random=random, now=now,
+                             start=ASK_START / content.scale, floor=ASK_LEAST / content.scale)
+        self.helper = Helper(content.geometry, tree, CONTENT_ID, random=random, now=now, receiver=self.receiver)
+        if not lan.source_gone:
+            self.seeker.source = SOURCE
+            lan.sender.join(self.name, self.key, lan.now,
+                            lacking_segments(self.segments, content.cut.segments, LACKS_ROOM), helps=lan.cooperates)
+            lan.introducer.joined(self.name)
+        lan.pump()
+        self.serve()
+
+    def leave(self) -> None:
+        """Be gone, without a word."""
+        self.gone = True
+        self.receiver = self.seeker = self.helper = None
+        self.wake = None
+
+    def serve(self) -> None:
+        if self.receiver is None or self.helper is None or self.seeker is None:
+            return
+        before = set(self.segments)
+        super().serve()
+        for segment in self.segments.keys() - before:
+            self.helper.give(segment, self.segments[segment])
+        if not self.lan.cooperates:
+            return
+        now = self.local(self.lan.now)
+        self.seeker.run_timers(now)
+        for mid, wanted in self.seeker.take_helps():
+            self.say(mid, "help", wanted.pack(self.content.geometry))
+        for mid, have in self.helper.take_haves():
+            self.say(mid, "have", have.pack())
+        for segment in self.helper.wanted():
+            if segment in self.segments:
+                self.helper.give(segment, self.segments[segment])
+        for batch in self.helper.take(now):
+            self.lan.unicast(self, batch.member or b"", batch.datagrams, batch.size)
+        due = [self.seeker.next_timer()]
+        if any(client.answers for client in self.helper.clients.values()):
+            due.append(max(self.helper.next_timer(now), now + 0.0005))
+        when = min(due) - self.clock_offset
+        if self.wake is None or when < self.wake or self.wake <= self.lan.now:
+            self.wake = when
+            self.lan.at(when, self.woken)
+
+    def say(self, mid: bytes, what: str, payload: bytes) -> None:
+        """Send a control message."""
+        through = self.up.send(self.lan.now, (len(payload) + CONTROL) / self.lan.content.scale)
+        if through is None or (mid == SOURCE and self.lan.random.random() < self.up.loss):
+            return
+        self.lan.at(through + WIRE, lambda: self.lan.control(self.name, mid, what, payload))
+
+    def told(self, who: bytes, what: str, payload: bytes) -> None:
+        """Take a control message."""
+        if self.receiver is None or self.seeker is None or self.helper is None:
+            return
+        now = self.local(self.lan.now)
+        if what == "members":
+            members = Members.read(payload)
+            assert members is not None
+            for mid in members.mids:
+                self.seeker.meet(mid)
+        elif what == "help":
+            wanted = Help.read(payload, self.content.geometry)
+            if wanted is not None:
+                self.seeker.meet(who)
+                self.helper.help_received(who, wanted, now)
+        elif what == "have":
+            have = Have.read(payload, self.content.cut.segments)
+            if have is not None:
+                self.seeker.have_received(who, have)
+        self.serve()
+
+
+class CoopLan(SessionLan):
+    """
+    A source, and receivers that help each other.
+    """
+
+    nodes: list[CoopNode]
+
+    def __init__(self, content: Content, *, cooperates: bool = True, **more: object) -> None:
+        super().__init__(content, **more)
+        self.cooperates = cooperates
+        self.source_gone = False
+        self.introducer = Introducer(self.sender.tag)
+        self.down = self.pipe(self.mbit, self.queue_time)
+        self.helped_bytes = 0.0
+
+    def node(self, *, mbit: float | None = None, loss: float = 0.0, queue: float | None = None,
+             of: Callable[..., CoopNode] = CoopNode) -> CoopNode:
+        mbit, queue = mbit or self.mbit, queue or self.queue_time
+        node = of(self, len(self.nodes) + 1, self.pipe(mbit, queue, loss), self.pipe(mbit, queue, loss))
+        self.nodes.append(node)
+        return node
+
+    def kill_source(self) -> None:
+        self.source_gone = True
+        self.scheduler.remove(self.sender)
+
+    def reported(self, node: CoopNode, report: bytes) -> None:
+        if not self.source_gone:
+            super().reported(node, report)
+
+    def pump(self) -> None:
+        if self.source_gone:
+            return
+        super().pump()
+        for mid, members in self.introducer.take(self.now):
+            payload = members.pack()
+            through = self.up.send(self.now, (len(payload) + CONTROL) / self.content.scale)
+            if through is not None:
+                self.at(through + WIRE, lambda mid=mid, payload=payload: self.control(SOURCE, mid, "members", payload))
+        due = self.introducer.next_timer()
+        if due is not None:
+            self.at(due, self.pump)
+
+    def find(self, mid: bytes) -> CoopNode | None:
+        return next((node for node in self.nodes if node.name == mid), None)
+
+    def control(self, who: bytes, mid: bytes, what: str, payload: bytes) -> None:
+        """Take a control message through the last link."""
+        if mid == SOURCE:
+            wanted = Help.read(payload, self.content.geometry) if what == "help" else None
+            if wanted is not None and not self.source_gone:
+                self.sender.help_received(who, wanted.wants, self.now)
+                self.pump()
+            return
+        node = self.find(mid)
+        if node is None:
+            return
+        through = node.down.send(self.now, (len(payload) + CONTROL) / self.content.scale)
+        if through is not None and self.random.random() >= node.down.loss:
+            self.at(through + WIRE, lambda: node.told(who, what, payload))
+
+    def unicast(self, node: CoopNode, mid: bytes, datagrams: bytearray, size: int) -> None:
+        """Send a helper's datagrams to somebody."""
+        target = self.find(mid)
+        if target is None:
+            return
+        view = memoryview(datagrams)
+        symbol = self.content.geometry.symbol
+        found = []
+        for at in range(0, len(datagrams), size):
+            if size >= OVERHEAD - 4 + symbol:
+                wire = size + FRAME if size == OVERHEAD + symbol else FRAME + OVERHEAD + symbol + 60 / self.content.scale
+            else:
+                wire = (size + FRAME) / self.content.scale
+            self.helped_bytes += wire
+            through = node.up.send(self.now, wire)
+            if through is None:
+                continue
+            arrived = target.down.send(through + WIRE, wire)
+            if arrived is not None and self.random.random() >= target.down.loss:
+                found.append((arrived + WIRE, view[at:at + size]))
+        if found:
+            self.at(found[-1][0], lambda: target.receive(found))
+
+    @property
+    def staying(self) -> list[CoopNode]:
+        return [node for node in self.nodes if not node.gone]
+
+    def run_until_done(self, seconds: float = 60.0) -> float:
+        self.run(seconds, lambda: all(node.done is not None for node in self.staying))
+        assert all(node.done is not None for node in self.staying), [node.done for node in self.nodes]
+        assert all(node.is_equal for node in self.staying)
+        return max(node.done or 0.0 for node in self.staying)
+
+
+__all__ = ["CONTENT_ID", "LEAST_PACE", "SOURCE", "CoopLan", "CoopNode"]

@@ -1,0 +1,310 @@
+"""
+The one who is asked: whoever has something of a content answers HELPs for it, by unicast.
+
+Of a generation that is here whole it makes combinations, as the source does; of one that is here in part it recodes,
+and only as many packets as can tell the asker something new: it sends while its rank, of what the asker has not, is
+above the asker's. At the end of each answer there is an account of what was sent, so that the asker knows at once what
+got lost, and what to ask of somebody else.
+"""
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Final
+
+from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder, Recoder
+from .coop_limits import (
+    BATCH,
+    BATCH_TIME,
+    CLIENT_FORGOTTEN,
+    GIVE_LEAST,
+    GIVE_SHARE,
+    HELPS_KEPT,
+    LEAST_PACE,
+    MAX_CLIENTS,
+    MAX_PACE,
+)
+from .coop_messages import LACKS_ROOM, Have, pack_account
+from .held import Held
+from .limits import CATCH_UP, FRAME, PROOF_ROOM
+from .packets import GENERATION_AT, HEARTBEAT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, RECODED, SYMBOL_AT, Stream, pack_proof
+from .rate import Pacer
+from .reports import lacking_segments
+from .sender import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from ..content.tree import HashTree
+    from .coop_messages import Help, Want
+    from .geometry import Geometry
+    from .receiver import Receiver
+
+ASK: Final = 5
+ACCOUNTS: Final = 2
+"""An account is sent so many times: it costs little, and without it an asker waits."""
+
+
+class Answer:
+    """
+    What is left to do for one HELP.
+    """
+
+    def __init__(self, wanted: Help) -> None:
+        """
+        Nothing is done yet.
+        """
+        self.number = wanted.number
+        self.pace = min(max(wanted.pace, LEAST_PACE), MAX_PACE)
+        self.proof = wanted.proof
+        self.left = deque(enumerate(wanted.wants))
+        self.sent = [0] * len(wanted.wants)
+
+
+class Client:
+    """
+    One who asks.
+    """
+
+    def __init__(self, mid: bytes, stream: Stream, now: float) -> None:
+        """
+        Nothing was given yet.
+        """
+        self.mid = mid
+        self.stream = stream
+        self.port = 0
+        self.number = 0
+        self.heard = now
+        self.answers: deque[Answer] = deque()
+        self.pacer = Pacer(now, CATCH_UP)
+        self.given = 0
+
+
+class Helper:
+    """
+    Answers for one content: HELPs in, batches out.
+    """
+
+    def __init__(self, geometry: Geometry, tree: HashTree, content_id: bytes, *, random: Random, now: float,  # noqa: PLR0913
+                 receiver: Receiver | None = None, cap: float = MAX_PACE) -> None:
+        """
+        :param receiver: what is here in part; None: all of it is here.
+        :param cap: bytes per second to all together.
+        """
+        self.geometry = geometry
+        self.tree = tree
+        self.content_id = content_id
+        self.random = random
+        self.receiver = receiver
+        self.cap = cap
+        self.clients: dict[bytes, Client] = {}
+        self.excluded: set[bytes] = set()
+        self.counters: Counter[str] = Counter()
+        self.given: Counter[bytes] = Counter()
+        """Bytes of datagrams given, by peer."""
+        self.haves: list[tuple[bytes, Have]] = []
+        self.usable: Callable[[int], list[int] | None] | None = None
+        """Gets the slots of a generation that may be recoded from; None: all. Set by checked mode."""
+        self.budget = max(GIVE_LEAST, GIVE_SHARE * sum(geometry.cut.length(each) for each in range(geometry.segments)))
+        self._held = Held()
+        self._pacer = Pacer(now, CATCH_UP)
+        self._seed = random.randrange(MAX_SYMBOLS + 1, MAX_NUMBER)
+
+    # --- Asked.
+
+    def help_received(self, mid: bytes, wanted: Help, now: float) -> bool:
+        """
+        Take a HELP that certainly comes from this peer. Tells whether it will be answered.
+        """
+        if mid in self.excluded:
+            self.counters["help: excluded"] += 1
+            return False
+        client = self.clients.get(mid)
+        if client is None or client.stream.tag != wanted.tag:
+            client = self._enter(mid, wanted, now)
+            if client is None:
+                return False
+        if wanted.number <= client.number:
+            self.counters["help: replay"] += 1
+            return False
+        client.number, client.heard, client.port = wanted.number, now, wanted.port
+        if wanted.wants_have:
+            self.haves.append((mid, self.have()))
+        if client.given >= self.budget:
+            self.counters["help: budget"] += 1
+            return False
+        self.counters["help"] += 1
+        client.answers.append(Answer(wanted))
+        if len(client.answers) > HELPS_KEPT:
+            client.answers.popleft()
+            self.counters["help: too many"] += 1
+        return True
+
+    def _enter(self, mid: bytes, wanted: Help, now: float) -> Client | None:
+        before = self.clients.pop(mid, None)
+        if len(self.clients) >= MAX_CLIENTS:
+            self.clients = {each: client for each, client in self.clients.items()
+                            if now - client.heard < CLIENT_FORGOTTEN}
+            if len(self.clients) >= MAX_CLIENTS:
+                self.counters["help: no room"] += 1
+                return None
+        client = Client(mid, Stream(wanted.tag, wanted.key, unicast=True), now)
+        client.given = 0 if before is None else before.given
+        self.clients[mid] = client
+        return client
+
+    def exclude(self, mid: bytes) -> None:
+        """
+        Give somebody nothing any more.
+        """
+        self.excluded.add(mid)
+        self.clients.pop(mid, None)
+
+    def have(self) -> Have:
+        """
+        Tell which segments are here.
+        """
+        stored = range(self.geometry.segments) if self.receiver is None else self.receiver.stored_segments
+        return Have(self.content_id, lacking_segments(stored, self.geometry.segments, LACKS_ROOM))
+
+    def take_haves(self) -> list[tuple[bytes, Have]]:
+        """
+        Take the HAVEs to be sent, and to whom.
+        """
+        haves, self.haves = self.haves, []
+        return haves
+
+    # --- Segments.
+
+    def wanted(self) -> list[int]:
+        """
+        Get the segments that should be handed over, the most urgent first.
+        """
+        return self._held.wanted(())
+
+    def give(self, segment: int, data: bytes) -> None:
+        """
+        Hand over a segment that is stored: also unasked, when it was just completed and others may lack something of it.
+        """
+        self._held.give(segment, data)
+
+    # --- Answered.
+
+    def take(self, now: float) -> list[Batch]:
+        """
+        Take all that may leave now.
+        """
+        found = []
+        clients = [client for client in self.clients.values() if client.answers]
+        while clients and self._pacer.is_due(now):
+            for client in list(clients):
+                batch = self._next(client, now) if client.answers and client.pacer.is_due(now) else None
+                if batch is None:
+                    clients.remove(client)
+                    continue
+                size = len(batch.datagrams) + FRAME * (len(batch.datagrams) // batch.size)
+                client.pacer.sent(now, size, client.answers[0].pace if client.answers else MAX_PACE)
+                self._pacer.sent(now, size, self.cap)
+                client.given += len(batch.datagrams)
+                self.given[client.mid] += len(batch.datagrams)
+                found.append(batch)
+        self._turn()
+        return found
+
+    def _turn(self) -> None:
+        """
+        Let another one be the first next time.
+        """
+        if len(self.clients) > 1:
+            first = next(iter(self.clients))
+            self.clients[first] = self.clients.pop(first)
+
+    def next_timer(self, now: float) -> float:
+        """
+        Get when `take` should be called.
+        """
+        due = min((client.pacer.due for client in self.clients.values() if client.answers), default=now + 1.0)
+        return max(due, self._pacer.due, now)
+
+    def _next(self, client: Client, now: float) -> Batch | None:
+        answer = client.answers[0]
+        if answer.proof is not None:
+            proof, answer.proof = answer.proof, None
+            run = self.tree.run_of(proof, PROOF_ROOM)
+            hashes = self.tree.proof(*run)
+            if hashes is not None:
+                return self._batch(client, client.stream.one(PROOF, pack_proof(*run, hashes), now, ASK), 1)
+        for _ in range(len(answer.left)):
+            place, want = answer.left.popleft()
+            useful = self._useful(want)
+            left = min(want.packets, useful) - answer.sent[place]
+            if left <= 0:
+                continue
+            packets = min(left, BATCH, max(1, int(answer.pace * BATCH_TIME / (self.geometry.symbol + OVERHEAD + FRAME))))
+            made = self._make(want.generation, packets, client.stream, now)
+            if made is None:
+                answer.left.append((place, want))
+                continue
+            answer.sent[place] += packets
+            if packets < left:
+                answer.left.appendleft((place, want))
+            self.counters["packets"] += packets
+            return self._batch(client, made, packets)
+        if answer.left:
+            return None
+        client.answers.popleft()
+        account = pack_account(answer.number, answer.sent)
+        return self._batch(client, b"".join(client.stream.one(HEARTBEAT, account, now, ASK) for _ in range(ACCOUNTS)),
+                           ACCOUNTS)
+
+    @staticmethod
+    def _batch(client: Client, made: bytes | bytearray, packets: int) -> Batch:
+        return Batch(client.mid, bytearray(made), len(made) // packets)
+
+    def _useful(self, want: Want) -> int:
+        """
+        Get how many packets can tell the asker something new.
+        """
+        size = self.geometry.size(want.generation)
+        if self.receiver is None or not self.receiver.missing[want.generation]:
+            return 2 * size
+        decoder = self.receiver.decoder(want.generation)
+        if decoder is None:
+            return 0
+        slots = None if self.usable is None else self.usable(want.generation)
+        if slots is None:
+            coded, symbols = self.receiver.held(want.generation) or (0, 0)
+        else:
+            symbols = coded = 0
+            for stored in decoder.stored():
+                if stored.slot in slots:
+                    symbols, coded = (symbols | 1 << stored.slot, coded) if stored.systematic else (symbols, coded + 1)
+        return (symbols & ~want.symbols).bit_count() + max(0, coded - (want.coded or 0))
+
+    def _make(self, generation: int, packets: int, stream: Stream, now: float) -> bytearray | None:
+        """
+        Make packets of a generation; None when its segment has to be read first.
+        """
+        symbol, size, place = self.geometry.symbol, self.geometry.size(generation), generation.to_bytes(4, "big")
+        decoder = None if self.receiver is None else self.receiver.decoder(generation)
+        if decoder is not None:
+            form, step, at = RECODED, OVERHEAD - 4 + size + symbol, NUMBER_AT + size
+            made = bytearray(step * packets)
+            slots = None if self.usable is None else self.usable(generation)
+            Recoder(decoder, seed=self.random.getrandbits(64)).recode_into(made, packets, step=step, head=NUMBER_AT,
+                                                                           payload=at, only=slots)
+        else:
+            data = self._held.get(generation // self.geometry.parts)
+            if data is None:
+                return None
+            form, step = NUMBERED, OVERHEAD + symbol
+            made = bytearray(step * packets)
+            start = self.geometry.offset(generation)
+            if self._seed + packets > MAX_NUMBER:
+                self._seed = MAX_SYMBOLS + 1
+            Encoder(Code(size, symbol), memoryview(data)[start:start + size * symbol], systematic=False,
+                    seed=self._seed).encode_into(made, packets, step=step, head=NUMBER_AT, payload=SYMBOL_AT)
+            self._seed += packets
+        for at in range(0, len(made), step):
+            made[at + GENERATION_AT:at + NUMBER_AT] = place
+        return stream.finish(form, made, step, now, ASK)

@@ -1,0 +1,415 @@
+"""
+The one who asks: at a receiver, for what it lacks, from those who are likely to have it.
+
+While the source lives, what it passed is at most of the others, each of which lost something else: so a receiver asks
+for all that it lacks of what was passed, a few generations at a time, one helper after the other, and tells exactly
+which symbols it has. What nobody else has it asks of the source. When the source is gone there is nothing else.
+
+Each helper is asked for no more than what arrives in time (`demand`), and each generation of one helper at a time, so
+that nothing comes twice. What it could not give is asked of the next one.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from math import inf
+from operator import ge
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .coop_limits import (
+    ASK_LEAST,
+    ASK_START,
+    BULK_OPEN,
+    BULK_TARGET,
+    END,
+    END_HELPERS,
+    END_QUIET,
+    HAVE_EACH,
+    LEAST_REPAIR,
+    MAX_ASKED,
+    MAX_HELPERS,
+    MAX_PACKETS_ASKED,
+    PROBABLY_GONE,
+    QUIET,
+    REPAIR_SHARE,
+    REPAIR_TARGET,
+    REPAIR_TICKS,
+    REST,
+    REST_MOST,
+    SOURCE_PATIENCE,
+    TIMEOUT_LEAST,
+    TIMEOUT_SPREAD,
+    TRY_AGAIN,
+)
+from .coop_messages import WANTED_ROOM, Help, Want, size_of
+from .demand import Demand
+from .limits import FRAME, MAX_LOSS
+from .packets import KEY_SIZE, OVERHEAD, TAG_SIZE
+from .track import HelpStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from .coop_messages import Have
+    from .receiver import Receiver
+
+FIRST_ORIGIN: Final = 2
+SMOOTH: Final = 0.25
+TAKES: Final = 0.05
+"""Seconds that an answer is expected to take at first, beside its length."""
+STRIKES: Final = 4
+"""So many answers may fail to come one after the other before a helper gets a rest: HELPs and accounts get lost."""
+FULL: Final = 255
+ROOM: Final = WANTED_ROOM, MAX_PACKETS_ASKED
+
+
+class Asked(NamedTuple):
+    """
+    A HELP that was sent: when, how long the answer takes at its pace, and until when it is waited for. `wants`: of each
+    generation how many packets, and how many were lacking.
+    """
+
+    number: int
+    at: float
+    lasts: float
+    wants: dict[int, tuple[int, int]]
+    until: float
+
+
+class Peer:
+    """
+    One who may help.
+    """
+
+    def __init__(self, mid: bytes, stream: HelpStream, demand: Demand) -> None:
+        """
+        Nothing was asked yet.
+        """
+        self.mid = mid
+        self.stream = stream
+        self.demand = demand
+        self.number = 0
+        self.asked: dict[int, Asked] = {}
+        self.takes, self.varies = TAKES, TAKES / 2
+        self.strikes = 0
+        self.rest_until = 0.0
+        self.lacks: set[int] | None = set()
+        self.told_at = float("-inf")
+        self.tokens = 0.0
+        self.asked_bytes = 0.0
+        self.bytes_before = 0
+        self.counted = (0, 0)
+
+    def has(self, segment: int) -> bool:
+        """
+        Tell whether something of a segment may be there.
+        """
+        return self.lacks is not None and segment not in self.lacks
+
+
+class Seeker:
+    """
+    Asks for one receiver: HELPs out, accounts and HAVEs in.
+    """
+
+    def __init__(self, receiver: Receiver, content_id: bytes, me: bytes, *, port: int, random: Random, now: float,  # noqa: PLR0913
+                 start: float = ASK_START, floor: float = ASK_LEAST) -> None:
+        """
+        :param me: our member id; HELPs to us would be nonsense.
+        :param port: where unicast data comes to.
+        :param start: what is asked of a new helper, bytes per second; never less than `floor` of any.
+        """
+        self.start, self.floor = start, floor
+        self.receiver = receiver
+        self.content_id = content_id
+        self.me = me
+        self.port = port
+        self.random = random
+        self.peers: dict[bytes, Peer] = {}
+        self.excluded: set[bytes] = set()
+        self.source: bytes | None = None
+        self.counters: Counter[str] = Counter()
+        self.helps: list[tuple[bytes, Help]] = []
+        self._origin = FIRST_ORIGIN
+        self._under_way: dict[int, Peer | None] = {}
+        self._of_source: dict[int, float] = {}
+        self._source_number = 0
+        self._tried: dict[int, dict[bytes, float]] = {}
+        self._bulk: list[int] = []
+        self._next = now
+        self._last = now
+        self._came = 0
+        self._room: float = 0
+        self._turn = random.randrange(1 << 16)
+        self.packet = receiver.geometry.symbol + OVERHEAD + FRAME
+
+    # --- Who is there.
+
+    def meet(self, mid: bytes) -> None:
+        """
+        Know one more who may help.
+        """
+        if mid in self.peers or mid in (self.me, self.source) or mid in self.excluded:
+            return
+        if len(self.peers) >= MAX_HELPERS:
+            self.counters["help: enough helpers"] += 1
+            return
+        tag = self.random.randbytes(TAG_SIZE)
+        stream = HelpStream(tag, self.random.randbytes(KEY_SIZE), self._origin)
+        self._origin += 1
+        self.peers[mid] = Peer(mid, stream, Demand(self.start, self.floor))
+        self.receiver.helpers[tag] = stream
+
+    def part(self, mid: bytes) -> None:
+        """
+        Ask somebody no more.
+        """
+        peer = self.peers.pop(mid, None)
+        if peer is not None:
+            self.receiver.helpers.pop(peer.stream.tag, None)
+            for asked in list(peer.asked.values()):
+                self._over(peer, asked)
+
+    def exclude(self, mid: bytes) -> None:
+        """
+        Ask somebody no more, and hear nothing of it, whoever speaks of it.
+        """
+        self.excluded.add(mid)
+        self.part(mid)
+
+    def have_received(self, mid: bytes, have: Have) -> None:
+        """
+        Take what a helper says that it lacks.
+        """
+        peer = self.peers.get(mid)
+        if peer is not None:
+            peer.lacks = None if have.lacks is None else {
+                segment for first, count, _ in have.lacks.runs for segment in range(first, first + count)}
+
+    # --- When.
+
+    def next_timer(self) -> float:
+        """
+        Get when `run_timers` should be called.
+        """
+        return self._next
+
+    def run_timers(self, now: float) -> None:
+        """
+        Ask for what is lacking, when it is time.
+        """
+        if now < self._next:
+            return
+        seconds, self._last = max(now - self._last, 1e-3), now
+        self._next = now + self.receiver.interval
+        self._turn += 1
+        for peer in self.peers.values():
+            self._answers(peer, now, seconds)
+        came = sum(track.count for track in self.receiver.tracks)
+        self._room, self._came = came - self._came, came
+        if now - self.receiver.useful_at > QUIET:
+            self._room = inf
+        self._of_source = {each: at for each, at in self._of_source.items() if now - at < SOURCE_PATIENCE}
+        if self.receiver.is_complete:
+            return
+        self._ask(now)
+
+    def _answers(self, peer: Peer, now: float, seconds: float) -> None:
+        stream, demand = peer.stream, peer.demand
+        if stream.delay is not None:
+            demand.delay(now, stream.delay)
+            stream.delay = None
+        arrived, peer.bytes_before = stream.bytes - peer.bytes_before, stream.bytes
+        is_bulk = now - self.receiver.useful_at > QUIET
+        demand.target = REPAIR_TARGET if not is_bulk else max(BULK_TARGET, REPAIR_TARGET)
+        if peer.asked_bytes or arrived:
+            demand.decide(peer.asked_bytes, arrived, seconds)
+        peer.asked_bytes = 0.0
+        peer.tokens = min(peer.tokens + demand.rate * seconds, 2 * demand.rate * self.receiver.interval)
+        accounts, stream.accounts = stream.accounts, []
+        for number, sent, at in accounts:
+            asked = peer.asked.get(number)
+            if asked is not None and len(sent) == len(asked.wants):
+                self._account(peer, asked, sent, at)
+        for asked in [asked for asked in peer.asked.values() if now >= asked.until]:
+            self.counters["help: no answer"] += 1
+            self._over(peer, asked)
+            peer.strikes += 1
+            if peer.strikes >= STRIKES:
+                peer.rest_until = now + min(REST * 2 ** (peer.strikes - STRIKES), REST_MOST)
+
+    def _account(self, peer: Peer, asked: Asked, sent: bytes, now: float) -> None:
+        peer.strikes = 0
+        takes = now - asked.at - asked.lasts
+        peer.varies += SMOOTH * (abs(takes - peer.takes) - peer.varies)
+        peer.takes += SMOOTH * (takes - peer.takes)
+        for (generation, (wanted, lacking)), given in zip(asked.wants.items(), sent, strict=True):
+            if given < wanted or self.receiver.missing[generation] >= lacking:
+                self._tried.setdefault(generation, {})[peer.mid] = now
+        highest, came = peer.stream.window.highest, peer.stream.count
+        before_highest, before_came = peer.counted
+        if highest - before_highest >= 16:
+            peer.demand.lost(highest - before_highest, came - before_came)
+            peer.counted = highest, came
+        for before in [each for each in peer.asked.values() if each.number <= asked.number]:
+            self._over(peer, before)
+
+    def _over(self, peer: Peer, asked: Asked) -> None:
+        peer.asked.pop(asked.number, None)
+        for generation in asked.wants:
+            if self._under_way.get(generation) is peer:
+                del self._under_way[generation]
+
+    # --- What.
+
+    def _lacking(self, now: float) -> Iterator[int]:
+        """
+        Get the generations to ask for, the most urgent first.
+        """
+        receiver = self.receiver
+        parts, missing = receiver.geometry.parts, receiver.missing
+        quiet = now - receiver.useful_at
+        is_quiet = quiet > QUIET
+        passing = None if is_quiet else receiver.passing
+        front = receiver.geometry.segments if self.source is None or quiet > PROBABLY_GONE else receiver.front
+        for segment in sorted(receiver.open_segments):
+            if segment < front and segment != passing:
+                for generation in receiver.geometry.of(segment):
+                    if missing[generation]:
+                        yield generation
+        if not is_quiet:
+            return
+        is_open = len(receiver.open_segments)
+        if not self._bulk:
+            self._bulk = [segment for segment in range(front) if segment not in
+                          receiver.stored_segments and segment not in receiver.open_segments]
+            self.random.shuffle(self._bulk)
+        while self._bulk and is_open < BULK_OPEN:
+            segment = self._bulk[-1]
+            generations = [each for each in range(segment * parts, (segment + 1) * parts) if missing[each]]
+            if segment not in receiver.open_segments:
+                yield from generations
+                is_open += 1
+            if segment in receiver.open_segments or not generations or any(each in self._under_way
+                                                                           for each in generations):
+                self._bulk.pop()
+            else:
+                return
+
+    def _ask(self, now: float) -> None:
+        order = self._order(now)
+        if self._is_end(now):
+            self._ask_all(order, now)
+            return
+        wants: dict[bytes, list[Want]] = {}
+        rooms: dict[bytes, tuple[int, int]] = {}
+        least = 24 + self.receiver.geometry.k // 8
+        for_source: list[Want] = []
+        lacking = [each for each in self._lacking(now) if each not in self._under_way and each not in self._of_source]
+        self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, sum(map(self.receiver.missing.__getitem__, lacking))
+                                           / REPAIR_TICKS))
+        before = float("-inf")
+        for generation in lacking:
+            want = self._want(generation)
+            tried = self._tried.get(generation, {})
+            segment = generation // self.receiver.geometry.parts
+            able = [peer for peer in order if now - tried.get(peer.mid, before) > TRY_AGAIN and peer.has(segment)]
+            ready = next((peer for peer in able if peer.tokens > 0
+                          and all(map(ge, rooms.get(peer.mid, ROOM), (least, FULL)))), None)
+            if self._room <= 0:
+                break
+            if ready is not None:
+                packets = min(FULL, round(want.packets / (1 - min(ready.demand.loss, MAX_LOSS))))
+                wants.setdefault(ready.mid, []).append(want._replace(packets=packets))
+                room, more = rooms.get(ready.mid, ROOM)
+                rooms[ready.mid] = room - size_of(want, 0, self.receiver.geometry), more - packets
+                self._room -= packets
+                ready.tokens -= packets * self.packet
+                ready.asked_bytes += packets * self.packet
+                self._under_way[generation] = ready
+            elif able:
+                if all(peer.tokens <= 0 for peer in order):
+                    break
+            elif self.source is not None and len(for_source) < MAX_ASKED // 8:
+                for_source.append(want)
+                self._of_source[generation] = now
+        for mid, chosen in wants.items():
+            self._send(self.peers[mid], chosen, now)
+        self._ask_source(for_source)
+
+    def _is_end(self, now: float) -> bool:
+        """
+        Tell whether so little is lacking of what was passed, and nothing else comes, that it is asked of several at once.
+        """
+        receiver = self.receiver
+        if now - receiver.useful_at < END_QUIET or receiver.front < receiver.geometry.segments:
+            return False
+        stored = len(receiver.stored_segments) + len(receiver.open_segments) + receiver.waiting
+        return stored >= receiver.geometry.segments and sum(
+            receiver.missing[each] for segment in receiver.open_segments for each in receiver.geometry.of(segment)) <= END
+
+    def _ask_all(self, order: list[Peer], now: float) -> None:
+        """
+        Ask for the last few packets, of some who may have them, and of the source: whoever answers first.
+        """
+        wants = [self._want(generation) for segment in self.receiver.open_segments
+                 for generation in self.receiver.geometry.of(segment) if self.receiver.missing[generation]]
+        for peer in order[:END_HELPERS]:
+            if peer.tokens > 0:
+                peer.tokens -= sum(want.packets for want in wants) * self.packet
+                self._send(peer, wants, now)
+        for_source = [want for want in wants if want.generation in self._tried
+                      and want.generation not in self._of_source]
+        self._of_source |= {want.generation: now for want in for_source}
+        self._ask_source(for_source)
+
+    def _ask_source(self, wants: list[Want]) -> None:
+        if wants and self.source is not None:
+            self._source_number += 1
+            self.counters["help: asked of the source"] += len(wants)
+            self.helps.append((self.source, self._help(bytes(TAG_SIZE), bytes(KEY_SIZE), self._source_number, 0.0, wants)))
+
+    def _order(self, now: float) -> list[Peer]:
+        """
+        Get who may be asked now, another one first each time.
+        """
+        able = [peer for peer in self.peers.values() if now >= peer.rest_until]
+        able.sort(key=lambda peer: blake2b(self.me + peer.mid, digest_size=4).digest())
+        at = self._turn % len(able) if able else 0
+        return able[at:] + able[:at]
+
+    def _want(self, generation: int) -> Want:
+        found = self.receiver.held(generation)
+        lacking = self.receiver.missing[generation]
+        return Want(generation, lacking) if found is None else Want(generation, lacking, *found)
+
+    def _help(self, tag: bytes, key: bytes, number: int, pace: float, wants: list[Want], wants_have: bool = False) -> Help:  # noqa: PLR0913
+        geometry = self.receiver.geometry
+        return Help(self.content_id, geometry.k, geometry.symbol, tag, key, self.port, number, pace, wants_have,
+                    self.receiver.unproved(want.generation // geometry.parts for want in wants),
+                    sorted(wants))
+
+    def _send(self, peer: Peer, wants: list[Want], now: float) -> None:
+        peer.number += 1
+        total = sum(want.packets for want in wants)
+        is_due = now - peer.told_at >= HAVE_EACH and now - self.receiver.useful_at > QUIET
+        if is_due:
+            peer.told_at = now
+        pace = total * self.packet / self.receiver.interval
+        if now - self.receiver.useful_at > QUIET:
+            pace = max(pace, peer.demand.rate)
+        made = self._help(peer.stream.tag, peer.stream.key, peer.number, pace, wants, is_due)
+        lasts = total * self.packet / pace
+        until = now + lasts + max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies)
+        peer.asked[peer.number] = Asked(peer.number, now, lasts, {
+            want.generation: (want.packets, self.receiver.missing[want.generation]) for want in made.wants}, until)
+        self.counters["help: asked"] += total
+        self.helps.append((peer.mid, made))
+
+    def take_helps(self) -> list[tuple[bytes, Help]]:
+        """
+        Take the HELPs to be sent, and to whom.
+        """
+        helps, self.helps = self.helps, []
+        return helps
