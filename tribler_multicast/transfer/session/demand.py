@@ -8,6 +8,7 @@ target less, down from what arrives.
 from __future__ import annotations
 
 from collections import deque
+from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from .coop_limits import ASK_LEAST, ASK_MOST, ASK_START, REPAIR_TARGET
@@ -22,8 +23,10 @@ GROWTH: Final = 1.15
 STRONGEST: Final = 0.5
 TAU: Final = 0.05
 BUSY: Final = 0.7
-LOSS_STEP: Final = 0.1
+LOSS_STEP: Final = 0.05
 LOSS_SMOOTH: Final = 0.2
+LOSS_SAMPLE: Final = 64
+SIGMAS: Final = 4.0
 
 
 class Demand:
@@ -41,6 +44,8 @@ class Demand:
         self.loss = 0.0
         self.queue = 0.0
         self.starting = True
+        self.is_known = False
+        self._sent = self._came = 0
         self._first: int | None = None
         self._parts: deque[tuple[float, float]] = deque(maxlen=BASE_PARTS)
 
@@ -59,12 +64,20 @@ class Demand:
 
     def lost(self, sent: int, came: int) -> None:
         """
-        Take how many packets were sent, and came. Loss far above its usual share is a queue too short to be felt.
+        Take how many packets were sent, and came. Loss above its usual share, and not by chance, is a queue that is too
+        short to be felt.
         """
-        loss = max(0.0, 1 - came / sent)
-        if loss > self.loss + LOSS_STEP and not self.starting:
-            self.rate = max(self.rate * max(STRONGEST, 1 - loss), self.floor)
-        self.loss += LOSS_SMOOTH * (loss - self.loss)
+        self._sent += sent
+        self._came += min(came, sent)
+        if self._sent < LOSS_SAMPLE:
+            return
+        loss, chance = 1 - self._came / self._sent, SIGMAS * sqrt(max(self.loss * (1 - self.loss), 0.01) / self._sent)
+        if self.is_known and loss > self.loss + max(LOSS_STEP, chance):
+            self.rate = max(self.rate * max(STRONGEST, 1 - loss + self.loss), self.floor)
+            self.starting = False
+        self.loss += (LOSS_SMOOTH if self.is_known else 1.0) * (loss - self.loss)
+        self.is_known = True
+        self._sent = self._came = 0
 
     def decide(self, asked: float, arrived: float, seconds: float) -> None:
         """

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .receiver import Receiver
 
 ASK: Final = 5
+PARTLY: Final = 4096
 ACCOUNTS: Final = 2
 """An account is sent so many times: it costs little, and without it an asker waits."""
 
@@ -78,6 +79,8 @@ class Client:
         self.answers: deque[Answer] = deque()
         self.pacer = Pacer(now, CATCH_UP)
         self.given = 0
+        self.partly: set[int] = set()
+        """Generations of which something was given that were not whole then."""
 
 
 class Helper:
@@ -236,7 +239,7 @@ class Helper:
                 return self._batch(client, client.stream.one(PROOF, pack_proof(*run, hashes), now, ASK), 1)
         for _ in range(len(answer.left)):
             place, want = answer.left.popleft()
-            useful = self._useful(want)
+            useful = self._useful(want, client)
             left = min(want.packets, useful) - answer.sent[place]
             if left <= 0:
                 continue
@@ -246,6 +249,8 @@ class Helper:
                 answer.left.append((place, want))
                 continue
             answer.sent[place] += packets
+            if len(client.partly) < PARTLY and self.receiver is not None and self.receiver.missing[want.generation]:
+                client.partly.add(want.generation)
             if packets < left:
                 answer.left.appendleft((place, want))
             self.counters["packets"] += packets
@@ -261,9 +266,10 @@ class Helper:
     def _batch(client: Client, made: bytes | bytearray, packets: int) -> Batch:
         return Batch(client.mid, bytearray(made), len(made) // packets)
 
-    def _useful(self, want: Want) -> int:
+    def _useful(self, want: Want, client: Client) -> int:
         """
-        Get how many packets can tell the asker something new.
+        Get how many packets can tell the asker something new: as many as we have symbols that it has not, and coded
+        packets beyond its own, which we count as ours when we gave it some before.
         """
         size = self.geometry.size(want.generation)
         if self.receiver is None or not self.receiver.missing[want.generation]:
@@ -279,7 +285,10 @@ class Helper:
             for stored in decoder.stored():
                 if stored.slot in slots:
                     symbols, coded = (symbols | 1 << stored.slot, coded) if stored.systematic else (symbols, coded + 1)
-        return (symbols & ~want.symbols).bit_count() + max(0, coded - (want.coded or 0))
+        beyond, its = (symbols & ~want.symbols).bit_count(), want.coded or 0
+        if want.generation in client.partly:
+            return max(0, beyond + coded - its)
+        return beyond + max(0, coded - its)
 
     def _make(self, generation: int, packets: int, stream: Stream, now: float) -> bytearray | None:
         """

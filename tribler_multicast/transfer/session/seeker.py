@@ -43,7 +43,7 @@ from .coop_limits import (
 )
 from .coop_messages import WANTED_ROOM, Help, Want, size_of
 from .demand import Demand
-from .limits import FRAME, MAX_LOSS
+from .limits import FRAME, LEAST_INTERVAL, MAX_LOSS
 from .packets import KEY_SIZE, OVERHEAD, TAG_SIZE
 from .track import HelpStream
 
@@ -195,11 +195,19 @@ class Seeker:
         """
         return self._next
 
+    def _is_quiet(self, now: float) -> bool:
+        """
+        Tell whether the source's stream brings nothing now, or has passed all.
+        """
+        return now - self.receiver.useful_at > QUIET or self.receiver.passing is None
+
     def run_timers(self, now: float) -> None:
         """
-        Ask for what is lacking, when it is time.
+        Ask for what is lacking, when it is time; when nothing else comes, as soon as an answer has ended.
         """
-        if now < self._next:
+        is_early = now < self._next
+        if is_early and not (self._is_quiet(now) and now - self._last >= LEAST_INTERVAL
+                             and any(peer.stream.accounts for peer in self.peers.values())):
             return
         seconds, self._last = max(now - self._last, 1e-3), now
         self._next = now + self.receiver.interval
@@ -208,7 +216,7 @@ class Seeker:
             self._answers(peer, now, seconds)
         came = sum(track.count for track in self.receiver.tracks)
         self._room, self._came = came - self._came, came
-        if now - self.receiver.useful_at > QUIET:
+        if self._is_quiet(now):
             self._room = inf
         self._of_source = {each: at for each, at in self._of_source.items() if now - at < SOURCE_PATIENCE}
         if self.receiver.is_complete:
@@ -310,6 +318,7 @@ class Seeker:
         self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, sum(map(self.receiver.missing.__getitem__, lacking))
                                            / REPAIR_TICKS))
         before = float("-inf")
+        is_quiet = self._is_quiet(now)
         for generation in lacking:
             want = self._want(generation)
             tried = self._tried.get(generation, {})
@@ -320,7 +329,8 @@ class Seeker:
             if self._room <= 0:
                 break
             if ready is not None:
-                packets = min(FULL, round(want.packets / (1 - min(ready.demand.loss, MAX_LOSS))))
+                packets = want.packets if not is_quiet else min(
+                    FULL, round(want.packets / (1 - min(ready.demand.loss, MAX_LOSS))))
                 wants.setdefault(ready.mid, []).append(want._replace(packets=packets))
                 room, more = rooms.get(ready.mid, ROOM)
                 rooms[ready.mid] = room - size_of(want, 0, self.receiver.geometry), more - packets
@@ -397,7 +407,7 @@ class Seeker:
         if is_due:
             peer.told_at = now
         pace = total * self.packet / self.receiver.interval
-        if now - self.receiver.useful_at > QUIET:
+        if self._is_quiet(now):
             pace = max(pace, peer.demand.rate)
         made = self._help(peer.stream.tag, peer.stream.key, peer.number, pace, wants, is_due)
         lasts = total * self.packet / pace
