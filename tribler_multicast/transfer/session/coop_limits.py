@@ -15,7 +15,7 @@ MAX_ASKED: Final = 512
 MAX_PACKETS_ASKED: Final = 1024
 """Packets that one HELP can order: nobody makes a helper shoot for longer than 0.1 s of a 100 Mbit/s link."""
 
-HELPS_KEPT: Final = 3
+HELPS_KEPT: Final = 6
 """HELPs of one peer that wait to be answered. Older ones are dropped: their asker has asked somebody else long since."""
 
 MAX_CLIENTS: Final = 64
@@ -68,7 +68,7 @@ ASK_LEAST: Final = 60_000.0
 ASK_MOST: Final = 1.25e9
 """What is asked of one helper per second: at first, when there is no room at all, and at most."""
 
-REPAIR_TARGET: Final = 0.012
+REPAIR_TARGET: Final = 0.025
 """Seconds of queue that repair may make in front of our link: more than the source's stream makes (5 ms), so that this
 gives way: what is lacking comes before what is new."""
 

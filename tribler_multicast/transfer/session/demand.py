@@ -22,7 +22,6 @@ GROWTH_START: Final = 1.6
 GROWTH: Final = 1.15
 STRONGEST: Final = 0.5
 TAU: Final = 0.05
-BUSY: Final = 0.7
 LOSS_STEP: Final = 0.05
 LOSS_SMOOTH: Final = 0.2
 LOSS_SAMPLE: Final = 64
@@ -45,6 +44,7 @@ class Demand:
         self.queue = 0.0
         self.starting = True
         self.is_known = False
+        self._is_fresh = False
         self._sent = self._came = 0
         self._first: int | None = None
         self._parts: deque[tuple[float, float]] = deque(maxlen=BASE_PARTS)
@@ -60,6 +60,7 @@ class Demand:
             self._parts.append((now, value))
         elif value < self._parts[-1][1]:
             self._parts[-1] = (self._parts[-1][0], value)
+        self._is_fresh = True
         self.queue = value - min(least for _, least in self._parts)
 
     def lost(self, sent: int, came: int) -> None:
@@ -79,16 +80,19 @@ class Demand:
         self.is_known = True
         self._sent = self._came = 0
 
-    def decide(self, asked: float, arrived: float, seconds: float) -> None:
+    def decide(self, is_short: bool, arrived: float, seconds: float) -> None:
         """
         Decide anew.
 
-        :param asked: bytes that were asked for in so many seconds.
-        :param arrived: bytes that came.
+        :param is_short: more would have been asked for, had there been more rate.
+        :param arrived: bytes that came in so many seconds.
         """
+        is_fresh, self._is_fresh = self._is_fresh, False
         if self.queue > self.target:
             self.starting = False
+            if not is_fresh:
+                return
             share = max(STRONGEST, 1 - (self.queue - self.target) / TAU)
             self.rate = max(self.floor, min(self.rate, max(arrived / seconds, self.rate / 2)) * share)
-        elif asked >= BUSY * self.rate * seconds:
+        elif is_short:
             self.rate = min(ASK_MOST, self.rate * (GROWTH_START if self.starting else GROWTH))

@@ -206,7 +206,7 @@ class Helper:
                     clients.remove(client)
                     continue
                 size = len(batch.datagrams) + FRAME * (len(batch.datagrams) // batch.size)
-                client.pacer.sent(now, size, client.answers[0].pace if client.answers else MAX_PACE)
+                client.pacer.sent(now, size, sum(answer.pace for answer in client.answers) or MAX_PACE)
                 self._pacer.sent(now, size, self.cap)
                 client.given += len(batch.datagrams)
                 self.given[client.mid] += len(batch.datagrams)

@@ -29,6 +29,7 @@ from .limits import (
     LEAST_RATE,
     MAX_RATE,
     ROUND,
+    SHARED_TARGET,
     SLOWDOWN_EACH,
     START_RATE,
     TARGET_DELAY,
@@ -63,8 +64,6 @@ SHORT_QUEUE: Final = 0.6
 LONGER: Final = 1.01
 """Where loss shows that a queue is shorter than the target, the target becomes this share of what was felt, and grows
 again by so much per round."""
-import os
-LS=float(os.environ.get("LS","0")); TG=float(os.environ.get("TG","0.005")); GM=float(os.environ.get("GM","1.6"))
 LINK_SMOOTH: Final = 0.4
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
@@ -144,7 +143,7 @@ class Path:
             span = latest[0] - self.latest[0] + latest[1] - self.latest[1]
             sent = log.until(latest[0]) - log.until(self.latest[0])
             link = sent / span if span > 0 and sent else None
-            self.link = link if self.link is None or link is None else self.link + (LS if LS else LINK_SMOOTH) * (link - self.link)
+            self.link = link if self.link is None or link is None else self.link + LINK_SMOOTH * (link - self.link)
         if self.latest is None or sent_at - self.latest[0] >= ROUND / 3:
             self.latest = latest
 
@@ -259,7 +258,7 @@ class RateControl:
         else:
             self.starting = False
             self.growth = min(self.growth, CAREFUL_GROWTH)
-            self._target = min(TG if self.shared else self.target, self._target * LONGER)
+            self._target = min(self.target, self._target * LONGER)
             wanted = min(self._for_queue(path, is_busy) for path in fresh)
         if wanted > self.rate and not is_busy:
             return
@@ -284,12 +283,13 @@ class RateControl:
         """
         if path.queue < SEEN:
             return self.rate * self.growth
+        target = max(self._target, SHARED_TARGET) if self.shared and self._target == self.target else self._target
         link = self.rate if path.link is None or not is_busy else min(path.link, 1.5 * self.rate)
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)
-        wanted = link * max(STRONGEST, 1 + (self._target - path.queue) / TAU)
-        return max(wanted, self.rate) if self.shared and path.queue < self._target and not path.excess else wanted
+        wanted = link * max(STRONGEST, 1 + (target - path.queue) / TAU)
+        return max(wanted, self.rate) if self.shared and path.queue < target and not path.excess else wanted
 
     def _without_queue(self, fresh: list[Path]) -> float:
         """
@@ -310,7 +310,7 @@ class RateControl:
             return max(STRONGEST, 1 - excess) * self.rate
         if self.starting:
             return START_GROWTH * self.rate
-        self.growth = min(GM if self.shared else START_GROWTH, 1 + (self.growth - 1) * RECOVERY)
+        self.growth = min(START_GROWTH, 1 + (self.growth - 1) * RECOVERY)
         return self.growth * self.rate
 
 

@@ -97,7 +97,7 @@ class Peer:
         self.lacks: set[int] | None = set()
         self.told_at = float("-inf")
         self.tokens = 0.0
-        self.asked_bytes = 0.0
+        self.is_short = False
         self.bytes_before = 0
         self.counted = (0, 0)
 
@@ -231,9 +231,8 @@ class Seeker:
         arrived, peer.bytes_before = stream.bytes - peer.bytes_before, stream.bytes
         is_bulk = now - self.receiver.useful_at > QUIET
         demand.target = REPAIR_TARGET if not is_bulk else max(BULK_TARGET, REPAIR_TARGET)
-        if peer.asked_bytes or arrived:
-            demand.decide(peer.asked_bytes, arrived, seconds)
-        peer.asked_bytes = 0.0
+        demand.decide(peer.is_short, arrived, seconds)
+        peer.is_short = False
         peer.tokens = min(peer.tokens + demand.rate * seconds, 2 * demand.rate * self.receiver.interval)
         accounts, stream.accounts = stream.accounts, []
         for number, sent, at in accounts:
@@ -288,7 +287,7 @@ class Seeker:
                         yield generation
         if not is_quiet:
             return
-        is_open = len(receiver.open_segments)
+        is_open = len(receiver.open_segments.keys() | {each // parts for each in (*self._under_way, *self._of_source)})
         if not self._bulk:
             self._bulk = [segment for segment in range(front) if segment not in
                           receiver.stored_segments and segment not in receiver.open_segments]
@@ -336,9 +335,11 @@ class Seeker:
                 rooms[ready.mid] = room - size_of(want, 0, self.receiver.geometry), more - packets
                 self._room -= packets
                 ready.tokens -= packets * self.packet
-                ready.asked_bytes += packets * self.packet
+                ready.is_short = ready.tokens <= 0
                 self._under_way[generation] = ready
             elif able:
+                for peer in able:
+                    peer.is_short = peer.is_short or peer.tokens <= 0
                 if all(peer.tokens <= 0 for peer in order):
                     break
             elif self.source is not None and len(for_source) < MAX_ASKED // 8:
