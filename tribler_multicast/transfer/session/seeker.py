@@ -25,6 +25,7 @@ from .coop_limits import (
     END_HELPERS,
     END_QUIET,
     HAVE_EACH,
+    HELPS_KEPT,
     LEAST_REPAIR,
     MAX_ASKED,
     MAX_HELPERS,
@@ -42,7 +43,7 @@ from .coop_limits import (
     TRY_AGAIN,
 )
 from .coop_messages import WANTED_ROOM, Help, Want, size_of
-from .demand import Demand
+from .demand import Demand, Way
 from .limits import FRAME, LEAST_INTERVAL, MAX_LOSS
 from .packets import KEY_SIZE, OVERHEAD, TAG_SIZE
 from .track import HelpStream
@@ -58,6 +59,10 @@ FIRST_ORIGIN: Final = 2
 SMOOTH: Final = 0.25
 TAKES: Final = 0.05
 """Seconds that an answer is expected to take at first, beside its length."""
+ANSWER_TIME: Final = 0.02
+"""Seconds that it takes from a HELP to its answer, beside the answer's own length: so much is under way at most."""
+SPREAD: Final = 1.5
+"""When only helpers send, each is asked for so many times its share at most: all of them send at once."""
 STRIKES: Final = 4
 """So many answers may fail to come one after the other before a helper gets a rest: HELPs and accounts get lost."""
 FULL: Final = 255
@@ -73,6 +78,7 @@ class Asked(NamedTuple):
     number: int
     at: float
     lasts: float
+    packets: int
     wants: dict[int, tuple[int, int]]
     until: float
 
@@ -82,13 +88,13 @@ class Peer:
     One who may help.
     """
 
-    def __init__(self, mid: bytes, stream: HelpStream, demand: Demand) -> None:
+    def __init__(self, mid: bytes, stream: HelpStream) -> None:
         """
         Nothing was asked yet.
         """
         self.mid = mid
         self.stream = stream
-        self.demand = demand
+        self.way = Way()
         self.number = 0
         self.asked: dict[int, Asked] = {}
         self.takes, self.varies = TAKES, TAKES / 2
@@ -96,9 +102,7 @@ class Peer:
         self.rest_until = 0.0
         self.lacks: set[int] | None = set()
         self.told_at = float("-inf")
-        self.tokens = 0.0
-        self.is_short = False
-        self.bytes_before = 0
+        self.room = 0.0
         self.counted = (0, 0)
 
     def has(self, segment: int) -> bool:
@@ -120,7 +124,7 @@ class Seeker:
         :param port: where unicast data comes to.
         :param start: what is asked of a new helper, bytes per second; never less than `floor` of any.
         """
-        self.start, self.floor = start, floor
+        self.demand = Demand(now, start, floor)
         self.receiver = receiver
         self.content_id = content_id
         self.me = me
@@ -141,6 +145,8 @@ class Seeker:
         self._last = now
         self._came = 0
         self._room: float = 0
+        self._tokens = 0.0
+        self._is_short = self._is_lossy = False
         self._turn = random.randrange(1 << 16)
         self.packet = receiver.geometry.symbol + OVERHEAD + FRAME
 
@@ -158,7 +164,7 @@ class Seeker:
         tag = self.random.randbytes(TAG_SIZE)
         stream = HelpStream(tag, self.random.randbytes(KEY_SIZE), self._origin)
         self._origin += 1
-        self.peers[mid] = Peer(mid, stream, Demand(self.start, self.floor))
+        self.peers[mid] = Peer(mid, stream)
         self.receiver.helpers[tag] = stream
 
     def part(self, mid: bytes) -> None:
@@ -210,30 +216,43 @@ class Seeker:
                              and any(peer.stream.accounts for peer in self.peers.values())):
             return
         seconds, self._last = max(now - self._last, 1e-3), now
-        self._next = now + self.receiver.interval
-        self._turn += 1
-        for peer in self.peers.values():
-            self._answers(peer, now, seconds)
-        came = sum(track.count for track in self.receiver.tracks)
-        self._room, self._came = came - self._came, came
-        if self._is_quiet(now):
-            self._room = inf
+        for peer in list(self.peers.values()):
+            self._is_lossy = self._answers(peer, now) or self._is_lossy
+        if not is_early:
+            self._next = now + self.receiver.interval
+            self._turn += 1
+            for peer in self.peers.values():
+                peer.way.delay(now, peer.stream.delay)
+                peer.stream.delay = None
+            self.demand.decide(now, [peer.way for peer in self.peers.values()],
+                               sum(peer.stream.bytes + FRAME * peer.stream.count for peer in self.peers.values()),
+                               is_short=self._is_short, is_lossy=self._is_lossy)
+            self._is_short = self._is_lossy = False
+        self._give_room(seconds, now)
         self._of_source = {each: at for each, at in self._of_source.items() if now - at < SOURCE_PATIENCE}
-        if self.receiver.is_complete:
-            return
-        self._ask(now)
+        if not self.receiver.is_complete:
+            self._ask(now)
 
-    def _answers(self, peer: Peer, now: float, seconds: float) -> None:
-        stream, demand = peer.stream, peer.demand
-        if stream.delay is not None:
-            demand.delay(now, stream.delay)
-            stream.delay = None
-        arrived, peer.bytes_before = stream.bytes - peer.bytes_before, stream.bytes
-        is_bulk = now - self.receiver.useful_at > QUIET
-        demand.target = REPAIR_TARGET if not is_bulk else max(BULK_TARGET, REPAIR_TARGET)
-        demand.decide(peer.is_short, arrived, seconds)
-        peer.is_short = False
-        peer.tokens = min(peer.tokens + demand.rate * seconds, 2 * demand.rate * self.receiver.interval)
+    def _give_room(self, seconds: float, now: float) -> None:
+        """
+        Fix how much may be asked of each helper, and of all, until the next time.
+        """
+        interval = self.receiver.interval
+        came = sum(track.count for track in self.receiver.tracks)
+        self._room, self._came = inf if self._is_quiet(now) else came - self._came, came
+        self._tokens = min(self._tokens + self.demand.rate * seconds, 2 * self.demand.rate * interval)
+        under_way = self.packet * sum(asked.packets for peer in self.peers.values() for asked in peer.asked.values())
+        most = self.demand.rate * (2 * interval + ANSWER_TIME) - under_way
+        if most < self._tokens:
+            self._tokens, self._is_short = most, True
+        able = [peer for peer in self.peers.values() if now >= peer.rest_until]
+        total = sum(peer.way.share for peer in able)
+        for peer in able:
+            spread = min(1.0, SPREAD * peer.way.share / total) if self._room == inf else peer.way.share
+            peer.room = spread * max(self._tokens, 0.0) if len(peer.asked) < HELPS_KEPT else 0.0
+
+    def _answers(self, peer: Peer, now: float) -> bool:
+        stream = peer.stream
         accounts, stream.accounts = stream.accounts, []
         for number, sent, at in accounts:
             asked = peer.asked.get(number)
@@ -245,6 +264,12 @@ class Seeker:
             peer.strikes += 1
             if peer.strikes >= STRIKES:
                 peer.rest_until = now + min(REST * 2 ** (peer.strikes - STRIKES), REST_MOST)
+        highest, came = stream.window.highest, stream.count
+        before_highest, before_came = peer.counted
+        if not accounts or highest <= before_highest:
+            return False
+        peer.counted = highest, came
+        return peer.way.lost(highest - before_highest, came - before_came)
 
     def _account(self, peer: Peer, asked: Asked, sent: bytes, now: float) -> None:
         peer.strikes = 0
@@ -254,11 +279,6 @@ class Seeker:
         for (generation, (wanted, lacking)), given in zip(asked.wants.items(), sent, strict=True):
             if given < wanted or self.receiver.missing[generation] >= lacking:
                 self._tried.setdefault(generation, {})[peer.mid] = now
-        highest, came = peer.stream.window.highest, peer.stream.count
-        before_highest, before_came = peer.counted
-        if highest - before_highest >= 16:
-            peer.demand.lost(highest - before_highest, came - before_came)
-            peer.counted = highest, came
         for before in [each for each in peer.asked.values() if each.number <= asked.number]:
             self._over(peer, before)
 
@@ -323,24 +343,26 @@ class Seeker:
             tried = self._tried.get(generation, {})
             segment = generation // self.receiver.geometry.parts
             able = [peer for peer in order if now - tried.get(peer.mid, before) > TRY_AGAIN and peer.has(segment)]
-            ready = next((peer for peer in able if peer.tokens > 0
+            ready = next((peer for peer in able if peer.room > 0
                           and all(map(ge, rooms.get(peer.mid, ROOM), (least, FULL)))), None)
             if self._room <= 0:
                 break
+            if self._tokens <= 0:
+                self._is_short = True
+                break
             if ready is not None:
                 packets = want.packets if not is_quiet else min(
-                    FULL, round(want.packets / (1 - min(ready.demand.loss, MAX_LOSS))))
+                    FULL, round(want.packets / (1 - min(ready.way.loss, MAX_LOSS))))
                 wants.setdefault(ready.mid, []).append(want._replace(packets=packets))
                 room, more = rooms.get(ready.mid, ROOM)
                 rooms[ready.mid] = room - size_of(want, 0, self.receiver.geometry), more - packets
                 self._room -= packets
-                ready.tokens -= packets * self.packet
-                ready.is_short = ready.tokens <= 0
+                ready.room -= packets * self.packet
+                self._tokens -= packets * self.packet
                 self._under_way[generation] = ready
             elif able:
-                for peer in able:
-                    peer.is_short = peer.is_short or peer.tokens <= 0
-                if all(peer.tokens <= 0 for peer in order):
+                self._is_short = True
+                if all(peer.room <= 0 for peer in order):
                     break
             elif self.source is not None and len(for_source) < MAX_ASKED // 8:
                 for_source.append(want)
@@ -367,8 +389,8 @@ class Seeker:
         wants = [self._want(generation) for segment in self.receiver.open_segments
                  for generation in self.receiver.geometry.of(segment) if self.receiver.missing[generation]]
         for peer in order[:END_HELPERS]:
-            if peer.tokens > 0:
-                peer.tokens -= sum(want.packets for want in wants) * self.packet
+            if self._tokens > 0:
+                self._tokens -= sum(want.packets for want in wants) * self.packet
                 self._send(peer, wants, now)
         for_source = [want for want in wants if want.generation in self._tried
                       and want.generation not in self._of_source]
@@ -409,11 +431,11 @@ class Seeker:
             peer.told_at = now
         pace = total * self.packet / self.receiver.interval
         if self._is_quiet(now):
-            pace = max(pace, peer.demand.rate)
+            pace = max(pace, self.demand.rate)
         made = self._help(peer.stream.tag, peer.stream.key, peer.number, pace, wants, is_due)
         lasts = total * self.packet / pace
         until = now + lasts + max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies)
-        peer.asked[peer.number] = Asked(peer.number, now, lasts, {
+        peer.asked[peer.number] = Asked(peer.number, now, lasts, total, {
             want.generation: (want.packets, self.receiver.missing[want.generation]) for want in made.wants}, until)
         self.counters["help: asked"] += total
         self.helps.append((peer.mid, made))
