@@ -80,22 +80,25 @@ class CoopNode(Node):
         super().serve()
         for segment in self.segments.keys() - before:
             self.helper.give(segment, self.segments[segment])
-        if not self.lan.cooperates:
-            return
+        if self.lan.cooperates:
+            self.cooperate(self.seeker, self.helper)
+
+    def cooperate(self, seeker: Seeker, helper: Helper) -> None:
+        """Ask and answer."""
         now = self.local(self.lan.now)
-        self.seeker.run_timers(now)
-        for mid, wanted in self.seeker.take_helps():
+        seeker.run_timers(now)
+        for mid, wanted in seeker.take_helps():
             self.say(mid, "help", wanted.pack(self.content.geometry))
-        for mid, have in self.helper.take_haves():
+        for mid, have in helper.take_haves():
             self.say(mid, "have", have.pack())
-        for segment in self.helper.wanted():
+        for segment in helper.wanted():
             if segment in self.segments:
-                self.helper.give(segment, self.segments[segment])
-        for batch in self.helper.take(now):
+                helper.give(segment, self.segments[segment])
+        for batch in helper.take(now):
             self.lan.unicast(self, batch.member or b"", batch.datagrams, batch.size)
-        due = [self.seeker.next_timer()]
-        if any(client.answers for client in self.helper.clients.values()):
-            due.append(max(self.helper.next_timer(now), now + 0.0005))
+        due = [seeker.next_timer()]
+        if any(client.answers for client in helper.clients.values()):
+            due.append(max(helper.next_timer(now), now + 0.0005))
         when = min(due) - self.clock_offset
         if self.wake is None or when < self.wake or self.wake <= self.lan.now:
             self.wake = when
@@ -201,7 +204,7 @@ class CoopLan(SessionLan):
         found = []
         for at in range(0, len(datagrams), size):
             if size >= OVERHEAD - 4 + symbol:
-                wire = size + FRAME if size == OVERHEAD + symbol else FRAME + OVERHEAD + symbol + 60 / self.content.scale
+                wire = FRAME + OVERHEAD + symbol + (0 if size == OVERHEAD + symbol else 60 / self.content.scale)
             else:
                 wire = (size + FRAME) / self.content.scale
             self.helped_bytes += wire

@@ -16,7 +16,7 @@ MAX_PACKETS_ASKED: Final = 1024
 """Packets that one HELP can order: nobody makes a helper shoot for longer than 0.1 s of a 100 Mbit/s link."""
 
 HELPS_KEPT: Final = 6
-"""HELPs of one peer that wait to be answered. Older ones are dropped: their asker has asked somebody else long since."""
+"""HELPs of one peer that wait to be answered. Older ones are dropped: others have been asked long since."""
 
 MAX_CLIENTS: Final = 64
 """Peers that a helper serves at once: each has a stream, and a share of the upload."""
@@ -35,7 +35,8 @@ MAX_PACE: Final = 1.25e9
 
 BATCH_TIME: Final = 0.001
 BATCH: Final = 16
-"""What is sent at once: so many seconds of the pace, so that answers do not come in bursts, and so many packets of one generation in a row, to one peer: then the next peer has its turn."""
+"""What is sent to one peer at once: so many seconds of its pace, so that answers do not come in bursts, and so many
+packets of one generation: then the next peer has its turn."""
 
 # --- Asking.
 
@@ -69,8 +70,8 @@ ASK_MOST: Final = 1.25e9
 """What is asked of one helper per second: at first, when there is no room at all, and at most."""
 
 REPAIR_TARGET: Final = 0.025
-"""Seconds of queue that repair may make in front of our link: more than the source's stream makes (5 ms), so that this
-gives way: what is lacking comes before what is new."""
+"""Seconds of queue that answers may make in front of our link: more than the source's stream makes (10 ms), so that
+this gives way: what is lacking comes before what is new."""
 
 REPAIR_SHARE: Final = 0.6
 REPAIR_TICKS: Final = 2
@@ -78,9 +79,6 @@ LEAST_REPAIR: Final = 16
 """While the source's stream brings something, from one HELP to the next no more packets are asked for than this share
 of what came from it, nor than what is lacking over so many, and so many at least: so that both have room, and no bursts
 come."""
-
-BULK_TARGET: Final = 0.004
-"""The same for whole segments, which are not asked for while the source's stream brings anything."""
 
 BULK_OPEN: Final = 12
 """Segments that are open at once because of helpers: as many as the answers under way can be about, and less than what

@@ -26,7 +26,18 @@ from .coop_limits import (
 from .coop_messages import LACKS_ROOM, Have, pack_account
 from .held import Held
 from .limits import CATCH_UP, FRAME, PROOF_ROOM
-from .packets import GENERATION_AT, HEARTBEAT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, RECODED, SYMBOL_AT, Stream, pack_proof
+from .packets import (
+    GENERATION_AT,
+    HEARTBEAT,
+    NUMBER_AT,
+    NUMBERED,
+    OVERHEAD,
+    PROOF,
+    RECODED,
+    SYMBOL_AT,
+    Stream,
+    pack_proof,
+)
 from .rate import Pacer
 from .reports import lacking_segments
 from .sender import Batch
@@ -187,7 +198,7 @@ class Helper:
 
     def give(self, segment: int, data: bytes) -> None:
         """
-        Hand over a segment that is stored: also unasked, when it was just completed and others may lack something of it.
+        Hand over a segment that is stored: also unasked, when it was just completed; others may lack some of it.
         """
         self._held.give(segment, data)
 
@@ -243,7 +254,8 @@ class Helper:
             left = min(want.packets, useful) - answer.sent[place]
             if left <= 0:
                 continue
-            packets = min(left, BATCH, max(1, int(answer.pace * BATCH_TIME / (self.geometry.symbol + OVERHEAD + FRAME))))
+            at_once = int(answer.pace * BATCH_TIME / (self.geometry.symbol + OVERHEAD + FRAME))
+            packets = min(left, BATCH, max(1, at_once))
             made = self._make(want.generation, packets, client.stream, now)
             if made is None:
                 answer.left.append((place, want))

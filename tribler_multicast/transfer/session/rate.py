@@ -199,7 +199,7 @@ class RateControl:
         self.round = ROUND
         """Seconds from one decision to the next: no less than from one report of a receiver to the next."""
         self.shared = False
-        """Whether helpers send to our receivers, in bursts: then a queue below the target says nothing about the link."""
+        """Whether helpers send to our receivers, in bursts: a queue below the target says nothing of the link then."""
         self._last_round = now
         self._sent = 0
         self._empty_at = now

@@ -14,13 +14,12 @@ from collections import Counter
 from hashlib import blake2b
 from math import inf
 from operator import ge
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .coop_limits import (
     ASK_LEAST,
     ASK_START,
     BULK_OPEN,
-    BULK_TARGET,
     END,
     END_HELPERS,
     END_QUIET,
@@ -33,17 +32,15 @@ from .coop_limits import (
     PROBABLY_GONE,
     QUIET,
     REPAIR_SHARE,
-    REPAIR_TARGET,
     REPAIR_TICKS,
-    REST,
-    REST_MOST,
     SOURCE_PATIENCE,
     TIMEOUT_LEAST,
     TIMEOUT_SPREAD,
     TRY_AGAIN,
 )
 from .coop_messages import WANTED_ROOM, Help, Want, size_of
-from .demand import Demand, Way
+from .demand import Demand
+from .helpers import Asked, Peer
 from .limits import FRAME, LEAST_INTERVAL, MAX_LOSS
 from .packets import KEY_SIZE, OVERHEAD, TAG_SIZE
 from .track import HelpStream
@@ -56,60 +53,12 @@ if TYPE_CHECKING:
     from .receiver import Receiver
 
 FIRST_ORIGIN: Final = 2
-SMOOTH: Final = 0.25
-TAKES: Final = 0.05
-"""Seconds that an answer is expected to take at first, beside its length."""
 ANSWER_TIME: Final = 0.02
 """Seconds that it takes from a HELP to its answer, beside the answer's own length: so much is under way at most."""
 SPREAD: Final = 1.5
 """When only helpers send, each is asked for so many times its share at most: all of them send at once."""
-STRIKES: Final = 4
-"""So many answers may fail to come one after the other before a helper gets a rest: HELPs and accounts get lost."""
 FULL: Final = 255
 ROOM: Final = WANTED_ROOM, MAX_PACKETS_ASKED
-
-
-class Asked(NamedTuple):
-    """
-    A HELP that was sent: when, how long the answer takes at its pace, and until when it is waited for. `wants`: of each
-    generation how many packets, and how many were lacking.
-    """
-
-    number: int
-    at: float
-    lasts: float
-    packets: int
-    wants: dict[int, tuple[int, int]]
-    until: float
-
-
-class Peer:
-    """
-    One who may help.
-    """
-
-    def __init__(self, mid: bytes, stream: HelpStream) -> None:
-        """
-        Nothing was asked yet.
-        """
-        self.mid = mid
-        self.stream = stream
-        self.way = Way()
-        self.number = 0
-        self.asked: dict[int, Asked] = {}
-        self.takes, self.varies = TAKES, TAKES / 2
-        self.strikes = 0
-        self.rest_until = 0.0
-        self.lacks: set[int] | None = set()
-        self.told_at = float("-inf")
-        self.room = 0.0
-        self.counted = (0, 0)
-
-    def has(self, segment: int) -> bool:
-        """
-        Tell whether something of a segment may be there.
-        """
-        return self.lacks is not None and segment not in self.lacks
 
 
 class Seeker:
@@ -252,8 +201,10 @@ class Seeker:
             peer.room = spread * max(self._tokens, 0.0) if len(peer.asked) < HELPS_KEPT else 0.0
 
     def _answers(self, peer: Peer, now: float) -> bool:
-        stream = peer.stream
-        accounts, stream.accounts = stream.accounts, []
+        """
+        Look at what became of the HELPs to one. Tells whether more than usual gets lost on its way.
+        """
+        accounts, peer.stream.accounts = peer.stream.accounts, []
         for number, sent, at in accounts:
             asked = peer.asked.get(number)
             if asked is not None and len(sent) == len(asked.wants):
@@ -261,21 +212,11 @@ class Seeker:
         for asked in [asked for asked in peer.asked.values() if now >= asked.until]:
             self.counters["help: no answer"] += 1
             self._over(peer, asked)
-            peer.strikes += 1
-            if peer.strikes >= STRIKES:
-                peer.rest_until = now + min(REST * 2 ** (peer.strikes - STRIKES), REST_MOST)
-        highest, came = stream.window.highest, stream.count
-        before_highest, before_came = peer.counted
-        if not accounts or highest <= before_highest:
-            return False
-        peer.counted = highest, came
-        return peer.way.lost(highest - before_highest, came - before_came)
+            peer.failed(now)
+        return bool(accounts) and peer.lost()
 
     def _account(self, peer: Peer, asked: Asked, sent: bytes, now: float) -> None:
-        peer.strikes = 0
-        takes = now - asked.at - asked.lasts
-        peer.varies += SMOOTH * (abs(takes - peer.takes) - peer.varies)
-        peer.takes += SMOOTH * (takes - peer.takes)
+        peer.answered(asked, now)
         for (generation, (wanted, lacking)), given in zip(asked.wants.items(), sent, strict=True):
             if given < wanted or self.receiver.missing[generation] >= lacking:
                 self._tried.setdefault(generation, {})[peer.mid] = now
@@ -333,9 +274,10 @@ class Seeker:
         rooms: dict[bytes, tuple[int, int]] = {}
         least = 24 + self.receiver.geometry.k // 8
         for_source: list[Want] = []
-        lacking = [each for each in self._lacking(now) if each not in self._under_way and each not in self._of_source]
-        self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, sum(map(self.receiver.missing.__getitem__, lacking))
-                                           / REPAIR_TICKS))
+        lacking = [generation for generation in self._lacking(now)
+                   if generation not in self._under_way and generation not in self._of_source]
+        due = sum(map(self.receiver.missing.__getitem__, lacking)) / REPAIR_TICKS
+        self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, due))
         before = float("-inf")
         is_quiet = self._is_quiet(now)
         for generation in lacking:
@@ -373,14 +315,15 @@ class Seeker:
 
     def _is_end(self, now: float) -> bool:
         """
-        Tell whether so little is lacking of what was passed, and nothing else comes, that it is asked of several at once.
+        Tell whether so little is lacking, of all there is, that it is asked of several at once.
         """
         receiver = self.receiver
         if now - receiver.useful_at < END_QUIET or receiver.front < receiver.geometry.segments:
             return False
         stored = len(receiver.stored_segments) + len(receiver.open_segments) + receiver.waiting
-        return stored >= receiver.geometry.segments and sum(
-            receiver.missing[each] for segment in receiver.open_segments for each in receiver.geometry.of(segment)) <= END
+        lacking = sum(receiver.missing[each] for segment in receiver.open_segments
+                      for each in receiver.geometry.of(segment))
+        return stored >= receiver.geometry.segments and lacking <= END
 
     def _ask_all(self, order: list[Peer], now: float) -> None:
         """
@@ -401,7 +344,8 @@ class Seeker:
         if wants and self.source is not None:
             self._source_number += 1
             self.counters["help: asked of the source"] += len(wants)
-            self.helps.append((self.source, self._help(bytes(TAG_SIZE), bytes(KEY_SIZE), self._source_number, 0.0, wants)))
+            made = self._help(bytes(TAG_SIZE), bytes(KEY_SIZE), self._source_number, wants)
+            self.helps.append((self.source, made))
 
     def _order(self, now: float) -> list[Peer]:
         """
@@ -417,10 +361,10 @@ class Seeker:
         lacking = self.receiver.missing[generation]
         return Want(generation, lacking) if found is None else Want(generation, lacking, *found)
 
-    def _help(self, tag: bytes, key: bytes, number: int, pace: float, wants: list[Want], wants_have: bool = False) -> Help:  # noqa: PLR0913
+    def _help(self, tag: bytes, key: bytes, number: int, wants: list[Want]) -> Help:
         geometry = self.receiver.geometry
-        return Help(self.content_id, geometry.k, geometry.symbol, tag, key, self.port, number, pace, wants_have,
-                    self.receiver.unproved(want.generation // geometry.parts for want in wants),
+        proof = self.receiver.unproved(want.generation // geometry.parts for want in wants)
+        return Help(self.content_id, geometry.k, geometry.symbol, tag, key, self.port, number, 0.0, False, proof,
                     sorted(wants))
 
     def _send(self, peer: Peer, wants: list[Want], now: float) -> None:
@@ -432,7 +376,7 @@ class Seeker:
         pace = total * self.packet / self.receiver.interval
         if self._is_quiet(now):
             pace = max(pace, self.demand.rate)
-        made = self._help(peer.stream.tag, peer.stream.key, peer.number, pace, wants, is_due)
+        made = self._help(peer.stream.tag, peer.stream.key, peer.number, wants)._replace(pace=pace, wants_have=is_due)
         lasts = total * self.packet / pace
         until = now + lasts + max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies)
         peer.asked[peer.number] = Asked(peer.number, now, lasts, total, {
