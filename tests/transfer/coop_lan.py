@@ -12,21 +12,23 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from tribler_multicast.transfer.content.tree import HashTree
-from tribler_multicast.transfer.session.coop_limits import ASK_LEAST, ASK_START, LEAST_PACE
-from tribler_multicast.transfer.session.coop_messages import Have, Help, Members
-from tribler_multicast.transfer.session.helper import Helper
-from tribler_multicast.transfer.session.introducer import Introducer
+from tribler_multicast.transfer.session.coop_limits import ASK_LEAST, ASK_START
+from tribler_multicast.transfer.session.coop_messages import CoopKind
+from tribler_multicast.transfer.session.cooperation import Cooperation, Message, SourceCooperation
+from tribler_multicast.transfer.session.events import PeerNamed
 from tribler_multicast.transfer.session.limits import FRAME
 from tribler_multicast.transfer.session.messages import LACKS_ROOM
 from tribler_multicast.transfer.session.packets import OVERHEAD
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import lacking_segments
-from tribler_multicast.transfer.session.seeker import Seeker
 
 from .session_lan import CONTROL, KEY, WIRE, Content, Node, Pipe, SessionLan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tribler_multicast.transfer.session.helper import Helper
+    from tribler_multicast.transfer.session.seeker import Seeker
 
 SOURCE = b"the source".ljust(20, b"\0")
 CONTENT_ID = sha256(b"content").digest()
@@ -43,10 +45,18 @@ class CoopNode(Node):
         super().__init__(lan, number, down, up)
         self.name = (b"receiver %d" % number).ljust(20, b"\0")
         self.key = sha256(self.name).digest()
-        self.seeker: Seeker | None = None
-        self.helper: Helper | None = None
+        self.coop: Cooperation | None = None
         self.gone = False
         self.times = 0
+        self.named: list[bytes] = []
+
+    @property
+    def seeker(self) -> Seeker | None:
+        return None if self.coop is None else self.coop.seeker
+
+    @property
+    def helper(self) -> Helper | None:
+        return None if self.coop is None else self.coop.helper
 
     def join(self) -> None:
         lan, content = self.lan, self.content
@@ -56,81 +66,66 @@ class CoopNode(Node):
         tree = HashTree(content.cut.segments, content.tree.root)
         self.receiver = Receiver(content.geometry, tree, tree.add, tag=lan.sender.tag, keys=(KEY, self.key),
                                  random=random, now=now, stored=self.segments)
-        self.seeker = Seeker(self.receiver, CONTENT_ID, self.name, port=32111, random=random, now=now,
-                             start=ASK_START / content.scale, floor=ASK_LEAST / content.scale)
-        self.helper = Helper(content.geometry, tree, CONTENT_ID, random=random, now=now, receiver=self.receiver)
+        self.coop = Cooperation(self.receiver, CONTENT_ID, self.name, port=32111, random=random, now=now,
+                                source=None if lan.source_gone else SOURCE, checked=lan.checked,
+                                start=ASK_START / content.scale, floor=ASK_LEAST / content.scale)
         if not lan.source_gone:
-            self.seeker.source = SOURCE
             lan.sender.join(self.name, self.key, lan.now,
                             lacking_segments(self.segments, content.cut.segments, LACKS_ROOM), helps=lan.cooperates)
-            lan.introducer.joined(self.name)
+            lan.source.joined(self.name)
         lan.pump()
         self.serve()
 
     def leave(self) -> None:
         """Be gone, without a word."""
         self.gone = True
-        self.receiver = self.seeker = self.helper = None
+        self.receiver = self.coop = None
         self.wake = None
 
     def serve(self) -> None:
-        if self.receiver is None or self.helper is None or self.seeker is None:
+        coop = self.coop
+        if self.receiver is None or coop is None:
             return
         before = set(self.segments)
         super().serve()
         for segment in self.segments.keys() - before:
-            self.helper.give(segment, self.segments[segment])
+            coop.give(segment, self.segments[segment])
         if self.lan.cooperates:
-            self.cooperate(self.seeker, self.helper)
+            self.cooperate(coop)
 
-    def cooperate(self, seeker: Seeker, helper: Helper) -> None:
+    def cooperate(self, coop: Cooperation) -> None:
         """Ask and answer."""
         now = self.local(self.lan.now)
-        seeker.run_timers(now)
-        for mid, wanted in seeker.take_helps():
-            self.say(mid, "help", wanted.pack(self.content.geometry))
-        for mid, have in helper.take_haves():
-            self.say(mid, "have", have.pack())
-        for segment in helper.wanted():
+        coop.run_timers(now)
+        for event in coop.take_events():
+            self.events.append(event)
+            if isinstance(event, PeerNamed):
+                self.named.append(event.member)
+        for message in coop.take_messages():
+            self.say(message)
+        for segment in coop.wanted():
             if segment in self.segments:
-                helper.give(segment, self.segments[segment])
-        for batch in helper.take(now):
+                coop.give(segment, self.segments[segment])
+        for batch in coop.take_batches(now):
             self.lan.unicast(self, batch.member or b"", batch.datagrams, batch.size)
-        due = [seeker.next_timer()]
-        if any(client.answers for client in helper.clients.values()):
-            due.append(max(helper.next_timer(now), now + 0.0005))
-        when = min(due) - self.clock_offset
+        when = max(coop.next_timer(now), now + 0.0005) - self.clock_offset
         if self.wake is None or when < self.wake or self.wake <= self.lan.now:
             self.wake = when
             self.lan.at(when, self.woken)
 
-    def say(self, mid: bytes, what: str, payload: bytes) -> None:
+    def say(self, message: Message) -> None:
         """Send a control message."""
+        mid, kind, payload = message
         through = self.up.send(self.lan.now, (len(payload) + CONTROL) / self.lan.content.scale)
         if through is None or (mid == SOURCE and self.lan.random.random() < self.up.loss):
             return
-        self.lan.at(through + WIRE, lambda: self.lan.control(self.name, mid, what, payload))
+        self.lan.at(through + WIRE, lambda: self.lan.control(self.name, mid, kind, payload))
 
-    def told(self, who: bytes, what: str, payload: bytes) -> None:
+    def told(self, who: bytes, kind: int, payload: bytes) -> None:
         """Take a control message."""
-        if self.receiver is None or self.seeker is None or self.helper is None:
-            return
-        now = self.local(self.lan.now)
-        if what == "members":
-            members = Members.read(payload)
-            assert members is not None
-            for mid in members.mids:
-                self.seeker.meet(mid)
-        elif what == "help":
-            wanted = Help.read(payload, self.content.geometry)
-            if wanted is not None:
-                self.seeker.meet(who)
-                self.helper.help_received(who, wanted, now)
-        elif what == "have":
-            have = Have.read(payload, self.content.cut.segments)
-            if have is not None:
-                self.seeker.have_received(who, have)
-        self.serve()
+        if self.coop is not None:
+            self.coop.message_received(who, kind, payload, self.local(self.lan.now))
+            self.serve()
 
 
 class CoopLan(SessionLan):
@@ -140,13 +135,15 @@ class CoopLan(SessionLan):
 
     nodes: list[CoopNode]
 
-    def __init__(self, content: Content, *, cooperates: bool = True, **more: object) -> None:
+    def __init__(self, content: Content, *, cooperates: bool = True, checked: bool = False, **more: object) -> None:
         super().__init__(content, **more)
         self.cooperates = cooperates
+        self.checked = checked
         self.source_gone = False
-        self.introducer = Introducer(self.sender.tag)
+        self.source = SourceCooperation(self.sender, CONTENT_ID)
         self.down = self.pipe(self.mbit, self.queue_time)
         self.helped_bytes = 0.0
+        self.sums_bytes = 0.0
 
     def node(self, *, mbit: float | None = None, loss: float = 0.0, queue: float | None = None,
              of: Callable[..., CoopNode] = CoopNode) -> CoopNode:
@@ -167,24 +164,26 @@ class CoopLan(SessionLan):
         if self.source_gone:
             return
         super().pump()
-        for mid, members in self.introducer.take(self.now):
-            payload = members.pack()
-            through = self.up.send(self.now, (len(payload) + CONTROL) / self.content.scale)
+        for segment in self.source.wanted():
+            self.source.give(segment, self.content.segments[segment])
+        for message in self.source.take_messages(self.now):
+            wire = (len(message.payload) + CONTROL) / self.content.scale
+            self.sums_bytes += wire if message.kind == CoopKind.SUMS else 0
+            through = self.up.send(self.now, wire)
             if through is not None:
-                self.at(through + WIRE, lambda mid=mid, payload=payload: self.control(SOURCE, mid, "members", payload))
-        due = self.introducer.next_timer()
+                self.at(through + WIRE, lambda message=message: self.control(SOURCE, *message))
+        due = self.source.next_timer()
         if due is not None:
             self.at(due, self.pump)
 
     def find(self, mid: bytes) -> CoopNode | None:
         return next((node for node in self.nodes if node.name == mid), None)
 
-    def control(self, who: bytes, mid: bytes, what: str, payload: bytes) -> None:
+    def control(self, who: bytes, mid: bytes, kind: int, payload: bytes) -> None:
         """Take a control message through the last link."""
         if mid == SOURCE:
-            wanted = Help.read(payload, self.content.geometry) if what == "help" else None
-            if wanted is not None and not self.source_gone:
-                self.sender.help_received(who, wanted.wants, self.now)
+            if not self.source_gone:
+                self.source.message_received(who, kind, payload, self.now)
                 self.pump()
             return
         node = self.find(mid)
@@ -192,7 +191,7 @@ class CoopLan(SessionLan):
             return
         through = node.down.send(self.now, (len(payload) + CONTROL) / self.content.scale)
         if through is not None and self.random.random() >= node.down.loss:
-            self.at(through + WIRE, lambda: node.told(who, what, payload))
+            self.at(through + WIRE, lambda: node.told(who, kind, payload))
 
     def unicast(self, node: CoopNode, mid: bytes, datagrams: bytearray, size: int) -> None:
         """Send a helper's datagrams to somebody."""
@@ -226,6 +225,3 @@ class CoopLan(SessionLan):
         assert all(node.done is not None for node in self.staying), [node.done for node in self.nodes]
         assert all(node.is_equal for node in self.staying)
         return max(node.done or 0.0 for node in self.staying)
-
-
-__all__ = ["CONTENT_ID", "LEAST_PACE", "SOURCE", "CoopLan", "CoopNode"]

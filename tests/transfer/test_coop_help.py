@@ -165,7 +165,7 @@ def helper_of(content: Content) -> Helper:
 def wanted(content: Content, number: int, *wants: Want, tag: int = 1) -> Help:
     geometry = content.geometry
     return Help(CONTENT_ID, geometry.k, geometry.symbol, bytes((tag,)) * TAG_SIZE, bytes(KEY_SIZE), 32111, number, 1e6,
-                False, None, wants)
+                False, False, None, wants)
 
 
 def drain(helper: Helper, content: Content, seconds: float = 2.0) -> int:

@@ -101,3 +101,25 @@ MEMBERS_EACH: Final = 0.1
 
 MANY: Final = 2
 """What so many receivers lack whole is passed again by multicast; what fewer lack they get from each other."""
+
+# --- Checked mode.
+
+ALARM_EACH: Final = 0.1
+"""ALARMs go out at most so often; what was asked for and did not come is asked for again after so long."""
+
+ALARM_TIMES: Final = 20
+"""After so many in vain there is nobody to ask: then the hash alone decides."""
+
+CHECKED_AHEAD: Final = 4
+"""Segments ahead of the source's pass of which checksums are asked for."""
+
+SUMS_TIMES: Final = 3
+"""How often the source makes the checksums of one segment for one receiver: they get lost, but nobody orders a flood."""
+
+SUSPECTS: Final = 64
+SUSPECTS_EACH: Final = 4
+"""Bad packets that are kept until it is known what they should have been, of all and of each who sent some: one is
+enough to name somebody."""
+
+SPOILT: Final = 200
+"""After so many bad packets under the key of all the group's stream is worth nothing: it is left, for unicast."""

@@ -4,8 +4,11 @@ The messages of cooperation, byte by byte: payloads that the overlay seals for t
     MEMBERS  tag of the session (8), flags (1; bit 0: all of them, forget the others), member ids (20 each): from the
              source, who else receives
     HELP     content id (32), k (1), symbol size (2), tag of the stream (8), its key (32), UDP port for data (2), number
-             from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE), a segment whose hash proof is
+             from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE, bit 1: nothing that is not checked), a segment whose hash proof is
              missing, + 1, or 0 (4), what is wanted (n)
+    SUMS     tag of the session (8), key (32), then again and again: generation (4), secure random checksums of its n
+             symbols (8 x n): from the source, of nobody else's use (coding/checksums)
+    ALARM    tag of the session (8), segments whose checksums are wanted (n; as lacking ones in JOIN): to the source
     HAVE     content id (32), flags (1; bit 0: of this content there is nothing here), segments that are not whole there
              (n; as in JOIN)
 
@@ -28,8 +31,10 @@ an *account*, a heartbeat of that stream:
 from __future__ import annotations
 
 import struct
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ...coding.checksums import FUNCTIONALS
 from ..content.manifest import ID_SIZE
 from .coop_limits import MAX_ASKED, MAX_PACKETS_ASKED
 from .limits import MAX_CONTROL
@@ -50,10 +55,27 @@ HAVE: Final = struct.Struct(f">{ID_SIZE}sB")
 ACCOUNT: Final = struct.Struct(">I")
 ALL: Final = 1
 HAVE_WANTED: Final = 1
+CHECKED: Final = 2
 NOTHING: Final = 1
+SUMS: Final = struct.Struct(f">{TAG_SIZE}s{KEY_SIZE}s")
+SUMS_ROOM: Final = MAX_CONTROL - SUMS.size
+LARGEST_CHECKED: Final = (SUMS_ROOM - 4) // FUNCTIONALS
+"""Symbols of a generation whose checksums fit into a message."""
 MIDS_EACH: Final = (MAX_CONTROL - MEMBERS.size) // MID_SIZE
 WANTED_ROOM: Final = MAX_CONTROL - HELP.size
 LACKS_ROOM: Final = MAX_CONTROL - HAVE.size
+
+
+class CoopKind(IntEnum):
+    """
+    Kinds of messages of cooperation: always by unicast, sealed for the pair.
+    """
+
+    MEMBERS = 35
+    HELP = 36
+    HAVE = 37
+    SUMS = 38
+    ALARM = 39
 
 
 class Want(NamedTuple):
@@ -89,6 +111,7 @@ class Help(NamedTuple):
     number: int
     pace: float
     wants_have: bool
+    wants_checked: bool
     proof: int | None
     wants: Sequence[Want]
 
@@ -97,7 +120,7 @@ class Help(NamedTuple):
         Write it.
         """
         return HELP.pack(*self[:7], min(max(int(self.pace / 125), 1), 0xFFFFFFFF),
-                         HAVE_WANTED if self.wants_have else 0,
+                         (HAVE_WANTED if self.wants_have else 0) | (CHECKED if self.wants_checked else 0),
                          0 if self.proof is None else self.proof + 1) + pack_wants(self.wants, geometry)
 
     @classmethod
@@ -114,7 +137,7 @@ class Help(NamedTuple):
         if wants is None:
             return None
         return cls(content_id, k, symbol, tag, key, port, number, 125.0 * pace, bool(flags & HAVE_WANTED),
-                   proof - 1 if proof else None, wants)
+                   bool(flags & CHECKED), proof - 1 if proof else None, wants)
 
 
 def content_of(payload: Bytes) -> bytes | None:
@@ -238,6 +261,59 @@ class Have(NamedTuple):
             return cls(content_id, None)
         lacks = read_lacks(payload[HAVE.size:], segments)
         return None if lacks is None else cls(content_id, lacks)
+
+
+class Sums(NamedTuple):
+    """
+    Checksums of some generations, for one receiver.
+    """
+
+    tag: bytes
+    key: bytes
+    sums: Sequence[tuple[int, bytes]]
+
+    def pack(self) -> bytes:
+        """
+        Write it.
+        """
+        return SUMS.pack(self.tag, self.key) + b"".join(generation.to_bytes(4, "big") + sums
+                                                        for generation, sums in self.sums)
+
+    @classmethod
+    def read(cls, payload: Bytes, geometry: Geometry) -> Sums | None:
+        """
+        Read one off the wire; None when it is none. Never raises.
+        """
+        if not SUMS.size < len(payload) <= MAX_CONTROL:
+            return None
+        tag, key = SUMS.unpack_from(payload)
+        found: list[tuple[int, bytes]] = []
+        at = SUMS.size
+        while at < len(payload):
+            generation = int.from_bytes(payload[at:at + 4], "big")
+            size = geometry.size(generation) if generation < geometry.generations else 0
+            at += 4 + FUNCTIONALS * size
+            if not size or at > len(payload):
+                return None
+            found.append((generation, bytes(payload[at - FUNCTIONALS * size:at])))
+        return cls(tag, key, found)
+
+
+def pack_alarm(tag: bytes, segments: Lacks) -> bytes:
+    """
+    Write an ALARM.
+    """
+    return tag + pack_lacks(segments)
+
+
+def read_alarm(payload: Bytes, segments: int) -> tuple[bytes, Lacks] | None:
+    """
+    Read an ALARM off the wire, about a content of so many segments: tag, segments; None when it is none. Never raises.
+    """
+    if not TAG_SIZE < len(payload) <= MAX_CONTROL:
+        return None
+    lacks = read_lacks(payload[TAG_SIZE:], segments)
+    return None if lacks is None else (bytes(payload[:TAG_SIZE]), lacks)
 
 
 def pack_account(number: int, sent: Sequence[int]) -> bytes:

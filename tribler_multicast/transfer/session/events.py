@@ -74,5 +74,30 @@ class SenderSilent:
     """
 
 
+@dataclass(frozen=True)
+class PeerNamed:
+    """
+    At a receiver: somebody certainly sent a bad packet: it came under a key that only it and we have, and what it should
+    have been is known from the content's hash. It is asked and answered no more.
+    """
+
+    member: bytes
+
+
+@dataclass(frozen=True)
+class Checking:
+    """
+    At a receiver: a segment did not have its hash: from now on packets are checked when they come.
+    """
+
+
+@dataclass(frozen=True)
+class GroupSpoilt:
+    """
+    At a receiver: somebody who holds the key of the group's stream sends nonsense under it. It is better left: join
+    again, without multicast.
+    """
+
+
 Event = (MemberFinished | MemberSilent | MemberGone | MemberGreedy | AllFinished
-         | SegmentReady | AllStored | SenderSilent)
+         | SegmentReady | AllStored | SenderSilent | PeerNamed | Checking | GroupSpoilt)

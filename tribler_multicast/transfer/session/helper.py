@@ -43,7 +43,6 @@ from .reports import lacking_segments
 from .sender import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
     from ..content.tree import HashTree
@@ -69,6 +68,7 @@ class Answer:
         self.number = wanted.number
         self.pace = min(max(wanted.pace, LEAST_PACE), MAX_PACE)
         self.proof = wanted.proof
+        self.wants_checked = wanted.wants_checked
         self.left = deque(enumerate(wanted.wants))
         self.sent = [0] * len(wanted.wants)
 
@@ -117,8 +117,6 @@ class Helper:
         self.given: Counter[bytes] = Counter()
         """Bytes of datagrams given, by peer."""
         self.haves: list[tuple[bytes, Have]] = []
-        self.usable: Callable[[int], list[int] | None] | None = None
-        """Gets the slots of a generation that may be recoded from; None: all. Set by checked mode."""
         self.budget = max(GIVE_LEAST, GIVE_SHARE * sum(geometry.cut.length(each) for each in range(geometry.segments)))
         self._held = Held()
         self._pacer = Pacer(now, CATCH_UP)
@@ -250,7 +248,7 @@ class Helper:
                 return self._batch(client, client.stream.one(PROOF, pack_proof(*run, hashes), now, ASK), 1)
         for _ in range(len(answer.left)):
             place, want = answer.left.popleft()
-            useful = self._useful(want, client)
+            useful = self._useful(want, client, answer.wants_checked)
             left = min(want.packets, useful) - answer.sent[place]
             if left <= 0:
                 continue
@@ -278,29 +276,33 @@ class Helper:
     def _batch(client: Client, made: bytes | bytearray, packets: int) -> Batch:
         return Batch(client.mid, bytearray(made), len(made) // packets)
 
-    def _useful(self, want: Want, client: Client) -> int:
+    def _useful(self, want: Want, client: Client, wants_checked: bool) -> int:
         """
         Get how many packets can tell the asker something new: as many as we have symbols that it has not, and coded
         packets beyond its own, which we count as ours when we gave it some before.
         """
-        size = self.geometry.size(want.generation)
-        if self.receiver is None or not self.receiver.missing[want.generation]:
-            return 2 * size
-        decoder = self.receiver.decoder(want.generation)
-        if decoder is None:
+        generation, receiver = want.generation, self.receiver
+        decoder = None if receiver is None else receiver.decoder(generation)
+        if receiver is None or (decoder is None and not receiver.missing[generation]):
+            return want.packets
+        if decoder is None or not self._may_recode(generation, wants_checked):
             return 0
-        slots = None if self.usable is None else self.usable(want.generation)
-        if slots is None:
-            coded, symbols = self.receiver.held(want.generation) or (0, 0)
-        else:
-            symbols = coded = 0
-            for stored in decoder.stored():
-                if stored.slot in slots:
-                    symbols, coded = (symbols | 1 << stored.slot, coded) if stored.systematic else (symbols, coded + 1)
+        if decoder.complete:
+            return want.packets
+        coded, symbols = receiver.held(generation) or (0, 0)
         beyond, its = (symbols & ~want.symbols).bit_count(), want.coded or 0
-        if want.generation in client.partly:
+        if generation in client.partly:
             return max(0, beyond + coded - its)
         return beyond + max(0, coded - its)
+
+    def _may_recode(self, generation: int, wants_checked: bool) -> bool:
+        """
+        Tell whether a generation that is not stored yet is good enough to be recoded: in checked mode, ours or the
+        asker's, only when all of it was checked.
+        """
+        checks = None if self.receiver is None else self.receiver.checks
+        is_checked = checks is not None and checks.has(generation)
+        return is_checked or not (wants_checked or (checks is not None and checks.on))
 
     def _make(self, generation: int, packets: int, stream: Stream, now: float) -> bytearray | None:
         """
@@ -311,9 +313,8 @@ class Helper:
         if decoder is not None:
             form, step, at = RECODED, OVERHEAD - 4 + size + symbol, NUMBER_AT + size
             made = bytearray(step * packets)
-            slots = None if self.usable is None else self.usable(generation)
             Recoder(decoder, seed=self.random.getrandbits(64)).recode_into(made, packets, step=step, head=NUMBER_AT,
-                                                                           payload=at, only=slots)
+                                                                           payload=at)
         else:
             data = self._held.get(generation // self.geometry.parts)
             if data is None:

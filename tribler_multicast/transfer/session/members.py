@@ -42,6 +42,10 @@ class Member:
         self.budget = 0.0
         self.greedy = False
         self.proof: int | None = None
+        self.distrusts = False
+        """Whether it checks packets, because somebody spoils them: then what it says of the group's stream may be forged
+        by others."""
+        self.reached = joined
         self.helps = False
         self.asked: dict[int, None] = {}
         """Whether it asks others for what it lacks; and what it asks of us, because they have it not."""
@@ -64,6 +68,16 @@ class Member:
         Whether rate and repair follow it.
         """
         return not (self.silent or self.greedy or self.finished)
+
+    def assumed(self, sequence: int) -> Arrival:
+        """
+        Get how the group's stream arrives when what the receiver says of it is worth nothing: all that was sent before
+        its last report.
+
+        :param sequence: of what was sent last.
+        """
+        reached, self.reached = self.reached, sequence
+        return self.group._replace(highest=reached, came=self.group.came + max(0, reached - self.group.highest))
 
     def wants(self, generation: int, is_helped: bool) -> bool:
         """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...coding import Code, Decoder
 from .events import AllStored, Event, SegmentReady, SenderSilent
 from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
-from .packets import CLOCK, HEARTBEAT, NUMBERED, PLACE, PROOF, TAG_SIZE, Head, Seal, microseconds, read_head, read_proof
+from .packets import CLOCK, HEARTBEAT, NUMBERED, PLACE, PROOF, RECODED, TAG_SIZE, Head, Seal, microseconds, read_head, read_proof
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
 from .track import Track
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from ..content.tree import HashTree
+    from .checks import Checks
+    from .coop_messages import Sums
     from .geometry import Geometry
     from .packets import Bytes
     from .track import HelpStream
@@ -62,6 +64,9 @@ class Receiver:
         """The segment behind the last one that the source began to pass; the one it passes; when it last told something
         new."""
         self.interval = REPORT_INTERVAL
+        self.checks: Checks | None = None
+        """What packets are checked by; None: the hash of segments alone."""
+        self._proving: dict[int, dict[int, Decoder]] = {}
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
         self._open: dict[int, None] = {}
@@ -150,6 +155,8 @@ class Receiver:
             return
         if not self.tracks[head.unicast].take(head.sequence, head.time, now):
             self.counters["data: replay"] += 1
+            if self.checks is not None and self.checks.on and not head.unicast and head.form in (NUMBERED, RECODED):
+                self._coded(head, head.unicast)
             return
         self._heard, self._silent = now, False
         self._delay = Delay.later(self._delay, (microseconds(now) - head.time) % CLOCK, head.time)
@@ -218,6 +225,9 @@ class Receiver:
         if not self.missing[generation]:
             self.counters["data: not needed"] += 1
             return False
+        if self.checks is not None and not self.checks.is_good(generation, identity, symbol, origin):
+            self.counters["data: bad"] += 1
+            return False
         decoder = self._decoders.get(generation)
         if decoder is None:
             decoder = self._opened(generation)
@@ -256,8 +266,11 @@ class Receiver:
         self._base = min(self._base, segment * self.geometry.parts)
 
     def _complete(self, segment: int) -> None:
-        found = [self._decoders.pop(generation).decode() for generation in self.geometry.of(segment)
-                 if self.sizes[generation]]
+        decoders = {generation: self._decoders.pop(generation) for generation in self.geometry.of(segment)
+                    if self.sizes[generation]}
+        found = [decoder.decode() for decoder in decoders.values()]
+        if self.checks is not None:
+            self._proving[segment] = decoders
         self._open.pop(segment, None)
         data = b"".join(found)[:self.geometry.cut.length(segment)]
         if self.tree.leaf(segment) is None:
@@ -279,12 +292,65 @@ class Receiver:
         """
         Answer a SegmentReady: it is stored; or it was bad, or could not be stored, and has to come again.
         """
+        decoders = self._proving.pop(segment, None)
         if not is_good:
             self.counters["segment: bad"] += 1
-            self._give_up(segment)
+            self._spoilt(segment, decoders or {})
             return
+        if self.checks is not None and decoders is not None:
+            self.checks.proved(segment, b"".join(decoder.decode() for decoder in decoders.values()))
         self.stored_segments.add(segment)
         self._look_whether_all()
+
+    # --- What is spoilt.
+
+    def _spoilt(self, segment: int, decoders: dict[int, Decoder]) -> None:
+        """
+        Keep a segment that has not its hash until checksums tell what is wrong; where nobody makes any, forget it.
+        """
+        checks = self.checks
+        if checks is None or not decoders or not checks.is_possible:
+            self._give_up(segment)
+            return
+        checks.begin()
+        checks.suspected[segment] = None
+        self._decoders |= decoders
+        self._open[segment] = None
+        self._look_at(segment)
+
+    def sums_received(self, sums: Sums) -> None:
+        """
+        Take checksums that certainly come from the source.
+        """
+        if self.checks is None:
+            return
+        segments = dict.fromkeys(generation // self.geometry.parts for generation in self.checks.sums_received(sums))
+        for segment in segments:
+            self._look_at(segment)
+
+    def _look_at(self, segment: int) -> None:
+        """
+        Check what is stored of a segment, as far as its checksums are here.
+        """
+        checks = self.checks
+        assert checks is not None
+        for generation in self.geometry.of(segment):
+            decoder = self._decoders.get(generation)
+            if decoder is not None and checks.look(generation, decoder):
+                self.missing[generation] = self.sizes[generation] - decoder.rank
+                self._base = min(self._base, generation)
+                checks.suspected.pop(segment, None)
+        if segment in checks.suspected and checks.knows(segment):
+            self.counters["segment: wrong for no reason"] += 1
+            self.forget(segment)
+
+    def forget(self, segment: int) -> None:
+        """
+        Forget all of a segment that is suspected: it can't be told what is wrong with it.
+        """
+        if self.checks is not None:
+            self.checks.suspected.pop(segment, None)
+        self._give_up(segment)
 
     def _look_whether_all(self) -> None:
         if len(self.stored_segments) == self.geometry.segments:

@@ -82,7 +82,9 @@ class Seeker:
         self.peers: dict[bytes, Peer] = {}
         self.excluded: set[bytes] = set()
         self.source: bytes | None = None
+        self.wants_checked = False
         self.counters: Counter[str] = Counter()
+        self._taken: Counter[bytes] = Counter()
         self.helps: list[tuple[bytes, Help]] = []
         self._origin = FIRST_ORIGIN
         self._under_way: dict[int, Peer | None] = {}
@@ -110,11 +112,38 @@ class Seeker:
         if len(self.peers) >= MAX_HELPERS:
             self.counters["help: enough helpers"] += 1
             return
-        tag = self.random.randbytes(TAG_SIZE)
-        stream = HelpStream(tag, self.random.randbytes(KEY_SIZE), self._origin)
+        self.peers[mid] = Peer(mid, self._stream(mid))
+
+    def _stream(self, mid: bytes) -> HelpStream:
+        """
+        Make a stream for what somebody sends.
+        """
+        stream = HelpStream(self.random.randbytes(TAG_SIZE), self.random.randbytes(KEY_SIZE), self._origin)
         self._origin += 1
-        self.peers[mid] = Peer(mid, stream)
-        self.receiver.helpers[tag] = stream
+        self.receiver.helpers[stream.tag] = stream
+        checks = self.receiver.checks
+        if checks is not None:
+            checks.origins[stream.origin] = mid
+            if self.wants_checked:
+                checks.vouched.add(stream.origin)
+        return stream
+
+    def check(self) -> None:
+        """
+        Want nothing from now on but what was checked: on new streams, so that it is certain what was promised.
+        """
+        if self.wants_checked:
+            return
+        self.wants_checked = True
+        for mid in list(self.peers):
+            self.part(mid)
+            self.peers[mid] = Peer(mid, self._stream(mid))
+
+    def taken(self) -> Counter[bytes]:
+        """
+        Get the bytes of datagrams that came, by helper, ever.
+        """
+        return self._taken + Counter({mid: peer.stream.bytes for mid, peer in self.peers.items()})
 
     def part(self, mid: bytes) -> None:
         """
@@ -122,6 +151,7 @@ class Seeker:
         """
         peer = self.peers.pop(mid, None)
         if peer is not None:
+            self._taken[mid] += peer.stream.bytes
             self.receiver.helpers.pop(peer.stream.tag, None)
             for asked in list(peer.asked.values()):
                 self._over(peer, asked)
@@ -364,8 +394,8 @@ class Seeker:
     def _help(self, tag: bytes, key: bytes, number: int, wants: list[Want]) -> Help:
         geometry = self.receiver.geometry
         proof = self.receiver.unproved(want.generation // geometry.parts for want in wants)
-        return Help(self.content_id, geometry.k, geometry.symbol, tag, key, self.port, number, 0.0, False, proof,
-                    sorted(wants))
+        return Help(self.content_id, geometry.k, geometry.symbol, tag, key, self.port, number, 0.0, False,
+                    self.wants_checked, proof, sorted(wants))
 
     def _send(self, peer: Peer, wants: list[Want], now: float) -> None:
         peer.number += 1
