@@ -25,6 +25,7 @@ STRONGEST: Final = 0.5
 TAU: Final = 0.1
 AHEAD: Final = 2.0
 """No more is asked for than so many times what comes."""
+KNOWN_SHARE: Final = 0.8
 CAME_SMOOTH: Final = 0.4
 HOLD: Final = 2
 """Decisions that are left out after one to ask for less: it takes as long to be felt."""
@@ -114,13 +115,16 @@ class Demand:
         self._arrived = 0
         self._hold = 0
 
-    def decide(self, now: float, ways: list[Way], arrived: int, *, is_short: bool, is_lossy: bool) -> None:
+    def decide(self, now: float, ways: list[Way], arrived: int, *, is_short: bool, is_lossy: bool,  # noqa: PLR0913
+               is_alone: bool) -> None:
         """
         Decide anew, when something can have changed since the last time.
 
-        :param arrived: bytes that ever came.
+        :param arrived: bytes that ever came, from whomever.
         :param is_short: more would have been asked for, had there been more rate.
         :param is_lossy: more than usual got lost.
+        :param is_alone: the source's stream brings nothing. While it does, what is asked for is a share of what it
+            brings, and it gives way; what comes of both shows what our link can carry.
         """
         seconds = now - self._at
         came = (arrived - self._arrived) / seconds if seconds > 0 else 0.0
@@ -130,7 +134,10 @@ class Demand:
         self.queue = min(queues, default=0.0)
         for way in ways:
             way.weigh(self.queue)
-        if self._hold:
+        if not is_alone:
+            self.rate = max(self.rate, KNOWN_SHARE * self.came)
+            self.starting, self._hold = False, 0
+        elif self._hold:
             self._hold -= 1
         elif self.queue > REPAIR_TARGET or is_lossy:
             self.starting = False

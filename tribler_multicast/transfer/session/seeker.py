@@ -204,13 +204,19 @@ class Seeker:
                 peer.way.delay(now, peer.stream.delay)
                 peer.stream.delay = None
             self.demand.decide(now, [peer.way for peer in self.peers.values()],
-                               sum(peer.stream.bytes + FRAME * peer.stream.count for peer in self.peers.values()),
-                               is_short=self._is_short, is_lossy=self._is_lossy)
+                               self.packet * self._count(), is_short=self._is_short, is_lossy=self._is_lossy,
+                               is_alone=self._is_quiet(now))
             self._is_short = self._is_lossy = False
         self._give_room(seconds, now)
         self._of_source = {each: at for each, at in self._of_source.items() if now - at < SOURCE_PATIENCE}
         if not self.receiver.is_complete:
             self._ask(now)
+
+    def _count(self) -> int:
+        """
+        Get how many datagrams ever came, from whomever.
+        """
+        return sum(track.count for track in (*self.receiver.tracks, *self.receiver.helpers.values()))
 
     def _give_room(self, seconds: float, now: float) -> None:
         """
@@ -220,9 +226,11 @@ class Seeker:
         came = sum(track.count for track in self.receiver.tracks)
         self._room, self._came = inf if self._is_quiet(now) else came - self._came, came
         self._tokens = min(self._tokens + self.demand.rate * seconds, 2 * self.demand.rate * interval)
+        if self._room < inf:
+            self._tokens = max(self._tokens, self._room * self.packet)
         under_way = self.packet * sum(asked.packets for peer in self.peers.values() for asked in peer.asked.values())
         most = self.demand.rate * (2 * interval + ANSWER_TIME) - under_way
-        if most < self._tokens:
+        if most < self._tokens and self._room == inf:
             self._tokens, self._is_short = most, True
         able = [peer for peer in self.peers.values() if now >= peer.rest_until]
         total = sum(peer.way.share for peer in able)
