@@ -216,6 +216,34 @@ class CoopLan(SessionLan):
         if found:
             self.at(found[-1][0], lambda: target.receive(found))
 
+    def multicast(self, node: CoopNode, datagrams: bytearray, size: int) -> None:
+        """Send somebody's datagrams to the group: to all but itself."""
+        view = memoryview(datagrams)
+        wire = (size + FRAME) if size >= OVERHEAD + self.content.geometry.symbol else (size + FRAME) / self.content.scale
+        for at in range(0, len(datagrams), size):
+            through = node.up.send(self.now, wire)
+            for target in self.nodes if through is not None else ():
+                arrived = None if target is node or target.receiver is None else target.down.send(through + WIRE, wire)
+                if arrived is not None and self.random.random() >= target.down.loss:
+                    found = [(arrived + WIRE, view[at:at + size])]
+                    self.at(found[-1][0], lambda target=target, found=found: target.receive(found))
+
+    @property
+    def honest(self) -> list[CoopNode]:
+        return [node for node in self.nodes if type(node) is CoopNode and not node.gone]
+
+    def run_until_honest_done(self, seconds: float = 60.0) -> float:
+        """Run until all honest ones have everything; get when the last one was done."""
+        self.run(seconds, lambda: all(node.done is not None for node in self.honest))
+        assert all(node.done is not None for node in self.honest), [node.done for node in self.nodes]
+        assert all(node.is_equal for node in self.honest)
+        return max(node.done or 0.0 for node in self.honest)
+
+    @property
+    def named(self) -> set[bytes]:
+        """Who was named by anybody honest."""
+        return {mid for node in self.honest for mid in node.named}
+
     @property
     def staying(self) -> list[CoopNode]:
         return [node for node in self.nodes if not node.gone]

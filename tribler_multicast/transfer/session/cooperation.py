@@ -239,7 +239,6 @@ class SourceCooperation:
             alarm = read_alarm(payload, geometry.segments)
             if alarm is not None and alarm[0] == self.sender.tag:
                 self.summer.alarm_received(mid, alarm[1])
-                self.sender.distrusted(mid)
 
     def wanted(self) -> list[int]:
         """

@@ -42,9 +42,6 @@ class Member:
         self.budget = 0.0
         self.greedy = False
         self.proof: int | None = None
-        self.distrusts = False
-        """Whether it checks packets, because somebody spoils them: then what it says of the group's stream may be forged
-        by others."""
         self.reached = joined
         self.helps = False
         self.asked: dict[int, None] = {}
@@ -69,15 +66,15 @@ class Member:
         """
         return not (self.silent or self.greedy or self.finished)
 
-    def assumed(self, sequence: int) -> Arrival:
+    def assumed(self, told: Arrival, sequence: int) -> Arrival:
         """
-        Get how the group's stream arrives when what the receiver says of it is worth nothing: all that was sent before
-        its last report.
+        Get how the group's stream arrives when a receiver tells of more than was sent: somebody else who has the key
+        sends, too. So it is assumed that what was sent before its last report has reached it.
 
         :param sequence: of what was sent last.
         """
-        reached, self.reached = self.reached, sequence
-        return self.group._replace(highest=reached, came=self.group.came + max(0, reached - self.group.highest))
+        reached, self.reached = max(self.reached, self.group.highest), sequence
+        return told._replace(highest=reached, came=max(self.group.came, min(told.came, reached)))
 
     def wants(self, generation: int, is_helped: bool) -> bool:
         """

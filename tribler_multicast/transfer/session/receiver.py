@@ -113,6 +113,14 @@ class Receiver:
         """
         return len(self._unproved)
 
+    @property
+    def is_checking(self) -> bool:
+        """
+        Whether packets are checked. Then, as when a sequence is far behind, the group's stream may hold what somebody
+        else sent, with sequences of its own choice: what the source sends must not count as a replay because of that.
+        """
+        return self.checks is not None and self.checks.on
+
     def decoder(self, generation: int) -> Decoder | None:
         """
         Get what there is of a generation that is not stored yet.
@@ -153,9 +161,10 @@ class Receiver:
         if isinstance(head, str):
             self.counters[head] += 1
             return
-        if not self.tracks[head.unicast].take(head.sequence, head.time, now):
+        track = self.tracks[head.unicast]
+        if not track.take(head.sequence, head.time, now):
             self.counters["data: replay"] += 1
-            if self.checks is not None and self.checks.on and not head.unicast and head.form in (NUMBERED, RECODED):
+            if not head.unicast and head.form in (NUMBERED, RECODED) and (self.is_checking or track.is_old(head.sequence)):
                 self._coded(head, head.unicast)
             return
         self._heard, self._silent = now, False

@@ -148,13 +148,13 @@ class Sender:
             self.counters["report: no member"] += 1
             return
         report = Report.read(payload, self.geometry.generations)
+        if report is not None and report.group.highest > self.group.sequence:
+            self.counters["report: forged stream"] += 1
+            report = report._replace(group=member.assumed(report.group, self.group.sequence), delay=None)
         if report is None:
             self.counters["report: malformed"] += 1
         elif report.number <= member.report:
             self.counters["report: replay"] += 1
-        elif member.distrusts and report.group.highest > self.group.sequence:
-            self.counters["report: forged stream"] += 1
-            self._reported(member, report._replace(group=member.assumed(self.group.sequence), delay=None), now)
         elif not member.is_possible(report, self.group.sequence):
             self.counters["report: impossible"] += 1
         else:
@@ -214,14 +214,6 @@ class Sender:
         most = MOSTLY * self.sizes[generation]
         return self.is_helped and sum(member.missing[generation] >= most
                                       for member in self.members.values() if member.counts) < MANY
-
-    def distrusted(self, name: bytes) -> None:
-        """
-        Note that somebody spoils what a receiver gets.
-        """
-        member = self.members.get(name)
-        if member is not None and not member.distrusts:
-            member.distrusts, member.reached = True, self.group.sequence
 
     def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
         """

@@ -3,6 +3,7 @@ How streams arrive at a receiver: those of the source, and those of helpers.
 """
 from __future__ import annotations
 
+from ...protocol.limits import REPLAY_WINDOW
 from ...protocol.replay import ReplayWindow
 from .coop_messages import read_account
 from .packets import CLOCK, Head, Seal, microseconds, read_head
@@ -34,6 +35,12 @@ class Track:
         self.window.add(sequence)
         self.count += 1
         return True
+
+    def is_old(self, sequence: int) -> bool:
+        """
+        Tell whether a sequence is so far behind that it can't be told whether it came before.
+        """
+        return self.window.highest - sequence >= REPLAY_WINDOW
 
     def arrival(self, now: float) -> Arrival:
         """
