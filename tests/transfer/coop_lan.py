@@ -15,7 +15,7 @@ from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session.coop_limits import ASK_LEAST, ASK_START
 from tribler_multicast.transfer.session.coop_messages import CoopKind
 from tribler_multicast.transfer.session.cooperation import Cooperation, Message, SourceCooperation
-from tribler_multicast.transfer.session.events import PeerNamed
+from tribler_multicast.transfer.session.events import GroupMembership, PeerNamed
 from tribler_multicast.transfer.session.limits import FRAME
 from tribler_multicast.transfer.session.messages import LACKS_ROOM
 from tribler_multicast.transfer.session.packets import OVERHEAD
@@ -47,6 +47,7 @@ class CoopNode(Node):
         self.key = sha256(self.name).digest()
         self.coop: Cooperation | None = None
         self.gone = False
+        self.in_group = True
         self.times = 0
         self.named: list[bytes] = []
 
@@ -62,6 +63,7 @@ class CoopNode(Node):
         lan, content = self.lan, self.content
         now = self.local(lan.now)
         self.times += 1
+        self.in_group = True
         random = Random(f"{self.number} {self.times}")
         tree = HashTree(content.cut.segments, content.tree.root)
         self.receiver = Receiver(content.geometry, tree, tree.add, tag=lan.sender.tag, keys=(KEY, self.key),
@@ -99,6 +101,8 @@ class CoopNode(Node):
         coop.run_timers(now)
         for event in coop.take_events():
             self.events.append(event)
+            if isinstance(event, GroupMembership):
+                self.in_group = event.wanted
             if isinstance(event, PeerNamed):
                 self.named.append(event.member)
         for message in coop.take_messages():

@@ -99,6 +99,11 @@ HAVE_EACH: Final = 1.0
 MEMBERS_EACH: Final = 0.1
 """MEMBERS go out at most so often: a hundred that join at once cost each other one message, not a hundred."""
 
+ASKED_SHARE: Final = 0.1
+ASKED_MOST: Final = 256.0
+"""Packets that one receiver can ask of the source while it passes what others have not got at all: this share of what is
+passed, so many at once. Who asks for more lies, or gets it later."""
+
 MANY: Final = 2
 """What so many receivers lack whole is passed again by multicast; what fewer lack they get from each other."""
 

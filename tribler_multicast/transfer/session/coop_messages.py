@@ -1,8 +1,8 @@
 """
 The messages of cooperation, byte by byte: payloads that the overlay seals for the one they are for (kinds 35 to 39).
 
-    MEMBERS  tag of the session (8), flags (1; bit 0: all of them, forget the others), member ids (20 each): from the
-             source, who else receives
+    MEMBERS  tag of the session (8), flags (1; bit 0: these are all, bit 1: leave the group, bit 2: be in the group),
+             member ids (20 each): from the source, who else receives
     HELP     content id (32), k (1), symbol size (2), tag of the stream (8), its key (32), UDP port for data (2), number
              from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE, bit 1: nothing that is not checked), a segment whose hash proof is
              missing, + 1, or 0 (4), what is wanted (n)
@@ -54,6 +54,8 @@ HELP: Final = struct.Struct(f">{ID_SIZE}sBH{TAG_SIZE}s{KEY_SIZE}sHIIBI")
 HAVE: Final = struct.Struct(f">{ID_SIZE}sB")
 ACCOUNT: Final = struct.Struct(">I")
 ALL: Final = 1
+LEAVE_GROUP: Final = 2
+BE_IN_GROUP: Final = 4
 HAVE_WANTED: Final = 1
 CHECKED: Final = 2
 NOTHING: Final = 1
@@ -209,18 +211,20 @@ def read_wants(data: Bytes, geometry: Geometry) -> list[Want] | None:
 
 class Members(NamedTuple):
     """
-    Who else is in a session.
+    Who else is in a session. `group`: whether to be in its group; None: as before.
     """
 
     tag: bytes
     is_all: bool
     mids: Sequence[bytes]
+    group: bool | None = None
 
     def pack(self) -> bytes:
         """
         Write it.
         """
-        return MEMBERS.pack(self.tag, ALL if self.is_all else 0) + b"".join(self.mids)
+        group = 0 if self.group is None else BE_IN_GROUP if self.group else LEAVE_GROUP
+        return MEMBERS.pack(self.tag, (ALL if self.is_all else 0) | group) + b"".join(self.mids)
 
     @classmethod
     def read(cls, payload: Bytes) -> Members | None:
@@ -230,8 +234,9 @@ class Members(NamedTuple):
         if not MEMBERS.size <= len(payload) <= MAX_CONTROL or (len(payload) - MEMBERS.size) % MID_SIZE:
             return None
         tag, flags = MEMBERS.unpack_from(payload)
+        group = None if not flags & (LEAVE_GROUP | BE_IN_GROUP) else bool(flags & BE_IN_GROUP)
         return cls(tag, bool(flags & ALL), [bytes(payload[at:at + MID_SIZE])
-                                            for at in range(MEMBERS.size, len(payload), MID_SIZE)])
+                                            for at in range(MEMBERS.size, len(payload), MID_SIZE)], group)
 
 
 class Have(NamedTuple):

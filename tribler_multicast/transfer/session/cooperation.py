@@ -8,12 +8,12 @@ sealed for the pair; it lets nothing in but what came from verified peers whom t
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .checks import Checks
 from .coop_limits import ASK_LEAST, ASK_START, MAX_PACE
 from .coop_messages import CoopKind, Have, Help, Members, Sums, content_of, read_alarm
-from .events import Checking, PeerNamed
+from .events import Checking, GroupMembership, PeerNamed
 from .helper import Helper
 from .introducer import Introducer
 from .seeker import Seeker
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from .events import Event
     from .receiver import Receiver
     from .sender import Batch, Sender
+
+
+TOLD_EACH: Final = 0.2
+TOLD_TIMES: Final = 4
 
 
 class Message(NamedTuple):
@@ -50,7 +54,7 @@ class Cooperation:
         :param port: where unicast data comes to.
         :param source: member id of the sender; None: it is gone.
         :param checked: check all packets from the start (policy `untrusted`).
-        :param cap: bytes per second given to all together.
+        :param cap: bytes per second given to all together; nor more than our link has ever brought.
         :param start: bytes per second asked for at first, `floor` at least.
         """
         self.receiver = receiver
@@ -62,6 +66,8 @@ class Cooperation:
         self.helper = Helper(receiver.geometry, receiver.tree, content_id, random=random, now=now, receiver=receiver,
                              cap=cap)
         self.seeker.source = self.checks.source = source
+        self.cap, self.least_cap = cap, 2 * start
+        self.in_group = True
         self._messages: list[Message] = []
         if checked:
             self.seeker.check()
@@ -94,6 +100,9 @@ class Cooperation:
             if members is not None and mid == self.seeker.source and members.tag == self.receiver.tag:
                 for other in members.mids:
                     self.seeker.meet(other)
+                if members.group is not None and members.group != self.in_group:
+                    self.in_group = members.group
+                    self.events.append(GroupMembership(members.group))
         elif kind == CoopKind.HELP:
             wanted = Help.read(payload, geometry)
             if wanted is None or wanted.content_id != self.content_id:
@@ -140,6 +149,7 @@ class Cooperation:
         if alarm is not None and self.checks.source is not None:
             self._messages.append(Message(self.checks.source, CoopKind.ALARM, alarm))
         self.seeker.run_timers(now)
+        self.helper.cap = min(self.cap, max(self.least_cap, self.seeker.demand.best))
 
     def next_timer(self, now: float) -> float:
         """
@@ -210,6 +220,7 @@ class SourceCooperation:
         self.counters: Counter[str] = Counter()
         self.introducer = Introducer(sender.tag)
         self.summer = Summer(sender.geometry, sender.tag)
+        self._told: dict[bytes, tuple[bool, int, float]] = {}
 
     def joined(self, mid: bytes) -> None:
         """
@@ -222,6 +233,7 @@ class SourceCooperation:
         Note that a receiver is gone.
         """
         self.introducer.left(mid)
+        self._told.pop(mid, None)
         self.summer.forget(mid)
 
     def message_received(self, mid: bytes, kind: int, payload: bytes, now: float) -> None:
@@ -257,8 +269,25 @@ class SourceCooperation:
         Take the messages to be sent.
         """
         messages = [Message(mid, CoopKind.MEMBERS, told.pack()) for mid, told in self.introducer.take(now)]
+        messages += [Message(mid, CoopKind.MEMBERS, Members(self.sender.tag, False, (), group).pack())
+                     for mid, group in self._moves(now)]
         messages += [Message(mid, CoopKind.SUMS, sums.pack()) for mid, sums in self.summer.take()]
         return messages
+
+    def _moves(self, now: float) -> list[tuple[bytes, bool]]:
+        """
+        Get who is to be told to leave the group or to be in it again: for some time again and again, messages get lost.
+        """
+        found = []
+        for member in self.sender.members.values():
+            group, times, at = self._told.get(member.name, (True, 0, now))
+            if group == member.alone:
+                group, times, at = not member.alone, TOLD_TIMES, now
+            if times and now >= at:
+                found.append((member.name, group))
+                times, at = times - 1, now + TOLD_EACH
+            self._told[member.name] = group, times, at
+        return found
 
     def next_timer(self) -> float | None:
         """

@@ -110,7 +110,8 @@ class Demand:
         self.floor = floor
         self.starting = True
         self.queue = 0.0
-        self.came = 0.0
+        self.came = self.best = 0.0
+        """Bytes per second that come, and the most that ever did: what our link can carry."""
         self._at = now
         self._arrived = 0
         self._hold = 0
@@ -130,6 +131,7 @@ class Demand:
         came = (arrived - self._arrived) / seconds if seconds > 0 else 0.0
         self._at, self._arrived = now, arrived
         self.came += CAME_SMOOTH * (came - self.came)
+        self.best = max(self.best, self.came)
         queues = [way.queue for way in ways if way.queue is not None]
         self.queue = min(queues, default=0.0)
         for way in ways:

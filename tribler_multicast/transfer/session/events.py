@@ -44,6 +44,16 @@ class MemberGreedy:
 
 
 @dataclass(frozen=True)
+class MemberMoved:
+    """
+    At the sender: a receiver is so much slower than the rest that it is moved off the group (`alone`), or comes back.
+    """
+
+    member: bytes
+    alone: bool
+
+
+@dataclass(frozen=True)
 class AllFinished:
     """
     At the sender: nobody lacks anything. The session goes on: others may join.
@@ -75,6 +85,15 @@ class SenderSilent:
 
 
 @dataclass(frozen=True)
+class GroupMembership:
+    """
+    At a receiver: be in the session's group from now on, or not: it is for faster ones.
+    """
+
+    wanted: bool
+
+
+@dataclass(frozen=True)
 class PeerNamed:
     """
     At a receiver: somebody certainly sent a bad packet: it came under a key that only it and we have, and what it should
@@ -99,5 +118,6 @@ class GroupSpoilt:
     """
 
 
-Event = (MemberFinished | MemberSilent | MemberGone | MemberGreedy | AllFinished
-         | SegmentReady | AllStored | SenderSilent | PeerNamed | Checking | GroupSpoilt)
+Event = (MemberFinished | MemberSilent | MemberGone | MemberGreedy | MemberMoved | AllFinished
+         | SegmentReady | AllStored | SenderSilent | PeerNamed | Checking | GroupSpoilt
+         | GroupMembership)

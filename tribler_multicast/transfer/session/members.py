@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .coop_limits import ASKED_MOST, ASKED_SHARE
 from .limits import BUDGET_LEAST, BUDGET_SHARE, LOSS_SAMPLE, MAX_LOSS
 from .reports import NOT_ZERO, WHOLE, Arrival
 
@@ -42,10 +43,14 @@ class Member:
         self.budget = 0.0
         self.greedy = False
         self.proof: int | None = None
+        self.alone = False
+        self.beaten = float("-inf")
+        """Whether it was moved off the group, to get what it lacks by itself; when it was told that we are there."""
         self.reached = joined
         self.helps = False
         self.asked: dict[int, None] = {}
         """Whether it asks others for what it lacks; and what it asks of us, because they have it not."""
+        self._credit, self._credited = ASKED_MOST, joined
         self._sent = self._came = 0
 
     def begin(self, segments: Lacks | None, parts: int, symbol: int) -> None:
@@ -64,7 +69,7 @@ class Member:
         """
         Whether rate and repair follow it.
         """
-        return not (self.silent or self.greedy or self.finished)
+        return not (self.silent or self.greedy or self.finished or self.alone)
 
     def assumed(self, told: Arrival, sequence: int) -> Arrival:
         """
@@ -76,10 +81,25 @@ class Member:
         reached, self.reached = max(self.reached, self.group.highest), sequence
         return told._replace(highest=reached, came=max(self.group.came, min(told.came, reached)))
 
+    def spend(self, packets: int, sequence: int) -> bool:
+        """
+        Tell whether it may cause so many packets while others wait for what they have not got at all.
+
+        :param sequence: of what was sent last to the group.
+        """
+        self._credit = min(ASKED_MOST, self._credit + ASKED_SHARE * (sequence - self._credited))
+        self._credited = sequence
+        if self._credit < packets:
+            return False
+        self._credit -= packets
+        return True
+
     def wants(self, generation: int, is_helped: bool) -> bool:
         """
         Tell whether the sender is to repair a generation for it, when those who help each other do so by themselves.
         """
+        if self.alone:
+            return generation in self.asked and not (self.silent or self.greedy)
         return self.counts and (generation in self.asked or not (is_helped and self.helps))
 
     def fits(self, lacks: Lacks) -> bool:

@@ -220,6 +220,19 @@ class RateControl:
         """
         self.paths.pop(key, None)
 
+    def queue_of(self, key: Hashable, now: float) -> float:
+        """
+        Get the queue of a path that was reported lately, seconds; else 0.
+        """
+        path = self.paths.get(key)
+        return path.queue if path is not None and path.at is not None and now - path.at < 4 * self.round else 0.0
+
+    def resume(self, rate: float) -> None:
+        """
+        Go on at a rate that is known to pass, because who could not take it is gone.
+        """
+        self.rate = min(max(self.rate, rate), self.cap)
+
     def on_sent(self, now: float, size: int) -> None:
         """
         Count what was sent, with headers.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
 from .coop_limits import MANY
-from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
+from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberMoved, MemberSilent
 from .held import Held
 from .limits import (
     CHUNK,
@@ -37,6 +37,7 @@ from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL
 from .packets import HEARTBEAT as BEAT
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
+from .ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,9 @@ IDLE: Final = b"\1"
 LACKING: Final = b"\0"
 MOSTLY: Final = 0.75
 """A generation of which somebody lacks this share is passed in systematic packets, of the others repair is made."""
+
+SOLO_EACH: Final = 8
+"""One batch of so many goes to those who are too slow for the group, while there is something for the group."""
 
 PRUNE_EACH: Final = 256
 """Segments passed between two looks at what nobody lacks any more."""
@@ -93,7 +97,11 @@ class Sender:
         self._passing: deque[tuple[int, int]] = deque()
         self._segment: int | None = None
         self._repairs: OrderedDict[int, None] = OrderedDict()
+        self._solo: OrderedDict[int, None] = OrderedDict()
+        self._turn = 0
         self._held = Held()
+        self.ways = Ways(float("-inf"))
+        self._looked = float("-inf")
         self._once = bytearray(geometry.segments)
         self._ready: deque[Batch] = deque()
         self._proved: tuple[int, int] | None = None
@@ -136,6 +144,7 @@ class Sender:
         """
         if self.members.pop(name, None) is not None:
             self.rate.forget((self.tag, name))
+            self.ways.forget(name)
             if reason:
                 self.events.append(MemberGone(name, reason))
 
@@ -164,7 +173,9 @@ class Sender:
         self.counters["report"] += 1
         member.report, member.heard, member.silent = report.number, now, False
         self.rate.round, self.rate.shared = max(ROUND, self.interval), self.is_helped
-        self.rate.feedback(now, (self.tag, member.name), report.delay, member.arrived(report))
+        arrived = member.arrived(report)
+        if not member.alone:
+            self.rate.feedback(now, (self.tag, member.name), report.delay, arrived)
         was_finished = member.finished
         member.apply(report.lacks)
         if report.proof is not None and report.proof < self.geometry.segments:
@@ -224,23 +235,32 @@ class Sender:
             self.counters["help: no member"] += 1
             return
         member.heard = now
+        is_passing = bool(self._passing or self._queue)
         for generation, packets, *_ in wants:
             segment = generation // self.geometry.parts
             if segment in self._queue or segment == self._segment or not member.missing[generation]:
                 continue
             passed = self.passed.get(segment)
+            if is_passing and not member.spend(packets, self.group.sequence):
+                self.counters["help: too much"] += 1
+                return
             self.counters["help"] += 1
+            if member.alone and passed is None:
+                passed = self.passed[segment] = Passed(self.group, self.group.sequence)
             if passed is None or passed.reached(member, self.group) is None:
                 self._queue[segment] = None
                 continue
             member.missing[generation] = min(member.missing[generation], packets)
             member.asked[generation] = None
-            self._repairs[generation] = None
+            (self._solo if member.alone else self._repairs)[generation] = None
 
     def run_timers(self, now: float) -> None:
         """
-        Look for receivers that say nothing.
+        Look for receivers that say nothing, and for those that are far slower than the rest.
         """
+        if now >= self._looked + ROUND:
+            self._looked = now
+            self._look(now)
         for member in list(self.members.values()):
             quiet = now - member.heard
             if quiet > GONE:
@@ -249,6 +269,26 @@ class Sender:
                 member.silent = True
                 self.rate.forget((self.tag, member.name))
                 self.events.append(MemberSilent(member.name))
+
+    def _look(self, now: float) -> None:
+        grouped = [member for member in self.members.values() if member.counts and member.helps]
+        queues = {member.name: self.rate.queue_of((self.tag, member.name), now) for member in grouped}
+        turns = self.ways.look(now, self.rate.rate, queues, {member.name: member.loss for member in grouped})
+        for name, alone in turns if self.is_helped else ():
+            member = self.members.get(name)
+            if member is None:
+                continue
+            member.alone = alone
+            self.counters["member: moved"] += 1
+            self.events.append(MemberMoved(name, alone))
+            if alone:
+                self.rate.forget((self.tag, name))
+                self.rate.resume(self.ways.resume)
+        for member in self.members.values():
+            if member.alone and now - member.beaten >= HEARTBEAT:
+                member.beaten = now
+                made = member.stream.one(BEAT, IDLE if member.finished else LACKING, now, self._ask())
+                self._ready.append(Batch(member.name, made, len(made)))
 
     def take_events(self) -> list[Event]:
         """
@@ -286,9 +326,12 @@ class Sender:
         """
         if self._ready:
             return self._ready.popleft()
-        is_wanted = any(member.counts for member in self.members.values())
+        is_wanted = any(member.counts or member.asked for member in self.members.values())
         if is_wanted:
-            batch = self._proof(now) or self._repair(now, count) or self._pass(now, count)
+            self._turn += 1
+            batch = (self._proof(now) or (None if self._turn % SOLO_EACH else self._repair(now, count, self._solo))
+                     or self._repair(now, count, self._repairs) or self._pass(now, count)
+                     or self._repair(now, count, self._solo))
             if batch is not None:
                 self._poll, self._poll_at = POLL, now
                 return batch
@@ -327,25 +370,26 @@ class Sender:
         made = stream.one(PROOF, pack_proof(*run, hashes), now, self._ask())
         return Batch(None if member is None else member.name, made, len(made))
 
-    def _repair(self, now: float, count: int) -> Batch | None:
-        for _ in range(len(self._repairs)):
-            generation, _ = self._repairs.popitem(last=False)
+    def _repair(self, now: float, count: int, due: OrderedDict[int, None]) -> Batch | None:
+        for _ in range(len(due)):
+            generation, _ = due.popitem(last=False)
             segment = generation // self.geometry.parts
             passed = self.passed.get(segment)
             if passed is None or segment == self._segment or segment in self._queue:
                 continue
             data = self._held.get(segment)
             if data is None:
-                self._repairs[generation] = None
+                due[generation] = None
                 continue
             is_helped = self.is_helped
-            members = [member for member in self.members.values() if member.wants(generation, is_helped)]
+            members = [member for member in self.members.values()
+                       if member.wants(generation, is_helped) and member.alone == (due is self._solo)]
             need = need_of(generation, passed, members, self.group, self.flight)
             if need is None:
                 continue
             packets = min(need.packets, count, CHUNK)
             if packets < need.packets:
-                self._repairs[generation] = None
+                due[generation] = None
             else:
                 for member in members:
                     member.asked.pop(generation, None)
