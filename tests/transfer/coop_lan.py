@@ -177,8 +177,8 @@ class CoopLan(SessionLan):
             if through is not None:
                 self.at(through + WIRE, lambda message=message: self.control(SOURCE, *message))
         due = self.source.next_timer()
-        if due is not None:
-            self.at(due, self.pump)
+        if due < self.now + 60:
+            self.at(max(due, self.now + 0.005), self.pump)
 
     def find(self, mid: bytes) -> CoopNode | None:
         return next((node for node in self.nodes if node.name == mid), None)

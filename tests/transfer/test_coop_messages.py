@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tribler_multicast.transfer.session.coop_limits import MAX_PACKETS_ASKED
+from tribler_multicast.transfer.session.coop_limits import MAX_PACKETS_ASKED, MEMBERS_AGAIN
 from tribler_multicast.transfer.session.coop_messages import (
     HELP,
     MID_SIZE,
@@ -96,13 +96,22 @@ def test_newcomers_are_told_of_all_and_the_others_of_them() -> None:
     introducer.joined(c)
     assert introducer.take(0.05) == [], "not so soon"
     due = introducer.next_timer()
-    assert due is not None
     assert [(mid, message.is_all, message.mids) for mid, message in introducer.take(due)] == [
         (a, False, [c]), (b, False, [c]), (c, True, [a, b])]
     introducer.left(a)
     introducer.joined(a)
-    assert {mid for mid, _ in introducer.take(9.0)} == {a, b, c}
-    assert introducer.next_timer() is None
+    assert {mid for mid, message in introducer.take(0.5) if message.mids == [a]} == {b, c}
+
+
+def test_members_are_told_again_because_messages_get_lost() -> None:
+    introducer = Introducer(b"t" * TAG_SIZE)
+    for name in (b"a", b"b"):
+        introducer.joined(name * MID_SIZE)
+    told = 0
+    for _ in range(20):
+        due = introducer.next_timer()
+        told += len(introducer.take(0.0 if due < 0 else due)) if due < 1000 else 0
+    assert told == 2 * (1 + len(MEMBERS_AGAIN))
 
 
 def test_many_members_take_several_messages() -> None:

@@ -61,6 +61,9 @@ END_QUIET: Final = 0.02
 """When so few packets are lacking, and the source has sent nothing new for so long, they are asked of so many at once:
 some come twice, but nobody waits for one that got lost."""
 
+SOURCE_ASKED: Final = 512
+"""Packets that are asked of the source and have not come: more it would not send before it is asked again."""
+
 TRY_AGAIN: Final = 0.15
 """After so long helpers that had nothing useful of a generation may have it."""
 
@@ -97,7 +100,9 @@ HAVE_EACH: Final = 1.0
 # --- The source.
 
 MEMBERS_EACH: Final = 0.1
-"""MEMBERS go out at most so often: a hundred that join at once cost each other one message, not a hundred."""
+MEMBERS_AGAIN: Final = (1.0, 3.0, 10.0, 30.0)
+"""MEMBERS go out at most so often: a hundred that join at once cost each other one message, not a hundred. All of them
+are told to each one again after so long: messages get lost."""
 
 ASKED_SHARE: Final = 0.1
 ASKED_MOST: Final = 256.0

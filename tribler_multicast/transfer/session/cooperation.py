@@ -8,6 +8,7 @@ sealed for the pair; it lets nothing in but what came from verified peers whom t
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .checks import Checks
@@ -27,8 +28,22 @@ if TYPE_CHECKING:
     from .sender import Batch, Sender
 
 
-TOLD_EACH: Final = 0.2
+TOLD_EACH: Final = 0.1
 TOLD_TIMES: Final = 4
+"""Who is moved off the group is told so often, and on as long as the group's stream reaches it: what is told gets lost in
+front of its full link."""
+
+
+@dataclass
+class Told:
+    """
+    What one receiver was told: whether to be in the group; how often to tell it again, and when; what had reached it.
+    """
+
+    group: bool = True
+    times: int = 0
+    at: float = float("-inf")
+    highest: int = 0
 
 
 class Message(NamedTuple):
@@ -220,7 +235,7 @@ class SourceCooperation:
         self.counters: Counter[str] = Counter()
         self.introducer = Introducer(sender.tag)
         self.summer = Summer(sender.geometry, sender.tag)
-        self._told: dict[bytes, tuple[bool, int, float]] = {}
+        self._told: dict[bytes, Told] = {}
 
     def joined(self, mid: bytes) -> None:
         """
@@ -276,21 +291,23 @@ class SourceCooperation:
 
     def _moves(self, now: float) -> list[tuple[bytes, bool]]:
         """
-        Get who is to be told to leave the group or to be in it again: for some time again and again, messages get lost.
+        Get who is to be told to leave the group or to be in it again: again and again, as long as it does not do it.
         """
         found = []
         for member in self.sender.members.values():
-            group, times, at = self._told.get(member.name, (True, 0, now))
-            if group == member.alone:
-                group, times, at = not member.alone, TOLD_TIMES, now
-            if times and now >= at:
-                found.append((member.name, group))
-                times, at = times - 1, now + TOLD_EACH
-            self._told[member.name] = group, times, at
+            told = self._told.setdefault(member.name, Told())
+            if told.group == member.alone:
+                told.group, told.times = not member.alone, TOLD_TIMES
+            elif member.alone and member.group.highest > told.highest:
+                told.times = max(told.times, 1)
+            if told.times and now >= told.at:
+                told.times, told.at, told.highest = told.times - 1, now + TOLD_EACH, member.group.highest
+                found.append((member.name, told.group))
         return found
 
-    def next_timer(self) -> float | None:
+    def next_timer(self) -> float:
         """
-        Get when `take_messages` will have something, if nothing comes before; None: not by itself.
+        Get when `take_messages` may have something, if nothing comes before.
         """
-        return self.introducer.next_timer()
+        moves = [told.at for told in self._told.values() if told.times]
+        return min([*moves, self.introducer.next_timer()])

@@ -3,7 +3,9 @@ At the source: tells receivers of each other, so that they can help each other, 
 """
 from __future__ import annotations
 
-from .coop_limits import MEMBERS_EACH
+from math import inf
+
+from .coop_limits import MEMBERS_AGAIN, MEMBERS_EACH
 from .coop_messages import MIDS_EACH, Members
 
 
@@ -17,7 +19,8 @@ class Introducer:
         Nobody is there yet.
         """
         self.tag = tag
-        self._members: dict[bytes, None] = {}
+        self._members: dict[bytes, tuple[float, int]] = {}
+        """Those who were told, when they were told all, and how often since."""
         self._new: dict[bytes, None] = {}
         self._next = float("-inf")
 
@@ -35,28 +38,34 @@ class Introducer:
         self._members.pop(mid, None)
         self._new.pop(mid, None)
 
-    def next_timer(self) -> float | None:
+    def next_timer(self) -> float:
         """
-        Get when `take` will have something; None: not before somebody joins.
+        Get when `take` may have something.
         """
-        return self._next if self._new else None
+        again = [at + MEMBERS_AGAIN[times] for at, times in self._members.values() if times < len(MEMBERS_AGAIN)]
+        return min([*again, self._next if self._new else inf])
 
     def take(self, now: float) -> list[tuple[bytes, Members]]:
         """
         Take what is to be told now, and to whom.
         """
-        if not self._new or now < self._next:
-            return []
-        self._next = now + MEMBERS_EACH
-        new, self._new = list(self._new), {}
-        before = list(self._members)
-        self._members |= dict.fromkeys(new)
         found = []
-        for mid in before:
-            found += self._to(mid, new, is_all=False)
-        for mid in new:
-            found += self._to(mid, [each for each in self._members if each != mid], is_all=True)
+        if self._new and now >= self._next:
+            self._next = now + MEMBERS_EACH
+            new, self._new = list(self._new), {}
+            for mid in self._members:
+                found += self._to(mid, new, is_all=False)
+            self._members |= dict.fromkeys(new, (now, 0))
+            for mid in new:
+                found += self._all_to(mid)
+        for mid, (at, times) in self._members.items():
+            if times < len(MEMBERS_AGAIN) and now >= at + MEMBERS_AGAIN[times]:
+                self._members[mid] = at, times + 1
+                found += self._all_to(mid)
         return found
+
+    def _all_to(self, mid: bytes) -> list[tuple[bytes, Members]]:
+        return self._to(mid, [each for each in self._members if each != mid], is_all=True)
 
     def _to(self, mid: bytes, others: list[bytes], *, is_all: bool) -> list[tuple[bytes, Members]]:
         return [(mid, Members(self.tag, is_all and not at, others[at:at + MIDS_EACH]))

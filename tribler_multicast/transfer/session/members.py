@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .coop_limits import ASKED_MOST, ASKED_SHARE
-from .limits import BUDGET_LEAST, BUDGET_SHARE, LOSS_SAMPLE, MAX_LOSS
+from .limits import BUDGET_LEAST, BUDGET_SHARE, CATCH_UP, LOSS_SAMPLE, MAX_LOSS
+from .rate import Pacer, RateControl
 from .reports import NOT_ZERO, WHOLE, Arrival
 
 if TYPE_CHECKING:
@@ -14,6 +15,31 @@ if TYPE_CHECKING:
     from .reports import Lacks, Report
 
 SMOOTH: Final = 0.25
+
+
+class Alone:
+    """
+    The way of a receiver that was moved off the group: a rate of its own.
+    """
+
+    def __init__(self, now: float, rate: RateControl, link: float) -> None:
+        """
+        Begin.
+
+        :param rate: of the group: that of the receiver has the same bounds.
+        :param link: what it could take of it, bytes per second.
+        """
+        self.rate = RateControl(now, start=min(max(link, rate.floor), rate.cap), cap=rate.cap, floor=rate.floor)
+        self.rate.starting = False
+        self.pacer = Pacer(now, CATCH_UP)
+        self.beaten = float("-inf")
+
+    def sent(self, now: float, size: int) -> None:
+        """
+        Count what was sent to it, with headers.
+        """
+        self.rate.on_sent(now, size)
+        self.pacer.sent(now, size, self.rate.rate)
 
 
 class Member:
@@ -43,9 +69,8 @@ class Member:
         self.budget = 0.0
         self.greedy = False
         self.proof: int | None = None
-        self.alone = False
-        self.beaten = float("-inf")
-        """Whether it was moved off the group, to get what it lacks by itself; when it was told that we are there."""
+        self.alone: Alone | None = None
+        """How it gets what it lacks by itself; None: with the others."""
         self.reached = joined
         self.helps = False
         self.asked: dict[int, None] = {}
@@ -69,7 +94,7 @@ class Member:
         """
         Whether rate and repair follow it.
         """
-        return not (self.silent or self.greedy or self.finished or self.alone)
+        return not (self.silent or self.greedy or self.finished or self.alone is not None)
 
     def assumed(self, told: Arrival, sequence: int) -> Arrival:
         """
@@ -98,7 +123,7 @@ class Member:
         """
         Tell whether the sender is to repair a generation for it, when those who help each other do so by themselves.
         """
-        if self.alone:
+        if self.alone is not None:
             return generation in self.asked and not (self.silent or self.greedy)
         return self.counts and (generation in self.asked or not (is_helped and self.helps))
 

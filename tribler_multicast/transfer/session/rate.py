@@ -227,6 +227,13 @@ class RateControl:
         path = self.paths.get(key)
         return path.queue if path is not None and path.at is not None and now - path.at < 4 * self.round else 0.0
 
+    def link_of(self, key: Hashable) -> float:
+        """
+        Get what the narrowest link of a path passes, as far as is known, bytes per second.
+        """
+        path = self.paths.get(key)
+        return self.rate if path is None or path.link is None else path.link
+
     def resume(self, rate: float) -> None:
         """
         Go on at a rate that is known to pass, because who could not take it is gone.

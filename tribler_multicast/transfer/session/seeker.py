@@ -26,13 +26,13 @@ from .coop_limits import (
     HAVE_EACH,
     HELPS_KEPT,
     LEAST_REPAIR,
-    MAX_ASKED,
     MAX_HELPERS,
     MAX_PACKETS_ASKED,
     PROBABLY_GONE,
     QUIET,
     REPAIR_SHARE,
     REPAIR_TICKS,
+    SOURCE_ASKED,
     SOURCE_PATIENCE,
     TIMEOUT_LEAST,
     TIMEOUT_SPREAD,
@@ -312,6 +312,7 @@ class Seeker:
         rooms: dict[bytes, tuple[int, int]] = {}
         least = 24 + self.receiver.geometry.k // 8
         for_source: list[Want] = []
+        source_room = SOURCE_ASKED - sum(map(self.receiver.missing.__getitem__, self._of_source))
         lacking = [generation for generation in self._lacking(now)
                    if generation not in self._under_way and generation not in self._of_source]
         due = sum(map(self.receiver.missing.__getitem__, lacking)) / REPAIR_TICKS
@@ -344,7 +345,8 @@ class Seeker:
                 self._is_short = True
                 if all(peer.room <= 0 for peer in order):
                     break
-            elif self.source is not None and len(for_source) < MAX_ASKED // 8:
+            elif self.source is not None and want.packets <= source_room:
+                source_room -= want.packets
                 for_source.append(want)
                 self._of_source[generation] = now
         for mid, chosen in wants.items():
@@ -413,7 +415,7 @@ class Seeker:
             peer.told_at = now
         pace = total * self.packet / self.receiver.interval
         if self._is_quiet(now):
-            pace = max(pace, self.demand.rate)
+            pace = self.demand.rate
         made = self._help(peer.stream.tag, peer.stream.key, peer.number, wants)._replace(pace=pace, wants_have=is_due)
         lasts = total * self.packet / pace
         until = now + lasts + max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies)

@@ -19,6 +19,7 @@ from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy
 from .held import Held
 from .limits import (
     CHUNK,
+    FRAME,
     GONE,
     HEARTBEAT,
     MAX_MEMBERS,
@@ -32,7 +33,7 @@ from .limits import (
     ROUND,
     SILENT,
 )
-from .members import Member
+from .members import Alone, Member
 from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, Stream, asked, pack_proof
 from .packets import HEARTBEAT as BEAT
 from .repair import Flight, Passed, need_of
@@ -52,6 +53,7 @@ LACKING: Final = b"\0"
 MOSTLY: Final = 0.75
 """A generation of which somebody lacks this share is passed in systematic packets, of the others repair is made."""
 
+SOLO_CHUNK: Final = 4
 SOLO_EACH: Final = 8
 """One batch of so many goes to those who are too slow for the group, while there is something for the group."""
 
@@ -174,8 +176,8 @@ class Sender:
         member.report, member.heard, member.silent = report.number, now, False
         self.rate.round, self.rate.shared = max(ROUND, self.interval), self.is_helped
         arrived = member.arrived(report)
-        if not member.alone:
-            self.rate.feedback(now, (self.tag, member.name), report.delay, arrived)
+        rate = self.rate if member.alone is None else member.alone.rate
+        rate.feedback(now, (self.tag, member.name), report.delay, arrived)
         was_finished = member.finished
         member.apply(report.lacks)
         if report.proof is not None and report.proof < self.geometry.segments:
@@ -245,14 +247,14 @@ class Sender:
                 self.counters["help: too much"] += 1
                 return
             self.counters["help"] += 1
-            if member.alone and passed is None:
+            if member.alone is not None and passed is None:
                 passed = self.passed[segment] = Passed(self.group, self.group.sequence)
             if passed is None or passed.reached(member, self.group) is None:
                 self._queue[segment] = None
                 continue
             member.missing[generation] = min(member.missing[generation], packets)
             member.asked[generation] = None
-            (self._solo if member.alone else self._repairs)[generation] = None
+            (self._repairs if member.alone is None else self._solo)[generation] = None
 
     def run_timers(self, now: float) -> None:
         """
@@ -278,15 +280,15 @@ class Sender:
             member = self.members.get(name)
             if member is None:
                 continue
-            member.alone = alone
+            member.alone = Alone(now, self.rate, self.rate.link_of((self.tag, name))) if alone else None
             self.counters["member: moved"] += 1
             self.events.append(MemberMoved(name, alone))
             if alone:
                 self.rate.forget((self.tag, name))
                 self.rate.resume(self.ways.resume)
         for member in self.members.values():
-            if member.alone and now - member.beaten >= HEARTBEAT:
-                member.beaten = now
+            if member.alone is not None and now - member.alone.beaten >= HEARTBEAT:
+                member.alone.beaten = now
                 made = member.stream.one(BEAT, IDLE if member.finished else LACKING, now, self._ask())
                 self._ready.append(Batch(member.name, made, len(made)))
 
@@ -383,11 +385,15 @@ class Sender:
                 continue
             is_helped = self.is_helped
             members = [member for member in self.members.values()
-                       if member.wants(generation, is_helped) and member.alone == (due is self._solo)]
+                       if member.wants(generation, is_helped) and (member.alone is not None) == (due is self._solo)]
+            if due is self._solo and not any(self._is_due(member, now) for member in members):
+                due[generation] = None
+                continue
+            members = [member for member in members if member.alone is None or self._is_due(member, now)]
             need = need_of(generation, passed, members, self.group, self.flight)
             if need is None:
                 continue
-            packets = min(need.packets, count, CHUNK)
+            packets = min(need.packets, count, CHUNK if due is self._repairs else SOLO_CHUNK)
             if packets < need.packets:
                 due[generation] = None
             else:
@@ -397,10 +403,19 @@ class Sender:
             only = need.only
             stream = self.group if only is None else only.stream
             made = self._combinations(generation, data, packets, stream, now)
+            if only is not None and only.alone is not None:
+                only.alone.sent(now, len(made) + FRAME * packets)
             self.flight.add(generation, stream, packets)
             self.counters["repair"] += packets
             return Batch(None if only is None else only.name, made, len(made) // packets)
         return None
+
+    @staticmethod
+    def _is_due(member: Member, now: float) -> bool:
+        if member.alone is None:
+            return False
+        member.alone.rate.run(now)
+        return member.alone.pacer.is_due(now)
 
     def _charge(self, member: Member, packets: int) -> None:
         member.budget -= packets * self.geometry.symbol
