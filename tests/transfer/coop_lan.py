@@ -223,7 +223,8 @@ class CoopLan(SessionLan):
     def multicast(self, node: CoopNode, datagrams: bytearray, size: int) -> None:
         """Send somebody's datagrams to the group: to all but itself."""
         view = memoryview(datagrams)
-        wire = (size + FRAME) if size >= OVERHEAD + self.content.geometry.symbol else (size + FRAME) / self.content.scale
+        is_data = size >= OVERHEAD + self.content.geometry.symbol
+        wire = (size + FRAME) if is_data else (size + FRAME) / self.content.scale
         for at in range(0, len(datagrams), size):
             through = node.up.send(self.now, wire)
             for target in self.nodes if through is not None else ():

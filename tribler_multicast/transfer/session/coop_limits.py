@@ -100,14 +100,14 @@ HAVE_EACH: Final = 1.0
 # --- The source.
 
 MEMBERS_EACH: Final = 0.1
-MEMBERS_AGAIN: Final = (1.0, 3.0, 10.0, 30.0)
+MEMBERS_AGAIN: Final = (0.3, 1.0, 4.0, 15.0)
 """MEMBERS go out at most so often: a hundred that join at once cost each other one message, not a hundred. All of them
 are told to each one again after so long: messages get lost."""
 
 ASKED_SHARE: Final = 0.1
 ASKED_MOST: Final = 256.0
-"""Packets that one receiver can ask of the source while it passes what others have not got at all: this share of what is
-passed, so many at once. Who asks for more lies, or gets it later."""
+"""Packets that one receiver can ask of the source while it passes what others have not got at all: this share of what
+is passed, so many at once. Who asks for more lies, or gets it later."""
 
 MANY: Final = 2
 """What so many receivers lack whole is passed again by multicast; what fewer lack they get from each other."""
@@ -124,12 +124,16 @@ CHECKED_AHEAD: Final = 4
 """Segments ahead of the source's pass of which checksums are asked for."""
 
 SUMS_TIMES: Final = 3
-"""How often the source makes the checksums of one segment for one receiver: they get lost, but nobody orders a flood."""
+"""How often the source makes the checksums of one segment for one receiver: they get lost; nobody orders a flood."""
 
 SUSPECTS: Final = 64
 SUSPECTS_EACH: Final = 4
 """Bad packets that are kept until it is known what they should have been, of all and of each who sent some: one is
 enough to name somebody."""
+
+OLD_ONES: Final = 16
+"""After so many packets with a sequence far behind, somebody else sends on the group's stream: what that tells of delays
+is worth nothing."""
 
 SPOILT: Final = 200
 """After so many bad packets under the key of all the group's stream is worth nothing: it is left, for unicast."""

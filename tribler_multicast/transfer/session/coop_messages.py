@@ -4,8 +4,8 @@ The messages of cooperation, byte by byte: payloads that the overlay seals for t
     MEMBERS  tag of the session (8), flags (1; bit 0: these are all, bit 1: leave the group, bit 2: be in the group),
              member ids (20 each): from the source, who else receives
     HELP     content id (32), k (1), symbol size (2), tag of the stream (8), its key (32), UDP port for data (2), number
-             from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE, bit 1: nothing that is not checked), a segment whose hash proof is
-             missing, + 1, or 0 (4), what is wanted (n)
+             from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE, bit 1: nothing that is not checked),
+             a segment whose hash proof is missing, + 1, or 0 (4), what is wanted (n)
     SUMS     tag of the session (8), key (32), then again and again: generation (4), secure random checksums of its n
              symbols (8 x n): from the source, of nobody else's use (coding/checksums)
     ALARM    tag of the session (8), segments whose checksums are wanted (n; as lacking ones in JOIN): to the source

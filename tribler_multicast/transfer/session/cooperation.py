@@ -1,8 +1,8 @@
 """
 Cooperation in one session, for its owner: messages and times in, messages and batches out.
 
-At a receiver it asks (`seeker`), answers (`helper`) and checks (`checks`); at the source it introduces receivers to each
-other, repairs what they ask for, and makes checksums (`summer`). The owner sends what comes out to whom it is for,
+At a receiver it asks (`seeker`), answers (`helper`) and checks (`checks`); at the source it introduces receivers to
+each other, repairs what they ask for, and makes checksums (`summer`). The owner sends what comes out to whom it is for,
 sealed for the pair; it lets nothing in but what came from verified peers whom the policy allows.
 """
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 TOLD_EACH: Final = 0.1
 TOLD_TIMES: Final = 4
-"""Who is moved off the group is told so often, and on as long as the group's stream reaches it: what is told gets lost in
-front of its full link."""
+"""Who is moved off the group is told so often, and on as long as the group's stream reaches it: what is told gets lost
+in front of its full link."""
 
 
 @dataclass
@@ -107,32 +107,40 @@ class Cooperation:
         """
         Take a message that certainly comes from this peer, and is for this session. Never raises.
         """
-        geometry = self.receiver.geometry
         if mid in self.checks.named:
             self.counters["message: named"] += 1
-        elif kind == CoopKind.MEMBERS:
-            members = Members.read(payload)
-            if members is not None and mid == self.seeker.source and members.tag == self.receiver.tag:
-                for other in members.mids:
-                    self.seeker.meet(other)
-                if members.group is not None and members.group != self.in_group:
-                    self.in_group = members.group
-                    self.events.append(GroupMembership(members.group))
         elif kind == CoopKind.HELP:
-            wanted = Help.read(payload, geometry)
-            if wanted is None or wanted.content_id != self.content_id:
-                self.counters["message: malformed"] += 1
-            else:
-                self.seeker.meet(mid)
-                self.helper.help_received(mid, wanted, now)
+            self._help_received(mid, payload, now)
         elif kind == CoopKind.HAVE:
-            have = Have.read(payload, geometry.segments)
+            have = Have.read(payload, self.receiver.geometry.segments)
             if have is not None and have.content_id == self.content_id:
                 self.seeker.have_received(mid, have)
+        elif mid != self.seeker.source:
+            self.counters["message: not the source"] += 1
+        elif kind == CoopKind.MEMBERS:
+            self._members_received(payload)
         elif kind == CoopKind.SUMS:
-            sums = Sums.read(payload, geometry)
-            if sums is not None and mid == self.checks.source:
+            sums = Sums.read(payload, self.receiver.geometry)
+            if sums is not None:
                 self.receiver.sums_received(sums)
+
+    def _help_received(self, mid: bytes, payload: bytes, now: float) -> None:
+        wanted = Help.read(payload, self.receiver.geometry)
+        if wanted is None or wanted.content_id != self.content_id:
+            self.counters["message: malformed"] += 1
+            return
+        self.seeker.meet(mid)
+        self.helper.help_received(mid, wanted, now)
+
+    def _members_received(self, payload: bytes) -> None:
+        members = Members.read(payload)
+        if members is None or members.tag != self.receiver.tag:
+            return
+        for mid in members.mids:
+            self.seeker.meet(mid)
+        if members.group is not None and members.group != self.in_group:
+            self.in_group = members.group
+            self.events.append(GroupMembership(members.group))
 
     def take_messages(self) -> list[Message]:
         """
@@ -296,9 +304,10 @@ class SourceCooperation:
         found = []
         for member in self.sender.members.values():
             told = self._told.setdefault(member.name, Told())
-            if told.group == member.alone:
-                told.group, told.times = not member.alone, TOLD_TIMES
-            elif member.alone and member.group.highest > told.highest:
+            group = member.alone is None
+            if told.group != group:
+                told.group, told.times = group, TOLD_TIMES
+            elif not group and member.group.highest > told.highest:
                 told.times = max(told.times, 1)
             if told.times and now >= told.at:
                 told.times, told.at, told.highest = told.times - 1, now + TOLD_EACH, member.group.highest

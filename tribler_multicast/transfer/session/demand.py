@@ -116,7 +116,7 @@ class Demand:
         self._arrived = 0
         self._hold = 0
 
-    def decide(self, now: float, ways: list[Way], arrived: int, *, is_short: bool, is_lossy: bool,  # noqa: PLR0913
+    def decide(self, now: float, ways: list[Way], arrived: int, *, is_short: bool, is_lossy: bool,
                is_alone: bool) -> None:
         """
         Decide anew, when something can have changed since the last time.

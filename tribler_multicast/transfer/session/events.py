@@ -96,8 +96,8 @@ class GroupMembership:
 @dataclass(frozen=True)
 class PeerNamed:
     """
-    At a receiver: somebody certainly sent a bad packet: it came under a key that only it and we have, and what it should
-    have been is known from the content's hash. It is asked and answered no more.
+    At a receiver: somebody certainly sent a bad packet: it came under a key that only it and we have, and what it
+    should have been is known from the content's hash. It is asked and answered no more.
     """
 
     member: bytes

@@ -3,6 +3,7 @@ What a sender knows of one receiver.
 """
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from .coop_limits import ASKED_MOST, ASKED_SHARE
@@ -32,7 +33,6 @@ class Alone:
         self.rate = RateControl(now, start=min(max(link, rate.floor), rate.cap), cap=rate.cap, floor=rate.floor)
         self.rate.starting = False
         self.pacer = Pacer(now, CATCH_UP)
-        self.beaten = float("-inf")
 
     def sent(self, now: float, size: int) -> None:
         """
@@ -71,6 +71,9 @@ class Member:
         self.proof: int | None = None
         self.alone: Alone | None = None
         """How it gets what it lacks by itself; None: with the others."""
+        self.forged = inf
+        """Since when it is known that somebody else sends to it on the group's stream, too."""
+        self.beaten = float("-inf")
         self.reached = joined
         self.helps = False
         self.asked: dict[int, None] = {}
@@ -96,13 +99,14 @@ class Member:
         """
         return not (self.silent or self.greedy or self.finished or self.alone is not None)
 
-    def assumed(self, told: Arrival, sequence: int) -> Arrival:
+    def assumed(self, told: Arrival, sequence: int, now: float) -> Arrival:
         """
         Get how the group's stream arrives when a receiver tells of more than was sent: somebody else who has the key
         sends, too. So it is assumed that what was sent before its last report has reached it.
 
         :param sequence: of what was sent last.
         """
+        self.forged = min(self.forged, now)
         reached, self.reached = max(self.reached, self.group.highest), sequence
         return told._replace(highest=reached, came=max(self.group.came, min(told.came, reached)))
 
@@ -175,7 +179,7 @@ class Member:
                 self._came += told.came - known.came
         self.group = report.group if report.group.highest else self.group
         self.unicast = report.unicast if report.unicast.highest else self.unicast
-        if self._sent < LOSS_SAMPLE:
+        if self._sent < LOSS_SAMPLE or self.forged < inf:
             return None
         sent, came = self._sent, min(self._came, self._sent)
         self._sent = self._came = 0

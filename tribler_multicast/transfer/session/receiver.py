@@ -7,9 +7,24 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...coding import Code, Decoder
+from .coop_limits import OLD_ONES
 from .events import AllStored, Event, SegmentReady, SenderSilent
 from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
-from .packets import CLOCK, HEARTBEAT, NUMBERED, PLACE, PROOF, RECODED, TAG_SIZE, Head, Seal, microseconds, read_head, read_proof
+from .packets import (
+    CLOCK,
+    HEARTBEAT,
+    MORE,
+    NUMBERED,
+    PLACE,
+    PROOF,
+    RECODED,
+    TAG_SIZE,
+    Head,
+    Seal,
+    microseconds,
+    read_head,
+    read_proof,
+)
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
 from .track import Track
 
@@ -76,6 +91,7 @@ class Receiver:
         self._number = 0
         self._cursor = self._base = self._end = 0
         self._delay: Delay | None = None
+        self._old_ones = 0
         self._heard = now
         self._silent = False
         for segment in stored:
@@ -116,8 +132,7 @@ class Receiver:
     @property
     def is_checking(self) -> bool:
         """
-        Whether packets are checked. Then, as when a sequence is far behind, the group's stream may hold what somebody
-        else sent, with sequences of its own choice: what the source sends must not count as a replay because of that.
+        Whether packets are checked.
         """
         return self.checks is not None and self.checks.on
 
@@ -164,20 +179,30 @@ class Receiver:
         track = self.tracks[head.unicast]
         if not track.take(head.sequence, head.time, now):
             self.counters["data: replay"] += 1
-            if not head.unicast and head.form in (NUMBERED, RECODED) and (self.is_checking or track.is_old(head.sequence)):
-                self._coded(head, head.unicast)
+            if not head.unicast:
+                self._repeated(head, track.is_old(head.sequence))
             return
         self._heard, self._silent = now, False
-        self._delay = Delay.later(self._delay, (microseconds(now) - head.time) % CLOCK, head.time)
+        if head.unicast or self._old_ones < OLD_ONES:
+            self._delay = Delay.later(self._delay, (microseconds(now) - head.time) % CLOCK, head.time)
         self.interval = head.interval
-        if head.form == HEARTBEAT:
+        if head.form == HEARTBEAT and head.body != MORE:
             self._end = len(self.missing)
             self.front, self.passing = self.geometry.segments, None
         elif head.form == PROOF:
             self._proof(head)
-        elif self._coded(head, head.unicast):
+        elif head.form != HEARTBEAT and self._coded(head, head.unicast):
             self.useful_at = now
         self._plan(now, head.at_once)
+
+    def _repeated(self, head: Head, is_old: bool) -> None:
+        """
+        Take a datagram of the group whose sequence was there before, or is far behind. Somebody else who has the key may
+        have used it, or one far ahead: what the source sends is good all the same.
+        """
+        self._old_ones += is_old
+        if head.form in (NUMBERED, RECODED) and (is_old or self.is_checking):
+            self._coded(head, head.unicast)
 
     def _helped(self, helper: HelpStream, datagram: Bytes, now: float) -> None:
         """

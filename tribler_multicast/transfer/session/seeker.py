@@ -229,7 +229,7 @@ class Seeker:
         if self._room < inf:
             self._tokens = max(self._tokens, self._room * self.packet)
         under_way = self.packet * sum(asked.packets for peer in self.peers.values() for asked in peer.asked.values())
-        most = self.demand.rate * (2 * interval + ANSWER_TIME) - under_way
+        most = self.demand.rate * (2 * interval + ANSWER_TIME) + self.receiver.geometry.k * self.packet - under_way
         if most < self._tokens and self._room == inf:
             self._tokens, self._is_short = most, True
         able = [peer for peer in self.peers.values() if now >= peer.rest_until]

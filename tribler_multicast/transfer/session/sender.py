@@ -11,6 +11,7 @@ the owner, who reads the disk.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
@@ -36,6 +37,7 @@ from .limits import (
 from .members import Alone, Member
 from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, Stream, asked, pack_proof
 from .packets import HEARTBEAT as BEAT
+from .packets import IDLE, LACKING, MORE
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
 from .ways import Ways
@@ -48,10 +50,13 @@ if TYPE_CHECKING:
     from .geometry import Geometry
     from .rate import RateControl
 
-IDLE: Final = b"\1"
-LACKING: Final = b"\0"
 MOSTLY: Final = 0.75
 """A generation of which somebody lacks this share is passed in systematic packets, of the others repair is made."""
+
+FORGED_SETTLES: Final = 0.2
+BEATS_EACH: Final = 0.05
+"""When somebody else sends on the group's stream, what is known of delays is forgotten for so long; then heartbeats by
+unicast, so many seconds apart, tell of them."""
 
 SOLO_CHUNK: Final = 4
 SOLO_EACH: Final = 8
@@ -161,7 +166,10 @@ class Sender:
         report = Report.read(payload, self.geometry.generations)
         if report is not None and report.group.highest > self.group.sequence:
             self.counters["report: forged stream"] += 1
-            report = report._replace(group=member.assumed(report.group, self.group.sequence), delay=None)
+            report = report._replace(group=member.assumed(report.group, self.group.sequence, now))
+            if now < member.forged + FORGED_SETTLES:
+                self.rate.forget((self.tag, name))
+                report = report._replace(delay=None)
         if report is None:
             self.counters["report: malformed"] += 1
         elif report.number <= member.report:
@@ -287,9 +295,12 @@ class Sender:
                 self.rate.forget((self.tag, name))
                 self.rate.resume(self.ways.resume)
         for member in self.members.values():
-            if member.alone is not None and now - member.alone.beaten >= HEARTBEAT:
-                member.alone.beaten = now
-                made = member.stream.one(BEAT, IDLE if member.finished else LACKING, now, self._ask())
+            is_forged = member.forged < inf
+            each = BEATS_EACH if is_forged else HEARTBEAT
+            is_watched = (is_forged or member.alone is not None) and not member.finished
+            if is_watched and now - member.beaten >= each and len(self._ready) < MAX_MEMBERS:
+                member.beaten = now
+                made = member.stream.one(BEAT, LACKING if member.alone is not None else MORE, now, self._ask())
                 self._ready.append(Batch(member.name, made, len(made)))
 
     def take_events(self) -> list[Event]:
