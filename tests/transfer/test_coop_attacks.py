@@ -1,5 +1,5 @@
 """
-Members who hold the session's key and use it against the others: everybody honest finishes, and only the guilty are named.
+Members who hold the session's key and use it against the others: all honest ones finish, only the guilty are named.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_hardly_a_packet_of_helpers_comes_in_vain() -> None:
     counters = [node.receiver.counters for node in lan.nodes if node.receiver is not None]
     vain = sum(each["data: not innovative"] + each["data: not needed"] for each in counters)
     assert vain < 0.25 * sum(node.helper.counters["packets"] for node in lan.nodes if node.helper is not None)
-    assert vain < 0.02 * sum(each["data: innovative"] for each in counters)
+    assert vain < 0.03 * sum(each["data: innovative"] for each in counters)
 
 
 def test_without_loss_hardly_anything_is_asked() -> None:

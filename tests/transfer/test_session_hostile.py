@@ -87,8 +87,16 @@ def test_replays_are_dropped_and_do_not_count_as_arrived() -> None:
         receiver.data_received(datagram(0, 0), 2.0)
     receiver.data_received(datagram(0, 1, 5000), 2.0)
     receiver.data_received(datagram(0, 2, 100), 2.0)
-    assert receiver.counters == {"data: innovative": 2, "data: replay": 5}
+    assert receiver.counters == {"data: innovative": 3, "data: replay": 5}
     assert receiver.tracks[0].count == 2
+
+
+def test_what_the_source_sends_is_useful_also_when_somebody_jumped_ahead_with_its_key() -> None:
+    receiver = receiver_of()
+    receiver.data_received(datagram(0, 0, 1 << 20), 2.0)
+    for sequence in range(1, 50):
+        receiver.data_received(datagram(0, sequence, sequence), 2.0)
+    assert receiver.missing[0] == GEOMETRY.size(0) - 50
 
 
 @settings(max_examples=300, deadline=None)
@@ -147,18 +155,26 @@ def report(number: int, *, group: Arrival = Arrival(), unicast: Arrival = Arriva
 
 
 @pytest.mark.parametrize("lie", [
-    report(1, group=Arrival(1000, 10)),
     report(1, unicast=Arrival(5, 5)),
     report(1, unicast=Arrival(0, 3)),
     report(1, runs=(Run(0, 1, 61 + 1),)),
     report(1, runs=(Run(GEOMETRY.generations - 1, 1, 255),)),
-], ids=["future", "unicast", "count", "rank", "absurd"])
+], ids=["unicast", "count", "rank", "absurd"])
 def test_reports_of_what_cannot_be_are_dropped_and_counted(lie: bytes) -> None:
     sender = Sender(GEOMETRY, CONTENT.tree, TAG, KEY, RateControl(0.0))
     sender.join(b"a", UNICAST_KEY, 0.0)
     sender.report_received(b"a", lie, 0.1)
     assert sender.counters == {"report: impossible": 1}
     assert any(sender.members[b"a"].missing)
+
+
+def test_report_of_more_than_was_sent_tells_of_a_forger_and_what_is_lacking_counts_all_the_same() -> None:
+    sender = Sender(GEOMETRY, CONTENT.tree, TAG, KEY, RateControl(0.0))
+    sender.join(b"a", UNICAST_KEY, 0.0)
+    sender.report_received(b"a", report(1, group=Arrival(1000, 10), runs=(Run(3, 1, 5),)), 0.1)
+    assert sender.counters == {"report: forged stream": 1, "report": 1}
+    assert sum(sender.members[b"a"].missing) == 5
+    assert sender.members[b"a"].group.highest == 0
 
 
 def test_reports_of_strangers_and_old_ones_are_dropped() -> None:

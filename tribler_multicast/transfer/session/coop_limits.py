@@ -61,6 +61,9 @@ END_QUIET: Final = 0.02
 """When so few packets are lacking, and the source has sent nothing new for so long, they are asked of so many at once:
 some come twice, but nobody waits for one that got lost."""
 
+FIRST_PATIENCE: Final = 0.5
+"""For so long a newcomer waits to be told who else is there, before it asks the source."""
+
 SOURCE_ASKED: Final = 512
 """Packets that are asked of the source and have not come: more it would not send before it is asked again."""
 
@@ -97,6 +100,9 @@ PROBABLY_GONE: Final = 0.5
 HAVE_EACH: Final = 1.0
 """At most so often a peer is told what is here, and asked what is there."""
 
+HAVE_VALID: Final = 0.3
+"""For so long what a HAVE says is lacking is taken to be lacking still."""
+
 # --- The source.
 
 MEMBERS_EACH: Final = 0.1
@@ -132,8 +138,8 @@ SUSPECTS_EACH: Final = 4
 enough to name somebody."""
 
 OLD_ONES: Final = 16
-"""After so many packets with a sequence far behind, somebody else sends on the group's stream: what that tells of delays
-is worth nothing."""
+"""After so many packets with a sequence far behind, somebody else sends on the group's stream: what that tells of
+delays is worth nothing."""
 
 SPOILT: Final = 200
 """After so many bad packets under the key of all the group's stream is worth nothing: it is left, for unicast."""

@@ -114,7 +114,7 @@ class Cooperation:
         elif kind == CoopKind.HAVE:
             have = Have.read(payload, self.receiver.geometry.segments)
             if have is not None and have.content_id == self.content_id:
-                self.seeker.have_received(mid, have)
+                self.seeker.have_received(mid, have, now)
         elif mid != self.seeker.source:
             self.counters["message: not the source"] += 1
         elif kind == CoopKind.MEMBERS:

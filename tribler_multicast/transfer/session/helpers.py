@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .coop_limits import REST, REST_MOST
+from .coop_limits import HAVE_VALID, REST, REST_MOST
 from .demand import Way
 
 if TYPE_CHECKING:
@@ -50,15 +50,16 @@ class Peer:
         self.strikes = 0
         self.rest_until = 0.0
         self.lacks: set[int] | None = set()
+        self.have_at = float("-inf")
         self.told_at = float("-inf")
         self.room = 0.0
         self.counted = (0, 0)
 
-    def has(self, segment: int) -> bool:
+    def has(self, segment: int, now: float) -> bool:
         """
-        Tell whether something of a segment may be there.
+        Tell whether something of a segment may be there: what it said it lacks it may have got since.
         """
-        return self.lacks is not None and segment not in self.lacks
+        return now - self.have_at > HAVE_VALID or (self.lacks is not None and segment not in self.lacks)
 
     def answered(self, asked: Asked, now: float) -> None:
         """

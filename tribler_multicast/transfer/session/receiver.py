@@ -186,7 +186,7 @@ class Receiver:
         if head.unicast or self._old_ones < OLD_ONES:
             self._delay = Delay.later(self._delay, (microseconds(now) - head.time) % CLOCK, head.time)
         self.interval = head.interval
-        if head.form == HEARTBEAT and head.body != MORE:
+        if head.form == HEARTBEAT and bytes(head.body) != MORE:
             self._end = len(self.missing)
             self.front, self.passing = self.geometry.segments, None
         elif head.form == PROOF:
@@ -197,8 +197,8 @@ class Receiver:
 
     def _repeated(self, head: Head, is_old: bool) -> None:
         """
-        Take a datagram of the group whose sequence was there before, or is far behind. Somebody else who has the key may
-        have used it, or one far ahead: what the source sends is good all the same.
+        Take a datagram of the group whose sequence was there before, or is far behind. Somebody else who has the key
+        may have used it, or one far ahead: what the source sends is good all the same.
         """
         self._old_ones += is_old
         if head.form in (NUMBERED, RECODED) and (is_old or self.is_checking):

@@ -23,6 +23,7 @@ from .coop_limits import (
     END,
     END_HELPERS,
     END_QUIET,
+    FIRST_PATIENCE,
     HAVE_EACH,
     HELPS_KEPT,
     LEAST_REPAIR,
@@ -94,6 +95,7 @@ class Seeker:
         self._bulk: list[int] = []
         self._next = now
         self._last = now
+        self._patient = now + FIRST_PATIENCE
         self._came = 0
         self._room: float = 0
         self._tokens = 0.0
@@ -163,12 +165,13 @@ class Seeker:
         self.excluded.add(mid)
         self.part(mid)
 
-    def have_received(self, mid: bytes, have: Have) -> None:
+    def have_received(self, mid: bytes, have: Have, now: float) -> None:
         """
         Take what a helper says that it lacks.
         """
         peer = self.peers.get(mid)
         if peer is not None:
+            peer.have_at = now
             peer.lacks = None if have.lacks is None else {
                 segment for first, count, _ in have.lacks.runs for segment in range(first, first + count)}
 
@@ -323,7 +326,7 @@ class Seeker:
             want = self._want(generation)
             tried = self._tried.get(generation, {})
             segment = generation // self.receiver.geometry.parts
-            able = [peer for peer in order if now - tried.get(peer.mid, before) > TRY_AGAIN and peer.has(segment)]
+            able = [peer for peer in order if now - tried.get(peer.mid, before) > TRY_AGAIN and peer.has(segment, now)]
             ready = next((peer for peer in able if peer.room > 0
                           and all(map(ge, rooms.get(peer.mid, ROOM), (least, FULL)))), None)
             if self._room <= 0:
@@ -345,7 +348,7 @@ class Seeker:
                 self._is_short = True
                 if all(peer.room <= 0 for peer in order):
                     break
-            elif self.source is not None and want.packets <= source_room:
+            elif self.source is not None and want.packets <= source_room and (self.peers or now >= self._patient):
                 source_room -= want.packets
                 for_source.append(want)
                 self._of_source[generation] = now

@@ -35,9 +35,21 @@ from .limits import (
     SILENT,
 )
 from .members import Alone, Member
-from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, Stream, asked, pack_proof
+from .packets import (
+    GENERATION_AT,
+    IDLE,
+    LACKING,
+    MORE,
+    NUMBER_AT,
+    NUMBERED,
+    OVERHEAD,
+    PROOF,
+    SYMBOL_AT,
+    Stream,
+    asked,
+    pack_proof,
+)
 from .packets import HEARTBEAT as BEAT
-from .packets import IDLE, LACKING, MORE
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
 from .ways import Ways
