@@ -78,6 +78,8 @@ class Receiver:
         self.useful_at = now
         """The segment behind the last one that the source began to pass; the one it passes; when it last told something
         new."""
+        self.first: int | None = None
+        """The one that it passed when we came."""
         self.interval = REPORT_INTERVAL
         self.checks: Checks | None = None
         """What packets are checked by; None: the hash of segments alone."""
@@ -240,6 +242,7 @@ class Receiver:
         generation, number = PLACE.unpack_from(head.body)
         if origin <= FROM_SOURCE and generation < len(self.sizes) and number < self.sizes[generation]:
             self.passing = generation // self.geometry.parts
+            self.first = self.passing if self.first is None else self.first
             self.front = max(self.front, self.passing + 1)
         return self._add(generation, number, head.body[PLACE.size:], origin)
 

@@ -58,6 +58,9 @@ ANSWER_TIME: Final = 0.02
 """Seconds that it takes from a HELP to its answer, beside the answer's own length: so much is under way at most."""
 SPREAD: Final = 1.5
 """When only helpers send, each is asked for so many times its share at most: all of them send at once."""
+PARTLY: Final = 0.75
+"""While the source's stream brings something, of segments that it had passed before we came only those generations are
+asked for of which no more than this share is lacking: the rest has time."""
 FULL: Final = 255
 ROOM: Final = WANTED_ROOM, MAX_PACKETS_ASKED
 
@@ -279,13 +282,14 @@ class Seeker:
         receiver = self.receiver
         parts, missing = receiver.geometry.parts, receiver.missing
         quiet = now - receiver.useful_at
-        is_quiet = quiet > QUIET
+        is_quiet = self._is_quiet(now)
         passing = None if is_quiet else receiver.passing
         front = receiver.geometry.segments if self.source is None or quiet > PROBABLY_GONE else receiver.front
         for segment in sorted(receiver.open_segments):
             if segment < front and segment != passing:
+                is_ours = is_quiet or (receiver.first is not None and segment >= receiver.first)
                 for generation in receiver.geometry.of(segment):
-                    if missing[generation]:
+                    if 0 < missing[generation] and (is_ours or missing[generation] < PARTLY * receiver.sizes[generation]):
                         yield generation
         if not is_quiet:
             return
