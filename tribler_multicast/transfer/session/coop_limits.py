@@ -61,6 +61,9 @@ END_QUIET: Final = 0.02
 """When so few packets are lacking, and the source has sent nothing new for so long, they are asked of so many at once:
 some come twice, but nobody waits for one that got lost."""
 
+ENOUGH_TRIED: Final = 3
+"""When so many helpers had nothing useful of a generation lately, nobody has: it was lost on its way to all."""
+
 FIRST_PATIENCE: Final = 0.5
 """For so long a newcomer waits to be told who else is there, before it asks the source."""
 

@@ -23,6 +23,7 @@ from .coop_limits import (
     END,
     END_HELPERS,
     END_QUIET,
+    ENOUGH_TRIED,
     FIRST_PATIENCE,
     HAVE_EACH,
     HELPS_KEPT,
@@ -331,6 +332,8 @@ class Seeker:
             tried = self._tried.get(generation, {})
             segment = generation // self.receiver.geometry.parts
             able = [peer for peer in order if now - tried.get(peer.mid, before) > TRY_AGAIN and peer.has(segment, now)]
+            if self.source is not None and sum(now - at <= TRY_AGAIN for at in tried.values()) >= ENOUGH_TRIED:
+                able = []
             ready = next((peer for peer in able if peer.room > 0
                           and all(map(ge, rooms.get(peer.mid, ROOM), (least, FULL)))), None)
             if self._room <= 0:
@@ -378,7 +381,10 @@ class Seeker:
         """
         wants = [self._want(generation) for segment in self.receiver.open_segments
                  for generation in self.receiver.geometry.of(segment) if self.receiver.missing[generation]]
-        for peer in order[:END_HELPERS]:
+        if not wants:
+            return
+        idle = [peer for peer in order if not peer.asked]
+        for peer in idle[:max(0, END_HELPERS - len(order) + len(idle))]:
             if self._tokens > 0:
                 self._tokens -= sum(want.packets for want in wants) * self.packet
                 self._send(peer, wants, now)
