@@ -119,7 +119,7 @@ ASKED_MOST: Final = 256.0
 is passed, so many at once. Who asks for more lies, or gets it later."""
 
 MANY: Final = 2
-"""What so many receivers lack whole is passed again by multicast; what fewer lack they get from each other."""
+"""So many receivers that help must be there, for each of them to ask the others before the source."""
 
 # --- Checked mode.
 

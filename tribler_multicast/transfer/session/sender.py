@@ -241,12 +241,13 @@ class Sender:
 
     def _is_rare(self, segment: int) -> bool:
         """
-        Tell whether so few lack a segment that was passed before that they can get it from the others.
+        Tell whether so few lack a segment that was passed before that they get it from the others: each has a link, so
+        as many as have it can serve as many at full rate.
         """
         generation = segment * self.geometry.parts
         most = MOSTLY * self.sizes[generation]
-        return self.is_helped and sum(member.missing[generation] >= most
-                                      for member in self.members.values() if member.counts) < MANY
+        lack = [member.missing[generation] >= most for member in self.members.values() if not member.silent]
+        return self.is_helped and 2 * sum(lack) <= len(lack)
 
     def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
         """
