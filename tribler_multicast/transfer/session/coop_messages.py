@@ -34,12 +34,13 @@ import struct
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ...coding import MAX_SYMBOLS
 from ...coding.checksums import FUNCTIONALS
 from ..content.manifest import ID_SIZE
 from .coop_limits import MAX_ASKED, MAX_PACKETS_ASKED
 from .limits import MAX_CONTROL
 from .packets import KEY_SIZE, TAG_SIZE
-from .reports import Lacks, pack_lacks, read_lacks, read_varint, varint
+from .reports import VARINT_BYTES, Lacks, pack_lacks, read_lacks, read_varint, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,8 @@ LARGEST_CHECKED: Final = (SUMS_ROOM - 4) // FUNCTIONALS
 """Symbols of a generation whose checksums fit into a message."""
 MIDS_EACH: Final = (MAX_CONTROL - MEMBERS.size) // MID_SIZE
 WANTED_ROOM: Final = MAX_CONTROL - HELP.size
+LARGEST_WANT: Final = VARINT_BYTES + 2 + -(-MAX_SYMBOLS // 8)
+MOST_WANTED: Final = 255
 LACKS_ROOM: Final = MAX_CONTROL - HAVE.size
 
 

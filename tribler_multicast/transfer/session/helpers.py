@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .coop_limits import HAVE_VALID, REST, REST_MOST
+from .coop_limits import HAVE_VALID, MAX_PACKETS_ASKED, REST, REST_MOST
+from .coop_messages import LARGEST_WANT, MOST_WANTED, WANTED_ROOM, size_of
 from .demand import Way
 
 if TYPE_CHECKING:
+    from .coop_messages import Want
+    from .geometry import Geometry
     from .track import HelpStream
 
 SMOOTH: Final = 0.25
@@ -88,3 +91,32 @@ class Peer:
             return False
         self.counted = highest, came
         return self.way.lost(highest - before_highest, came - before_came)
+
+
+class Plan:
+    """
+    What one is going to be asked for in the next HELP.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        """
+        Nothing yet.
+        """
+        self.peer = peer
+        self.wants: list[Want] = []
+        self._bytes, self._packets = WANTED_ROOM, MAX_PACKETS_ASKED
+
+    @property
+    def has_room(self) -> bool:
+        """
+        Whether one more can be asked for.
+        """
+        return self.peer.room > 0 and self._bytes >= LARGEST_WANT and self._packets >= MOST_WANTED
+
+    def add(self, want: Want, geometry: Geometry) -> None:
+        """
+        Ask for that, too.
+        """
+        self.wants.append(want)
+        self._bytes -= size_of(want, 0, geometry)
+        self._packets -= want.packets

@@ -115,7 +115,7 @@ class Receiver:
         """
         Whether nothing is to be asked for: every segment is stored, or about to be.
         """
-        return not self._unproved and not any(self.missing)
+        return not self._unproved and NOT_ZERO.search(self.missing, self._base) is None
 
     @property
     def open_segments(self) -> dict[int, None]:

@@ -13,24 +13,18 @@ from __future__ import annotations
 from collections import Counter
 from hashlib import blake2b
 from math import inf
-from operator import ge
 from typing import TYPE_CHECKING, Final
 
 from .coop_limits import (
     ASK_LEAST,
     ASK_START,
-    BULK_OPEN,
-    END,
     END_HELPERS,
-    END_QUIET,
     ENOUGH_TRIED,
     FIRST_PATIENCE,
     HAVE_EACH,
     HELPS_KEPT,
     LEAST_REPAIR,
     MAX_HELPERS,
-    MAX_PACKETS_ASKED,
-    PROBABLY_GONE,
     QUIET,
     REPAIR_SHARE,
     REPAIR_TICKS,
@@ -40,15 +34,15 @@ from .coop_limits import (
     TIMEOUT_SPREAD,
     TRY_AGAIN,
 )
-from .coop_messages import WANTED_ROOM, Help, Want, size_of
+from .coop_messages import Help, Want
 from .demand import Demand
-from .helpers import Asked, Peer
+from .helpers import Asked, Peer, Plan
+from .lacking import Lacking
 from .limits import FRAME, LEAST_INTERVAL, MAX_LOSS
 from .packets import KEY_SIZE, OVERHEAD, TAG_SIZE
 from .track import HelpStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
     from .coop_messages import Have
@@ -59,11 +53,8 @@ ANSWER_TIME: Final = 0.02
 """Seconds that it takes from a HELP to its answer, beside the answer's own length: so much is under way at most."""
 SPREAD: Final = 1.5
 """When only helpers send, each is asked for so many times its share at most: all of them send at once."""
-PARTLY: Final = 0.75
-"""While the source's stream brings something, of segments that it had passed before we came only those generations are
-asked for of which no more than this share is lacking: the rest has time."""
+TRIED_KEPT: Final = 1024
 FULL: Final = 255
-ROOM: Final = WANTED_ROOM, MAX_PACKETS_ASKED
 
 
 class Seeker:
@@ -84,6 +75,7 @@ class Seeker:
         self.me = me
         self.port = port
         self.random = random
+        self.lacking = Lacking(receiver, random)
         self.peers: dict[bytes, Peer] = {}
         self.excluded: set[bytes] = set()
         self.source: bytes | None = None
@@ -96,7 +88,6 @@ class Seeker:
         self._of_source: dict[int, float] = {}
         self._source_number = 0
         self._tried: dict[int, dict[bytes, float]] = {}
-        self._bulk: list[int] = []
         self._next = now
         self._last = now
         self._patient = now + FIRST_PATIENCE
@@ -187,18 +178,12 @@ class Seeker:
         """
         return self._next
 
-    def _is_quiet(self, now: float) -> bool:
-        """
-        Tell whether the source's stream brings nothing now, or has passed all.
-        """
-        return now - self.receiver.useful_at > QUIET or self.receiver.passing is None
-
     def run_timers(self, now: float) -> None:
         """
         Ask for what is lacking, when it is time; when nothing else comes, as soon as an answer has ended.
         """
         is_early = now < self._next
-        if is_early and not (self._is_quiet(now) and now - self._last >= LEAST_INTERVAL
+        if is_early and not (self.lacking.is_quiet(now) and now - self._last >= LEAST_INTERVAL
                              and any(peer.stream.accounts for peer in self.peers.values())):
             return
         seconds, self._last = max(now - self._last, 1e-3), now
@@ -212,9 +197,11 @@ class Seeker:
                 peer.stream.delay = None
             self.demand.decide(now, [peer.way for peer in self.peers.values()],
                                self.packet * self._count(), is_short=self._is_short, is_lossy=self._is_lossy,
-                               is_alone=self._is_quiet(now))
+                               is_alone=self.lacking.is_quiet(now))
             self._is_short = self._is_lossy = False
         self._give_room(seconds, now)
+        if len(self._tried) > TRIED_KEPT:
+            self._tried = {each: tried for each, tried in self._tried.items() if self.receiver.missing[each]}
         self._of_source = {each: at for each, at in self._of_source.items() if now - at < SOURCE_PATIENCE}
         if not self.receiver.is_complete:
             self._ask(now)
@@ -231,7 +218,7 @@ class Seeker:
         """
         interval = self.receiver.interval
         came = sum(track.count for track in self.receiver.tracks)
-        self._room, self._came = inf if self._is_quiet(now) else came - self._came, came
+        self._room, self._came = inf if self.lacking.is_quiet(now) else came - self._came, came
         self._tokens = min(self._tokens + self.demand.rate * seconds, 2 * self.demand.rate * interval)
         if self._room < inf:
             self._tokens = max(self._tokens, self._room * self.packet)
@@ -276,81 +263,32 @@ class Seeker:
 
     # --- What.
 
-    def _lacking(self, now: float) -> Iterator[int]:
-        """
-        Get the generations to ask for, the most urgent first.
-        """
-        receiver = self.receiver
-        parts, missing = receiver.geometry.parts, receiver.missing
-        quiet = now - receiver.useful_at
-        is_quiet = self._is_quiet(now)
-        passing = None if is_quiet else receiver.passing
-        front = receiver.geometry.segments if self.source is None or quiet > PROBABLY_GONE else receiver.front
-        for segment in sorted(receiver.open_segments):
-            if segment < front and segment != passing:
-                is_ours = is_quiet or (receiver.first is not None and segment >= receiver.first)
-                for generation in receiver.geometry.of(segment):
-                    if 0 < missing[generation] and (is_ours or missing[generation] < PARTLY * receiver.sizes[generation]):
-                        yield generation
-        if not is_quiet:
-            return
-        is_open = len(receiver.open_segments.keys() | {each // parts for each in (*self._under_way, *self._of_source)})
-        if not self._bulk:
-            self._bulk = [segment for segment in range(front) if segment not in
-                          receiver.stored_segments and segment not in receiver.open_segments]
-            self.random.shuffle(self._bulk)
-        while self._bulk and is_open < BULK_OPEN:
-            segment = self._bulk[-1]
-            generations = [each for each in range(segment * parts, (segment + 1) * parts) if missing[each]]
-            if segment not in receiver.open_segments:
-                yield from generations
-                is_open += 1
-            if segment in receiver.open_segments or not generations or any(each in self._under_way
-                                                                           for each in generations):
-                self._bulk.pop()
-            else:
-                return
-
     def _ask(self, now: float) -> None:
+        """
+        Ask for what is lacking, as far as there is room.
+        """
         order = self._order(now)
-        if self._is_end(now):
+        if self.lacking.is_end(now):
             self._ask_all(order, now)
             return
-        wants: dict[bytes, list[Want]] = {}
-        rooms: dict[bytes, tuple[int, int]] = {}
-        least = 24 + self.receiver.geometry.k // 8
+        busy = self._under_way.keys() | self._of_source.keys()
+        lacking = list(self.lacking.generations(now, busy, {each // self.receiver.geometry.parts for each in busy},
+                                                has_source=self.source is not None))
+        missing = self.receiver.missing
+        self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, sum(missing[each] for each in lacking)
+                                           / REPAIR_TICKS))
+        plans = {peer.mid: Plan(peer) for peer in order}
         for_source: list[Want] = []
-        source_room = SOURCE_ASKED - sum(map(self.receiver.missing.__getitem__, self._of_source))
-        lacking = [generation for generation in self._lacking(now)
-                   if generation not in self._under_way and generation not in self._of_source]
-        due = sum(map(self.receiver.missing.__getitem__, lacking)) / REPAIR_TICKS
-        self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, due))
-        before = float("-inf")
-        is_quiet = self._is_quiet(now)
+        source_room = SOURCE_ASKED - sum(missing[each] for each in self._of_source)
         for generation in lacking:
-            want = self._want(generation)
-            tried = self._tried.get(generation, {})
-            segment = generation // self.receiver.geometry.parts
-            able = [peer for peer in order if now - tried.get(peer.mid, before) > TRY_AGAIN and peer.has(segment, now)]
-            if self.source is not None and sum(now - at <= TRY_AGAIN for at in tried.values()) >= ENOUGH_TRIED:
-                able = []
-            ready = next((peer for peer in able if peer.room > 0
-                          and all(map(ge, rooms.get(peer.mid, ROOM), (least, FULL)))), None)
-            if self._room <= 0:
+            if self._room <= 0 or self._tokens <= 0:
+                self._is_short = self._is_short or self._tokens <= 0
                 break
-            if self._tokens <= 0:
-                self._is_short = True
-                break
+            want = self.lacking.want(generation)
+            able = self._able(generation, order, now)
+            ready = next((peer for peer in able if plans[peer.mid].has_room), None)
             if ready is not None:
-                packets = want.packets if not is_quiet else min(
-                    FULL, round(want.packets / (1 - min(ready.way.loss, MAX_LOSS))))
-                wants.setdefault(ready.mid, []).append(want._replace(packets=packets))
-                room, more = rooms.get(ready.mid, ROOM)
-                rooms[ready.mid] = room - size_of(want, 0, self.receiver.geometry), more - packets
-                self._room -= packets
-                ready.room -= packets * self.packet
-                self._tokens -= packets * self.packet
-                self._under_way[generation] = ready
+                self._plan(plans[ready.mid], want, now)
             elif able:
                 self._is_short = True
                 if all(peer.room <= 0 for peer in order):
@@ -359,30 +297,41 @@ class Seeker:
                 source_room -= want.packets
                 for_source.append(want)
                 self._of_source[generation] = now
-        for mid, chosen in wants.items():
-            self._send(self.peers[mid], chosen, now)
+        for plan in plans.values():
+            if plan.wants:
+                self._send(plan.peer, plan.wants, now)
         self._ask_source(for_source)
+        if not lacking and self.receiver.waiting:
+            self._ask_for_proofs(order, now)
 
-    def _is_end(self, now: float) -> bool:
+    def _able(self, generation: int, order: list[Peer], now: float) -> list[Peer]:
         """
-        Tell whether so little is lacking, of all there is, that it is asked of several at once.
+        Get who may have something new of a generation. Where some had nothing, nobody has: it is the source's turn.
         """
-        receiver = self.receiver
-        if now - receiver.useful_at < END_QUIET or receiver.front < receiver.geometry.segments:
-            return False
-        stored = len(receiver.stored_segments) + len(receiver.open_segments) + receiver.waiting
-        lacking = sum(receiver.missing[each] for segment in receiver.open_segments
-                      for each in receiver.geometry.of(segment))
-        return stored >= receiver.geometry.segments and lacking <= END
+        tried = [mid for mid, at in self._tried.get(generation, {}).items() if now - at <= TRY_AGAIN]
+        if self.source is not None and len(tried) >= ENOUGH_TRIED:
+            return []
+        segment = generation // self.receiver.geometry.parts
+        return [peer for peer in order if peer.mid not in tried and peer.has(segment, now)]
+
+    def _plan(self, plan: Plan, want: Want, now: float) -> None:
+        """
+        Add to what somebody is asked for: when nothing else comes, for what gets lost on its way, too.
+        """
+        packets = want.packets
+        if self.lacking.is_quiet(now):
+            packets = min(FULL, round(packets / (1 - min(plan.peer.way.loss, MAX_LOSS))))
+        plan.add(want._replace(packets=packets), self.receiver.geometry)
+        self._room -= packets
+        self._tokens -= packets * self.packet
+        plan.peer.room -= packets * self.packet
+        self._under_way[want.generation] = plan.peer
 
     def _ask_all(self, order: list[Peer], now: float) -> None:
         """
         Ask for the last few packets, of some who may have them, and of the source: whoever answers first.
         """
-        wants = [self._want(generation) for segment in self.receiver.open_segments
-                 for generation in self.receiver.geometry.of(segment) if self.receiver.missing[generation]]
-        if not wants:
-            return
+        wants = self.lacking.last()
         idle = [peer for peer in order if not peer.asked]
         for peer in idle[:max(0, END_HELPERS - len(order) + len(idle))]:
             if self._tokens > 0:
@@ -392,6 +341,14 @@ class Seeker:
                       and want.generation not in self._of_source]
         self._of_source |= {want.generation: now for want in for_source}
         self._ask_source(for_source)
+
+    def _ask_for_proofs(self, order: list[Peer], now: float) -> None:
+        """
+        Ask for the hashes of what is whole: the source may be gone.
+        """
+        idle = [peer for peer in order if not peer.asked]
+        if idle:
+            self._send(idle[0], [], now)
 
     def _ask_source(self, wants: list[Want]) -> None:
         if wants and self.source is not None:
@@ -409,11 +366,6 @@ class Seeker:
         at = self._turn % len(able) if able else 0
         return able[at:] + able[:at]
 
-    def _want(self, generation: int) -> Want:
-        found = self.receiver.held(generation)
-        lacking = self.receiver.missing[generation]
-        return Want(generation, lacking) if found is None else Want(generation, lacking, *found)
-
     def _help(self, tag: bytes, key: bytes, number: int, wants: list[Want]) -> Help:
         geometry = self.receiver.geometry
         proof = self.receiver.unproved(want.generation // geometry.parts for want in wants)
@@ -426,8 +378,8 @@ class Seeker:
         is_due = now - peer.told_at >= HAVE_EACH and now - self.receiver.useful_at > QUIET
         if is_due:
             peer.told_at = now
-        pace = total * self.packet / self.receiver.interval
-        if self._is_quiet(now):
+        pace = max(total * self.packet / self.receiver.interval, self.demand.floor)
+        if self.lacking.is_quiet(now):
             pace = self.demand.rate
         made = self._help(peer.stream.tag, peer.stream.key, peer.number, wants)._replace(pace=pace, wants_have=is_due)
         lasts = total * self.packet / pace
