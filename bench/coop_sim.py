@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 START_UP = 0.5
 LIMITS = {0.02: (6.5 - START_UP, 1.09), 0.1: (7.1 - START_UP, 1.11), 0.2: (8.0 - START_UP, 1.13)}
-"""What was asked for, less half a second for the start of processes, which is not in here: seconds and bytes / file, for
-64 MiB to 4 receivers at 100 Mbit/s."""
+"""What was asked for, less half a second for the start of processes, which is not in here: seconds and bytes / file,
+for 64 MiB to 4 receivers at 100 Mbit/s."""
 ATTACKERS = ("Spoiler", "NumberedSpoiler", "Forger", "JumpingForger", "Liar", "Replayer")
 LONGEST = 600.0
 

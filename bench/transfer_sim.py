@@ -6,7 +6,7 @@ The coded transfer from one to many on simulated links, with the real classes on
     python -m bench.transfer_sim --kill-source           the source dies when they together have everything
     python -m bench.transfer_sim --restart               half of them are killed midway and start again
     python -m bench.transfer_sim --slow 5                one is behind a link of so many Mbit/s
-    python -m bench.transfer_sim --attackers all         members who hold the key attack: see tests/transfer/attackers.py
+    python -m bench.transfer_sim --attackers all         members who hold the key attack (tests/transfer/attackers.py)
     python -m bench.transfer_sim --churn 30              one leaves or joins each second, for so long
 
 Each link is shaped, with 50 ms of queue; each receiver loses packets of its own, reports get lost too. Seconds are

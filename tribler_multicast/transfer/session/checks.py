@@ -95,6 +95,16 @@ class Checks:
         return [segment for segment in self.suspected
                 if not self.is_possible or self._asked.get(segment, (0.0, 0))[1] >= ALARM_TIMES]
 
+    def suspect(self, segment: int) -> bool:
+        """
+        Take a segment that is whole and has not its hash, to find out what is wrong. False when nobody can tell.
+        """
+        if not self.is_possible:
+            return False
+        self.begin()
+        self.suspected[segment] = None
+        return True
+
     def begin(self) -> None:
         """
         Check from now on.

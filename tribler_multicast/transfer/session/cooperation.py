@@ -122,7 +122,9 @@ class Cooperation:
         elif kind == CoopKind.SUMS:
             sums = Sums.read(payload, self.receiver.geometry)
             if sums is not None:
-                self.receiver.sums_received(sums)
+                fresh = self.checks.sums_received(sums)
+                for segment in dict.fromkeys(generation // self.receiver.geometry.parts for generation in fresh):
+                    self._look_at(segment)
 
     def _help_received(self, mid: bytes, payload: bytes, now: float) -> None:
         wanted = Help.read(payload, self.receiver.geometry)
@@ -168,13 +170,35 @@ class Cooperation:
                 self.seeker.exclude(event.member)
                 self.helper.exclude(event.member)
         self.checks.events.clear()
+        for segment in list(self.checks.suspected):
+            self._look_at(segment)
         for segment in self.checks.hopeless():
-            self.receiver.forget(segment)
+            self._forget(segment)
         alarm = self.checks.alarm(self.receiver.front, self.receiver.open_segments, now)
         if alarm is not None and self.checks.source is not None:
             self._messages.append(Message(self.checks.source, CoopKind.ALARM, alarm))
         self.seeker.run_timers(now)
         self.helper.cap = min(self.cap, max(self.least_cap, self.seeker.demand.best))
+
+    def _look_at(self, segment: int) -> None:
+        """
+        Check what is stored of a segment, as far as its checksums are here, and remove what is bad.
+        """
+        for generation in self.receiver.geometry.of(segment):
+            decoder = self.receiver.decoder(generation)
+            if decoder is not None and self.checks.look(generation, decoder):
+                self.receiver.removed(generation)
+                self.checks.suspected.pop(segment, None)
+        if segment in self.checks.suspected and self.checks.knows(segment):
+            self.counters["segment: wrong for no reason"] += 1
+            self._forget(segment)
+
+    def _forget(self, segment: int) -> None:
+        """
+        Forget all of a segment: it can't be told what is wrong with it.
+        """
+        self.checks.suspected.pop(segment, None)
+        self.receiver.give_up(segment)
 
     def next_timer(self, now: float) -> float:
         """

@@ -97,8 +97,9 @@ class Lacking:
         if now - receiver.useful_at < END_QUIET or receiver.front < receiver.geometry.segments:
             return False
         known = len(receiver.stored_segments) + len(receiver.open_segments) + receiver.waiting
-        return known >= receiver.geometry.segments and 0 < sum(
-            receiver.missing[each] for segment in receiver.open_segments for each in receiver.geometry.of(segment)) <= END
+        lacking = sum(receiver.missing[each] for segment in receiver.open_segments
+                      for each in receiver.geometry.of(segment))
+        return known >= receiver.geometry.segments and 0 < lacking <= END
 
     def last(self) -> list[Want]:
         """

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from ..content.tree import HashTree
     from .checks import Checks
-    from .coop_messages import Sums
     from .geometry import Geometry
     from .packets import Bytes
     from .track import HelpStream
@@ -283,7 +282,7 @@ class Receiver:
         segment = generation // self.geometry.parts
         if segment not in self._open and len(self._open) >= OPEN_SEGMENTS:
             parts = self.geometry.parts
-            self._give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
+            self.give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
             self.counters["segment: given up"] += 1
         self._open[segment] = None
         size = self.sizes[generation]
@@ -292,7 +291,14 @@ class Receiver:
         decoder = self._decoders[generation] = Decoder(self._codes[size])
         return decoder
 
-    def _give_up(self, segment: int) -> None:
+    def removed(self, generation: int) -> None:
+        """
+        Note that bad packets of a generation were removed from its decoder.
+        """
+        self.missing[generation] = self.sizes[generation] - self._decoders[generation].rank
+        self._base = min(self._base, generation)
+
+    def give_up(self, segment: int) -> None:
         """
         Forget a segment that is not stored.
         """
@@ -332,62 +338,16 @@ class Receiver:
         decoders = self._proving.pop(segment, None)
         if not is_good:
             self.counters["segment: bad"] += 1
-            self._spoilt(segment, decoders or {})
+            if decoders is None or self.checks is None or not self.checks.suspect(segment):
+                self.give_up(segment)
+            else:
+                self._decoders |= decoders
+                self._open[segment] = None
             return
         if self.checks is not None and decoders is not None:
             self.checks.proved(segment, b"".join(decoder.decode() for decoder in decoders.values()))
         self.stored_segments.add(segment)
         self._look_whether_all()
-
-    # --- What is spoilt.
-
-    def _spoilt(self, segment: int, decoders: dict[int, Decoder]) -> None:
-        """
-        Keep a segment that has not its hash until checksums tell what is wrong; where nobody makes any, forget it.
-        """
-        checks = self.checks
-        if checks is None or not decoders or not checks.is_possible:
-            self._give_up(segment)
-            return
-        checks.begin()
-        checks.suspected[segment] = None
-        self._decoders |= decoders
-        self._open[segment] = None
-        self._look_at(segment)
-
-    def sums_received(self, sums: Sums) -> None:
-        """
-        Take checksums that certainly come from the source.
-        """
-        if self.checks is None:
-            return
-        segments = dict.fromkeys(generation // self.geometry.parts for generation in self.checks.sums_received(sums))
-        for segment in segments:
-            self._look_at(segment)
-
-    def _look_at(self, segment: int) -> None:
-        """
-        Check what is stored of a segment, as far as its checksums are here.
-        """
-        checks = self.checks
-        assert checks is not None
-        for generation in self.geometry.of(segment):
-            decoder = self._decoders.get(generation)
-            if decoder is not None and checks.look(generation, decoder):
-                self.missing[generation] = self.sizes[generation] - decoder.rank
-                self._base = min(self._base, generation)
-                checks.suspected.pop(segment, None)
-        if segment in checks.suspected and checks.knows(segment):
-            self.counters["segment: wrong for no reason"] += 1
-            self.forget(segment)
-
-    def forget(self, segment: int) -> None:
-        """
-        Forget all of a segment that is suspected: it can't be told what is wrong with it.
-        """
-        if self.checks is not None:
-            self.checks.suspected.pop(segment, None)
-        self._give_up(segment)
 
     def _look_whether_all(self) -> None:
         if len(self.stored_segments) == self.geometry.segments:

@@ -277,9 +277,19 @@ class Seeker:
         missing = self.receiver.missing
         self._room = max(LEAST_REPAIR, min(REPAIR_SHARE * self._room, sum(missing[each] for each in lacking)
                                            / REPAIR_TICKS))
+        for_source = self._choose(lacking, order, now)
+        self._ask_source(for_source)
+        if not lacking and self.receiver.waiting:
+            self._ask_for_proofs(order, now)
+
+    def _choose(self, lacking: list[int], order: list[Peer], now: float) -> list[Want]:
+        """
+        Ask helpers for what they may have. Gets what the source is to be asked for.
+        """
         plans = {peer.mid: Plan(peer) for peer in order}
         for_source: list[Want] = []
-        source_room = SOURCE_ASKED - sum(missing[each] for each in self._of_source)
+        may_ask_source = self.source is not None and (bool(self.peers) or now >= self._patient)
+        source_room = SOURCE_ASKED - sum(self.receiver.missing[each] for each in self._of_source)
         for generation in lacking:
             if self._room <= 0 or self._tokens <= 0:
                 self._is_short = self._is_short or self._tokens <= 0
@@ -291,18 +301,14 @@ class Seeker:
                 self._plan(plans[ready.mid], want, now)
             elif able:
                 self._is_short = True
-                if all(peer.room <= 0 for peer in order):
-                    break
-            elif self.source is not None and want.packets <= source_room and (self.peers or now >= self._patient):
+            elif may_ask_source and want.packets <= source_room:
                 source_room -= want.packets
                 for_source.append(want)
                 self._of_source[generation] = now
         for plan in plans.values():
             if plan.wants:
                 self._send(plan.peer, plan.wants, now)
-        self._ask_source(for_source)
-        if not lacking and self.receiver.waiting:
-            self._ask_for_proofs(order, now)
+        return for_source
 
     def _able(self, generation: int, order: list[Peer], now: float) -> list[Peer]:
         """

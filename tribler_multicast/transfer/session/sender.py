@@ -11,12 +11,11 @@ the owner, who reads the disk.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
-from .coop_limits import MANY
-from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberMoved, MemberSilent
+from .care import FORGED_SETTLES, Care
+from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
 from .held import Held
 from .limits import (
     CHUNK,
@@ -34,12 +33,11 @@ from .limits import (
     ROUND,
     SILENT,
 )
-from .members import Alone, Member
+from .members import Member
 from .packets import (
     GENERATION_AT,
     IDLE,
     LACKING,
-    MORE,
     NUMBER_AT,
     NUMBERED,
     OVERHEAD,
@@ -52,7 +50,6 @@ from .packets import (
 from .packets import HEARTBEAT as BEAT
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
-from .ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,11 +61,6 @@ if TYPE_CHECKING:
 
 MOSTLY: Final = 0.75
 """A generation of which somebody lacks this share is passed in systematic packets, of the others repair is made."""
-
-FORGED_SETTLES: Final = 0.2
-BEATS_EACH: Final = 0.05
-"""When somebody else sends on the group's stream, what is known of delays is forgotten for so long; then heartbeats by
-unicast, so many seconds apart, tell of them."""
 
 SOLO_CHUNK: Final = 4
 SOLO_EACH: Final = 8
@@ -110,18 +102,15 @@ class Sender:
         self.counters: Counter[str] = Counter()
         self.events: list[Event] = []
         self.passed: dict[int, Passed] = {}
+        self.care = Care(self)
         self.flight = Flight()
         self._seed = seed
         self._queue: OrderedDict[int, None] = OrderedDict()
         self._passing: deque[tuple[int, int]] = deque()
         self._segment: int | None = None
-        self._repairs: OrderedDict[int, None] = OrderedDict()
-        self._solo: OrderedDict[int, None] = OrderedDict()
+        self.repairs: OrderedDict[int, None] = OrderedDict()
         self._turn = 0
         self._held = Held()
-        self.ways = Ways(float("-inf"))
-        self._looked = float("-inf")
-        self._once = bytearray(geometry.segments)
         self._ready: deque[Batch] = deque()
         self._proved: tuple[int, int] | None = None
         self._poll_at = self._poll = 0.0
@@ -163,7 +152,7 @@ class Sender:
         """
         if self.members.pop(name, None) is not None:
             self.rate.forget((self.tag, name))
-            self.ways.forget(name)
+            self.care.ways.forget(name)
             if reason:
                 self.events.append(MemberGone(name, reason))
 
@@ -194,7 +183,7 @@ class Sender:
     def _reported(self, member: Member, report: Report, now: float) -> None:
         self.counters["report"] += 1
         member.report, member.heard, member.silent = report.number, now, False
-        self.rate.round, self.rate.shared = max(ROUND, self.interval), self.is_helped
+        self.rate.round, self.rate.shared = max(ROUND, self.interval), self.care.is_helped
         arrived = member.arrived(report)
         rate = self.rate if member.alone is None else member.alone.rate
         rate.feedback(now, (self.tag, member.name), report.delay, arrived)
@@ -213,77 +202,74 @@ class Sender:
                 if segment != before:
                     is_passed = self._lacked(member, segment)
                     before = segment
-                if is_passed and not (member.helps and self.is_helped):
+                if is_passed and not (member.helps and self.care.is_helped):
                     begin = segment * self.geometry.parts
                     for generation in range(max(first, begin), min(first + count, begin + self.geometry.parts)):
-                        self._repairs[generation] = None
+                        self.repairs[generation] = None
 
     def _lacked(self, member: Member, segment: int) -> bool:
         """
         Note that a receiver lacks something of a segment. Tells whether it had its chance, so that repair is due.
         """
-        if segment in self._queue or segment == self._segment:
+        if self.is_coming(segment):
             return False
         passed = self.passed.get(segment)
         reached = None if passed is None else passed.reached(member, self.group)
-        if reached is None and not (member.helps and self._once[segment] and self._is_rare(segment)):
+        if reached is None and not (member.helps and self.care.is_rare(segment)):
             self._queue[segment] = None
         return bool(reached)
 
-    # --- Help.
+    def is_coming(self, segment: int) -> bool:
+        """
+        Tell whether a segment will be passed, or just is.
+        """
+        return segment in self._queue or segment == self._segment
 
     @property
-    def is_helped(self) -> bool:
+    def is_passing(self) -> bool:
         """
-        Whether there are receivers that help each other.
+        Whether there is anything to be passed.
         """
-        return sum(member.helps and not member.silent for member in self.members.values()) >= MANY
+        return bool(self._passing or self._queue)
 
-    def _is_rare(self, segment: int) -> bool:
+    def lacks_whole(self, member: Member, segment: int) -> bool:
         """
-        Tell whether so few lack a segment that was passed before that they get it from the others: each has a link, so
-        as many as have it can serve as many at full rate.
+        Tell whether a receiver lacks a segment, as far as its first generation tells.
         """
         generation = segment * self.geometry.parts
-        most = MOSTLY * self.sizes[generation]
-        lack = [member.missing[generation] >= most for member in self.members.values() if not member.silent]
-        return self.is_helped and 2 * sum(lack) <= len(lack)
+        return member.missing[generation] >= MOSTLY * self.sizes[generation]
+
+    def may_repair(self, member: Member, segment: int) -> bool:
+        """
+        Tell whether a segment can be repaired for a receiver; if it was not there when it was passed, it will be again.
+        """
+        passed = self.passed.get(segment)
+        if member.alone is not None and passed is None:
+            passed = self.passed[segment] = Passed(self.group, self.group.sequence)
+        if passed is None or passed.reached(member, self.group) is None:
+            self._queue[segment] = None
+            return False
+        return True
+
+    def beat(self, member: Member, body: bytes, now: float) -> None:
+        """
+        Let a receiver hear of us.
+        """
+        if len(self._ready) < MAX_MEMBERS:
+            made = member.stream.one(BEAT, body, now, self._ask())
+            self._ready.append(Batch(member.name, made, len(made)))
 
     def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
         """
         Take a HELP that certainly comes from this receiver: what others could not give it.
         """
-        member = self.members.get(name)
-        if member is None:
-            self.counters["help: no member"] += 1
-            return
-        member.heard = now
-        is_passing = bool(self._passing or self._queue)
-        for generation, packets, *_ in wants:
-            segment = generation // self.geometry.parts
-            if segment in self._queue or segment == self._segment or not member.missing[generation]:
-                continue
-            passed = self.passed.get(segment)
-            if is_passing and not member.spend(packets, self.group.sequence):
-                self.counters["help: too much"] += 1
-                return
-            self.counters["help"] += 1
-            if member.alone is not None and passed is None:
-                passed = self.passed[segment] = Passed(self.group, self.group.sequence)
-            if passed is None or passed.reached(member, self.group) is None:
-                self._queue[segment] = None
-                continue
-            member.missing[generation] = min(member.missing[generation], packets)
-            member.asked[generation] = None
-            (self._repairs if member.alone is None else self._solo)[generation] = None
+        self.care.help_received(name, wants, now)
 
     def run_timers(self, now: float) -> None:
         """
         Look for receivers that say nothing, and for those that are far slower than the rest.
         """
-        if now >= self._looked + ROUND:
-            self._looked = now
-            self._look(now)
+        self.care.look(now)
         for member in list(self.members.values()):
             quiet = now - member.heard
             if quiet > GONE:
@@ -292,29 +278,6 @@ class Sender:
                 member.silent = True
                 self.rate.forget((self.tag, member.name))
                 self.events.append(MemberSilent(member.name))
-
-    def _look(self, now: float) -> None:
-        grouped = [member for member in self.members.values() if member.counts and member.helps]
-        queues = {member.name: self.rate.queue_of((self.tag, member.name), now) for member in grouped}
-        turns = self.ways.look(now, self.rate.rate, queues, {member.name: member.loss for member in grouped})
-        for name, alone in turns if self.is_helped else ():
-            member = self.members.get(name)
-            if member is None:
-                continue
-            member.alone = Alone(now, self.rate, self.rate.link_of((self.tag, name))) if alone else None
-            self.counters["member: moved"] += 1
-            self.events.append(MemberMoved(name, alone))
-            if alone:
-                self.rate.forget((self.tag, name))
-                self.rate.resume(self.ways.resume)
-        for member in self.members.values():
-            is_forged = member.forged < inf
-            each = BEATS_EACH if is_forged else HEARTBEAT
-            is_watched = (is_forged or member.alone is not None) and not member.finished
-            if is_watched and now - member.beaten >= each and len(self._ready) < MAX_MEMBERS:
-                member.beaten = now
-                made = member.stream.one(BEAT, LACKING if member.alone is not None else MORE, now, self._ask())
-                self._ready.append(Batch(member.name, made, len(made)))
 
     def take_events(self) -> list[Event]:
         """
@@ -355,13 +318,13 @@ class Sender:
         is_wanted = any(member.counts or member.asked for member in self.members.values())
         if is_wanted:
             self._turn += 1
-            batch = (self._proof(now) or (None if self._turn % SOLO_EACH else self._repair(now, count, self._solo))
-                     or self._repair(now, count, self._repairs) or self._pass(now, count)
-                     or self._repair(now, count, self._solo))
+            batch = (self._proof(now) or (None if self._turn % SOLO_EACH else self._repair(now, count, self.care.solo))
+                     or self._repair(now, count, self.repairs) or self._pass(now, count)
+                     or self._repair(now, count, self.care.solo))
             if batch is not None:
                 self._poll, self._poll_at = POLL, now
                 return batch
-        if not is_wanted or not (self._passing or self._repairs or self._queue):
+        if not is_wanted or not (self._passing or self.repairs or self._queue):
             self._beat(now)
         return self._ready.popleft() if self._ready else None
 
@@ -407,17 +370,17 @@ class Sender:
             if data is None:
                 due[generation] = None
                 continue
-            is_helped = self.is_helped
+            is_helped = self.care.is_helped
             members = [member for member in self.members.values()
-                       if member.wants(generation, is_helped) and (member.alone is not None) == (due is self._solo)]
-            if due is self._solo and not any(self._is_due(member, now) for member in members):
+                       if member.wants(generation, is_helped) and (member.alone is not None) == (due is self.care.solo)]
+            if due is self.care.solo and not any(self._is_due(member, now) for member in members):
                 due[generation] = None
                 continue
             members = [member for member in members if member.alone is None or self._is_due(member, now)]
             need = need_of(generation, passed, members, self.group, self.flight)
             if need is None:
                 continue
-            packets = min(need.packets, count, CHUNK if due is self._repairs else SOLO_CHUNK)
+            packets = min(need.packets, count, CHUNK if due is self.repairs else SOLO_CHUNK)
             if packets < need.packets:
                 due[generation] = None
             else:
@@ -525,7 +488,7 @@ class Sender:
         Note that a segment was passed. What was lacking in part only is due for repair.
         """
         self.passed[segment] = Passed(stream, stream.sequence)
-        self._once[segment] = 1
+        self.care.once[segment] = 1
         self._segment = None
         if not len(self.passed) % PRUNE_EACH:
             done = min((member.base for member in self.members.values()), default=0) // self.geometry.parts
@@ -533,7 +496,7 @@ class Sender:
         for generation in self.geometry.of(segment):
             most = MOSTLY * self.sizes[generation]
             if any(0 < member.missing[generation] < most for member in self.members.values()):
-                self._repairs[generation] = None
+                self.repairs[generation] = None
 
     def _beat(self, now: float) -> None:
         """
