@@ -42,15 +42,15 @@ class SpoilingHelper(Helper):
     def _useful(self, want: Want, client: Client, wants_checked: bool) -> int:
         return want.packets
 
-    def _make(self, generation: int, packets: int, stream: Stream, now: float) -> bytearray | None:
-        symbol, size = self.geometry.symbol, self.geometry.size(generation)
-        head = generation.to_bytes(4, "big")
+    def _make(self, want: Want, done: int, most: int, stream: Stream, now: float) -> tuple[int, bytearray] | None:
+        symbol, size = self.geometry.symbol, self.geometry.size(want.generation)
+        head = want.generation.to_bytes(4, "big")
         made = bytearray()
-        for _ in range(packets):
+        for _ in range(most):
             place = (self.random.randbytes(size) if self.form == RECODED
                      else self.random.randrange(256, 1 << 32).to_bytes(4, "big"))
             made += bytes(18) + head + place + self.random.randbytes(symbol) + bytes(MAC_SIZE)
-        return stream.finish(self.form, made, len(made) // packets, now, 5)
+        return most, stream.finish(self.form, made, len(made) // most, now, 5)
 
 
 class Spoiler(CoopNode):

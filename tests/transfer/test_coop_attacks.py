@@ -49,7 +49,7 @@ def slower(attackers: list[type[CoopNode]], honest: int = 4, size: int = 8 * MIB
 
 @pytest.mark.parametrize("attacker", [Spoiler, NumberedSpoiler])
 def test_who_spoils_what_it_gives_is_named_and_the_others_finish_in_time(attacker: type[CoopNode]) -> None:
-    lan, ratio = slower([attacker])
+    lan, ratio = slower([attacker], size=16 * MIB)
     assert ratio < 1.3
     assert lan.named == guilty(lan)
 
@@ -175,7 +175,11 @@ def test_nobody_can_send_in_the_name_of_another_helper() -> None:
 def test_bad_packet_is_found_among_the_stored_and_its_sender_named_when_the_truth_is_known() -> None:
     coop = cooperation()
     coop.meet(b"bad" + bytes(17))
+    before = coop.seeker.peers[b"bad" + bytes(17)].stream
+    coop.checks.begin()
+    coop.run_timers(0.5)
     helper = coop.seeker.peers[b"bad" + bytes(17)].stream
+    assert helper.tag != before.tag, "what was promised is certain from now on"
     bad = numbered(Stream(helper.tag, helper.key, unicast=True), 3, 7, bytes(SMALL.geometry.symbol))
     coop.receiver.data_received(bad, 1.0)
     group = Stream(TAG, KEY, unicast=False)
@@ -183,8 +187,8 @@ def test_bad_packet_is_found_among_the_stored_and_its_sender_named_when_the_trut
     coop.receiver.add_proof(*_proof(SMALL))
     assert not coop.receiver.missing[3]
     coop.receiver.stored(0, is_good=False)
+    assert coop.take_events() == [Checking()]
     answer(coop, SMALL, Summer(SMALL.geometry, TAG, random=Random(3).randbytes))
-    assert Checking() in coop.take_events()
     assert coop.receiver.missing[3] == 1, "the bad one was removed, the rest is kept"
     assert not coop.checks.named, "checksums alone name nobody"
     coop.receiver.data_received(numbered(group, 3, 7, symbol_of(SMALL, 3, 7)), 1.0)
@@ -196,14 +200,15 @@ def test_bad_packet_is_found_among_the_stored_and_its_sender_named_when_the_trut
     assert not coop.seeker.peers, "it is heard no more"
 
 
-def test_recoded_packets_from_before_checked_mode_name_nobody() -> None:
+@pytest.mark.parametrize("is_recoded", [True, False])
+def test_packets_from_before_checked_mode_name_nobody(is_recoded: bool) -> None:
     coop = cooperation()
     coop.meet(b"led" + bytes(17))
     helper = coop.seeker.peers[b"led" + bytes(17)].stream
     size, symbol = SMALL.geometry.size(3), SMALL.geometry.symbol
     stream = Stream(helper.tag, helper.key, unicast=True)
-    coop.receiver.data_received(stream.one(0xC2, (3).to_bytes(4, "big") + bytes(range(1, size + 1)) + bytes(symbol),
-                                           1.0, 5), 1.0)
+    recoded = stream.one(0xC2, (3).to_bytes(4, "big") + bytes(range(1, size + 1)) + bytes(symbol), 1.0, 5)
+    coop.receiver.data_received(recoded if is_recoded else numbered(stream, 3, 7, bytes(symbol)), 1.0)
     group = Stream(TAG, KEY, unicast=False)
     fill(coop, SMALL, group, but=(3, 7))
     coop.receiver.stored(0, is_good=False)

@@ -7,10 +7,10 @@ are: those that are stored and bad are removed, those that come are dropped, and
 
 **Who is named.** A packet that fails is kept until its segment is whole and has its hash. Then it is known what the
 packet should have been, without trusting anybody's checksums. Who sent it is named when two things are certain: it came
-under the key of a pair (`HelpStream`), and its sender had promised that it was checked: either the packet is a numbered
-one, which honest helpers make only of segments that have their hash, or it is the answer to a HELP that wanted nothing
-else (`vouched`). Else an honest helper could be named that recoded what somebody else had spoilt. When checksums called
-a good packet bad, it is the source that lies.
+under the key of a pair (`HelpStream`), and its sender had promised that it was good: either it is a combination by its
+seed, which honest helpers make only of segments that have their hash, or the answer to a HELP that wanted checked ones
+only (`vouched`). Else an honest helper could be named that handed on what somebody else had spoilt. When checksums
+called a good packet bad, it is the source that lies.
 """
 from __future__ import annotations
 
@@ -184,8 +184,8 @@ class Checks:
             vector = expand(identity, size) if isinstance(identity, int) else bytes(identity)
             if verifier.verify(vector, payload):
                 return True
-        self._bad(Suspect(origin, isinstance(identity, int) or origin in self.vouched, generation, vector,
-                          bytes(payload)))
+        is_whole = isinstance(identity, int) and identity >= size
+        self._bad(Suspect(origin, is_whole or origin in self.vouched, generation, vector, bytes(payload)))
         return False
 
     def look(self, generation: int, decoder: Decoder) -> int:
@@ -197,8 +197,8 @@ class Checks:
             return 0
         bad = verifier.bad_stored(decoder)
         for each in bad:
-            self._bad(Suspect(each.tag, each.systematic or each.tag in self.vouched, generation,
-                              decoder.vector(each.slot), decoder.packet(each.slot)))
+            self._bad(Suspect(each.tag, each.tag in self.vouched, generation, decoder.vector(each.slot),
+                              decoder.packet(each.slot)))
         decoder.remove([each.slot for each in bad])
         return len(bad)
 

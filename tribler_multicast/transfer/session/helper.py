@@ -1,7 +1,8 @@
 """
 The one who is asked: whoever has something of a content answers HELPs for it, by unicast.
 
-Of a generation that is here whole it makes combinations, as the source does; of one that is here in part it recodes,
+It sends the symbols that the asker lacks. To one that has coded packets, or wants more than that for what gets lost, it
+sends combinations: of a generation that is here whole as the source makes them, of one that is here in part recoded,
 and only as many packets as can tell the asker something new: it sends while its rank, of what the asker has not, is
 above the asker's. At the end of each answer there is an account of what was sent, so that the asker knows at once what
 got lost, and what to ask of somebody else.
@@ -45,6 +46,7 @@ from .sender import Batch
 if TYPE_CHECKING:
     from random import Random
 
+    from ...coding import Decoder
     from ..content.tree import HashTree
     from .coop_messages import Help, Want
     from .geometry import Geometry
@@ -253,18 +255,18 @@ class Helper:
             if left <= 0:
                 continue
             at_once = int(answer.pace * BATCH_TIME / (self.geometry.symbol + OVERHEAD + FRAME))
-            packets = min(left, BATCH, max(1, at_once))
-            made = self._make(want.generation, packets, client.stream, now)
+            made = self._make(want, answer.sent[place], min(left, BATCH, max(1, at_once)), client.stream, now)
             if made is None:
                 answer.left.append((place, want))
                 continue
+            packets, datagrams = made
             answer.sent[place] += packets
             if len(client.partly) < PARTLY and self.receiver is not None and self.receiver.missing[want.generation]:
                 client.partly.add(want.generation)
             if packets < left:
                 answer.left.appendleft((place, want))
             self.counters["packets"] += packets
-            return self._batch(client, made, packets)
+            return self._batch(client, datagrams, packets)
         if answer.left:
             return None
         client.answers.popleft()
@@ -304,21 +306,39 @@ class Helper:
         is_checked = checks is not None and checks.has(generation)
         return is_checked or not (wants_checked or (checks is not None and checks.on))
 
-    def _make(self, generation: int, packets: int, stream: Stream, now: float) -> bytearray | None:
+    def _make(self, want: Want, done: int, most: int, stream: Stream, now: float) -> tuple[int, bytearray] | None:
         """
-        Make packets of a generation; None when its segment has to be read first.
+        Make packets of a generation, and get how many; None when its segment has to be read first. Who has no coded
+        ones gets the symbols themselves that it lacks: they cost neither side any calculation, and no vector.
+
+        :param done: how many were made for it already.
         """
-        symbol, size, place = self.geometry.symbol, self.geometry.size(generation), generation.to_bytes(4, "big")
+        geometry, generation = self.geometry, want.generation
         decoder = None if self.receiver is None else self.receiver.decoder(generation)
+        data = None if decoder is not None else self._held.get(generation // geometry.parts)
+        if decoder is None and data is None:
+            return None
+        if not want.coded:
+            size = geometry.symbol
+            start = geometry.offset(generation)
+            lacking = [index for index in range(geometry.size(generation)) if not want.symbols >> index & 1]
+            symbols = [(generation, index, symbol) for index in lacking
+                       if (symbol := data[start + index * size:start + (index + 1) * size] if data is not None
+                           else decoder.symbol(index) if decoder is not None else None) is not None]
+            chosen = symbols[done:done + most]
+            if chosen:
+                return len(chosen), stream.systematic(chosen, size, now, ASK)
+        return most, self._combinations(generation, most, decoder, data or b"", stream, now)
+
+    def _combinations(self, generation: int, packets: int, decoder: Decoder | None, data: bytes,
+                      stream: Stream, now: float) -> bytearray:
+        symbol, size, place = self.geometry.symbol, self.geometry.size(generation), generation.to_bytes(4, "big")
         if decoder is not None:
             form, step, at = RECODED, OVERHEAD - 4 + size + symbol, NUMBER_AT + size
             made = bytearray(step * packets)
             Recoder(decoder, seed=self.random.getrandbits(64)).recode_into(made, packets, step=step, head=NUMBER_AT,
                                                                            payload=at)
         else:
-            data = self._held.get(generation // self.geometry.parts)
-            if data is None:
-                return None
             form, step = NUMBERED, OVERHEAD + symbol
             made = bytearray(step * packets)
             start = self.geometry.offset(generation)
