@@ -78,6 +78,14 @@ class Kind(IntEnum):
     RESULTS = 24
     FILE_REQUEST = 25
     FILE_ANSWER = 26
+    OFFERS_WANTED = 27
+    OFFER = 28
+    JOIN = 29
+    ACCEPT = 30
+    REFUSE = 31
+    REPORT = 32
+    LEAVE = 33
+    FINISH = 34
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
