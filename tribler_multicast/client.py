@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from .torrents import Torrents
 
@@ -72,6 +73,11 @@ class Client(Protocol):
     def torrents(self) -> Torrents | None:
         """
         Its BitTorrent; None where it has none, or not yet.
+        """
+
+    def download_folder(self) -> Path:
+        """
+        Get where downloads go unless somebody says otherwise.
         """
 
     def capabilities(self) -> frozenset[str]:
