@@ -17,9 +17,9 @@ from ..transfer.errors import (
     StoreError,
     TransferError,
 )
+from ..transfer.service.views import coded_view, publication_view, whole_view
 from .call import GivenUpError
 from .check import refuse, shown, take_existing, take_folder, take_hex, take_path
-from .coded_following import coded_view, publication_view, whole_view
 from .coded_messages import (
     FetchCoded,
     FinishedCoded,

@@ -1,5 +1,5 @@
 """
-How coded transfers go on, as plain values, and for any number of commands that want to know.
+How coded transfers go on, for any number of commands that want to know.
 """
 from __future__ import annotations
 
@@ -10,51 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..transfer.service.publication import Publication
     from ..transfer.service.service import TransferService
-    from ..transfer.service.transfer import Transfer
     from .parts import Parts
 
 TOPIC: Final = "multicast_transfer"
 """The event that says that a transfer changed."""
-
-REMOVED: Final = "removed"
-"""The state in the last event of a transfer."""
-
-MOST_FILES: Final = 1000
-"""Files of one transfer that are listed. Stops a folder of a hundred thousand from being an answer of 10 MB; how many
-there are is told."""
-
-
-def publication_view(publication: Publication) -> dict[str, Any]:
-    """
-    Get what is offered as plain values.
-    """
-    return {"content_id": publication.content_id.hex(), "name": publication.name, "size": publication.size,
-            "files": publication.files, "path": str(publication.path), "receivers": publication.receivers,
-            "finished": publication.finished, "uploaded": publication.uploaded, "error": publication.error}
-
-
-def coded_view(transfer: Transfer) -> dict[str, Any]:
-    """
-    Get how a transfer goes on as plain values. `rank` is how many symbols of those on their way count already.
-    """
-    peers = [{"mid": peer.mid.hex(), "up": peer.up, "down": peer.down, "role": peer.role, "way": peer.way}
-             for peer in transfer.peers]
-    return {"id": transfer.id, "content_id": transfer.content_id.hex(), "name": transfer.name, "size": transfer.size,
-            "role": transfer.role, "state": transfer.state, "progress": transfer.progress, "rank": transfer.rank,
-            "up": transfer.up, "down": transfer.down, "total_up": transfer.total_up,
-            "total_down": transfer.total_down, "rate": transfer.rate, "peers": peers, "eta_s": transfer.eta_s,
-            "path": str(transfer.path), "error": transfer.error}
-
-
-def whole_view(transfer: Transfer) -> dict[str, Any]:
-    """
-    Get the same with its files, null until they are known; at most `MOST_FILES` of them, and how many there are.
-    """
-    files = transfer.files
-    listed = None if files is None else [{"path": path, "size": size} for path, _, size in files[:MOST_FILES]]
-    return {**coded_view(transfer), "files": listed, "files_total": None if files is None else len(files)}
 
 
 class CodedChanges:

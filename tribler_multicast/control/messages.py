@@ -304,6 +304,17 @@ class DeclareActivity(Command):
 
 
 @dataclass(frozen=True)
+class Browse(Command):
+    """
+    List what is in a folder of the node's machine (an absolute path; None: the user's own), with or without files: to
+    choose what to offer.
+    """
+
+    path: str | None = None
+    files: bool = True
+
+
+@dataclass(frozen=True)
 class Cancel(Command):
     """
     End a command of one's own that is under way, by its request: it gets ``Stopped``. Torrents go on.

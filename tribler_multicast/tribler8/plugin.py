@@ -115,6 +115,8 @@ class Plugin:
         find(self.session, "loader", "set_launcher")(MulticastComponent(self, self.community))
         find(manager, "add_endpoint")(endpoint)
         self.config.follow()
+        _optional("tokens for players",
+                  lambda: find(manager, "root_endpoint", "app", "middlewares").insert(0, endpoint.door))
         _optional("the check of POST /api/settings",
                   lambda: find(manager, "root_endpoint", "app", "middlewares").append(
                       settings_door(self.config, self.assembly.applied)))
