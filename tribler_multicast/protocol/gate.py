@@ -235,6 +235,19 @@ class Gate:
             return "unconfirmed_epoch"
         if not compare_digest(header.guard, pair_guard(peer.pair_key, without_guard(data))):
             return "bad_guard"
+        reason = self.look_in_pair(header, arrival, now)
+        if reason is not None:
+            return reason
+        budget = self.pair_budget(Kind(header.kind))
+        if not budget.take(header.signer, now):
+            return "rate"
+        crowd = self.crowd_budget(Kind(header.kind), peer)
+        return None if crowd is None or crowd.take(now) else "rate"
+
+    def look_in_pair(self, header: Header, arrival: Arrival, now: float) -> str | None:
+        """
+        Check what a datagram between verified peers must be beside rightly guarded: sealed, news, asked for.
+        """
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
         if header.kind in ALWAYS_SEALED and not header.channel & PAIR_SEALED:
@@ -243,11 +256,7 @@ class Gate:
             return "oversize"
         if header.kind in AWAITED_KINDS and not self.is_awaited(header, arrival, now):
             return "unexpected"
-        budget = self.pair_budget(Kind(header.kind))
-        if not budget.take(header.signer, now):
-            return "rate"
-        crowd = self.crowd_budget(Kind(header.kind), peer)
-        return None if crowd is None or crowd.take(now) else "rate"
+        return None
 
     def crowd_budget(self, kind: Kind, peer: PeerState) -> TokenBucket | None:
         """

@@ -655,8 +655,7 @@ unasked, and nobody fills our list."""
 
 OFFERS_PER_SECOND: Final = 32.0
 OFFERS_BURST: Final = 128.0
-"""OFFERs of one peer that we check: the answers to two questions at once. With what is asked for they have the budget of
-all above."""
+"""OFFERs of one peer that we check: the answers to two questions at once. The budget of all is the one above."""
 
 RANKS_PER_SECOND: Final = 160.0
 RANKS_BURST: Final = 320.0

@@ -3,9 +3,9 @@ The seal of a group: what its members say is unreadable, and means nothing, to e
 
 A passphrase gives the key of the group (argon2id), the key of the group gives a key for each sender's address and
 channel (BLAKE2b), and under that everything of a signed datagram but the first 22 bytes, which follow from its kind,
-is in a secretbox (XSalsa20-Poly1305; Bernstein, 2009). Because the address is in the key, a recording repeated from another address does
-not even open. Members sign under a domain with the group's id in it, so what a member said there is worth nothing
-outside, not even when another member repeats it.
+is in a secretbox (XSalsa20-Poly1305; Bernstein, 2009). Because the address is in the key, a recording repeated from
+another address does not even open. Members sign under a domain with the group's id in it, so what a member said there
+is worth nothing outside, not even when another member repeats it.
 
 The library is libnacl where the system has libsodium, else PyNaCl, which brings its own; both give the same bytes.
 """

@@ -31,7 +31,7 @@ COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False
 PREFIX: Final = b"\x00\x02" + COMMUNITY_ID
 CODED_COMMUNITY_ID: Final = sha1(b"tribler-multicast coded transfer 1", usedforsecurity=False).digest()
 CODED_PREFIX: Final = b"\x00\x02" + CODED_COMMUNITY_ID
-"""Of the overlay of coded transfers, which has everything else from the first: keys, epochs, sequence numbers, peers."""
+"""Of the overlay of coded transfers, which has all else from the first: keys, epochs, sequence numbers, peers."""
 PREFIXES: Final = (PREFIX, CODED_PREFIX)
 VERSION: Final = 1
 
