@@ -102,7 +102,7 @@ class Client(Protocol):
         the network: at most 128 bytes, no control characters, otherwise anything.
 
         It is called in a thread of its own, one call at a time, and may block; after some seconds nobody waits any
-        more. `stream` is never among the kinds.
+        more. `stream` and `coded` are never among the kinds: what is sent coded is known without the client.
         """
 
     def streams(self) -> list[Result]:
