@@ -20,9 +20,9 @@ def test_one_range_is_that_range(header: str, some: range) -> None:
     assert wanted({"Range": header}, 10000, ETAG) == some
 
 
-@pytest.mark.parametrize("header", ["", "bytes=", "bytes=-", "bytes=5", "bytes=5-4", "bytes=a-b", "items=0-5", "bytes=0-1,3-4",
-                                    "bytes=0-1, 5-", "bytes=--5", "bytes=+1-2", "bytes=1-2x", "bytes=" + "9" * 5000 + "-",
-                                    "bytes=\u0661-\u0662"])
+@pytest.mark.parametrize("header", [
+    "", "bytes=", "bytes=-", "bytes=5", "bytes=5-4", "bytes=a-b", "items=0-5", "bytes=0-1,3-4", "bytes=0-1, 5-",
+    "bytes=--5", "bytes=+1-2", "bytes=1-2x", "bytes=" + "9" * 5000 + "-", "bytes=\u0661-\u0662"])
 def test_what_is_no_single_range_is_not_there(header: str) -> None:
     assert wanted({"Range": header}, 10000, ETAG) is None
 
@@ -48,8 +48,9 @@ def test_a_version_is_known_again() -> None:
     assert not matches(None, ETAG)
 
 
-@pytest.mark.parametrize("name", ["page.html", "drawing.svg", "style.css", "script.js", "film.mp4.html", "README", "list.m3u8",
-                                  "feed.xml", "book.pdf", "a.swf", ".mp4", "film.mp4/evil", "\u202egpj.exe"])
+@pytest.mark.parametrize("name", [
+    "page.html", "drawing.svg", "style.css", "script.js", "film.mp4.html", "README", "list.m3u8", "feed.xml",
+    "book.pdf", "a.swf", ".mp4", "film.mp4/evil", "\u202egpj.exe"])
 def test_what_may_run_is_an_attachment_of_no_type(name: str) -> None:
     headers = media_headers(f"folder/{name}")
     assert headers["Content-Type"] == "application/octet-stream"

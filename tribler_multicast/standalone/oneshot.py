@@ -2,8 +2,8 @@
 ``send`` and ``receive``: a node for one transfer, with an identity that nobody saw before and nobody will see again, no
 database and no REST.
 
-It starts as fast as it can. What is sent is hashed while the network part is loaded and started, and from the moment
-when its id is known, this node says that it has something: whoever waits for it asks then.
+It starts as fast as it can: what is sent is hashed while the network part is loaded and started. Only when its id is
+known does this node say that it takes part in transfers: whoever waits for it asks then, and not in vain before.
 """
 from __future__ import annotations
 
@@ -12,27 +12,24 @@ import gc
 import json
 import os
 import signal
+import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ..client import Activity
-from ..community.grouping import check_group
-from ..policy import effective_policy
 from ..settings import SettingError, Settings
+from ..transfer.content.source import Source
 from ..transfer.errors import TransferError
-from ..transfer.service.transfer import DONE, FAILED
-from ..transfer.service.views import coded_view, publication_view
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from ..client import Result
-    from ..torrents import Torrents
+    from ..community.coded import CodedTransferCommunity
+    from ..community.multicast import MulticastCommunity
     from ..transfer.service.publication import Publication
     from ..transfer.service.service import TransferService
-    from ..transfer.service.transfer import Transfer
 
     Report = Callable[[dict[str, Any]], None]
     """Is told what happens, as plain values with an `event`."""
@@ -87,6 +84,9 @@ def settings_of(arguments: OneShotArguments) -> Settings:
 
     :raises OneShotError: when they can't be read, or nothing could be sent with them.
     """
+    from ..community.grouping import check_group  # noqa: PLC0415 (what is sent is hashed while this is loaded)
+    from ..policy import FRIENDS, effective_policy  # noqa: PLC0415
+
     path = arguments.state_dir / "settings.json"
     try:
         saved = json.loads(path.read_bytes()) if path.exists() else {}
@@ -96,12 +96,11 @@ def settings_of(arguments: OneShotArguments) -> Settings:
     except (OSError, ValueError) as error:  # a SettingError is a ValueError
         what = str(error) if isinstance(error, SettingError) else f"{path} cannot be read: {error}"
         raise OneShotError(what) from error
-    if not options["enabled"]:
-        message = "the setting enabled is false"
-        raise OneShotError(message)
-    if effective_policy(options) == "friends":
-        message = "the setting policy is friends, and a temporary node has none: use publish and fetch instead"
-        raise OneShotError(message)
+    for name in ("enabled", "coded"):
+        if not options[name]:
+            raise OneShotError(f"the setting {name} is false")
+    if effective_policy(options) == FRIENDS:
+        raise OneShotError("the setting policy is friends, and a temporary node has none: use publish and fetch")
     return options
 
 
@@ -109,14 +108,14 @@ def _run(arguments: OneShotArguments, work: Callable[[TemporaryNode], Awaitable[
     """
     Do something with a temporary node.
     """
-    gc.disable()
+    gc.disable()  # Next to nothing of what start-up makes is ever garbage.
     try:
-        asyncio.run(_with_node(settings_of(arguments), work))
+        asyncio.run(_with_node(TemporaryNode(arguments), work))
     except TransferError as error:
         raise OneShotError(str(error)) from error
 
 
-async def _with_node(options: Settings, work: Callable[[TemporaryNode], Awaitable[None]]) -> None:
+async def _with_node(node: TemporaryNode, work: Callable[[TemporaryNode], Awaitable[None]]) -> None:
     """
     Run a temporary node until the work is done, or a signal comes.
     """
@@ -130,81 +129,18 @@ async def _with_node(options: Settings, work: Callable[[TemporaryNode], Awaitabl
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    node = TemporaryNode(options)
-    working = asyncio.ensure_future(work(node))
-    stopping = asyncio.ensure_future(stop.wait())
+    working, stopping = asyncio.ensure_future(work(node)), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
             raise OneShotError("interrupted")
         await working
     finally:
-        for task in (working, stopping):
-            task.cancel()
-        await node.close()
+        working.cancel()
+        stopping.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await working
-
-
-class TemporaryClient:
-    """
-    What the plugin sees of a temporary node: it has nothing but what it sends or receives.
-    """
-
-    name = "standalone"
-    torrents: Torrents | None = None
-
-    def __init__(self) -> None:
-        """
-        Begin with nothing to offer.
-        """
-        self.is_ready = False
-
-    def capabilities(self) -> frozenset[str]:
-        """
-        Tell of coded transfers once there is something to say about them.
-        """
-        return frozenset({"coded"} if self.is_ready else ())
-
-    def addresses(self) -> list[tuple[str, str, int]]:
-        """
-        List no other services.
-        """
-        return []
-
-    def notify(self, topic: str, **kwargs: object) -> None:
-        """
-        Hear of an event, which nobody wants to know.
-        """
-
-    def search(self, text: str, kinds: frozenset[str], most: int) -> list[Result]:
-        """
-        Find nothing.
-        """
-        return []
-
-    def streams(self) -> list[Result]:
-        """
-        List nothing.
-        """
-        return []
-
-    def activity(self) -> Activity:
-        """
-        Tell nothing.
-        """
-        return Activity()
-
-    async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
-        """
-        Never asked.
-        """
-
-    async def offer_file(self, file_id: bytes, progress: Callable[[float], None]) -> bytes:
-        """
-        Never asked.
-        """
-        raise NotImplementedError
+        await node.close()
 
 
 class TemporaryNode:
@@ -212,55 +148,87 @@ class TemporaryNode:
     A node that is on the LAN and can send and receive, no more.
     """
 
-    def __init__(self, options: Settings) -> None:
+    def __init__(self, arguments: OneShotArguments) -> None:
         """
-        Not started.
+        Neither loaded nor started.
         """
-        self.options = options
-        self.client = TemporaryClient()
+        self.arguments = arguments
         self.community: MulticastCommunity | None = None
-        self.service: TransferService | None = None
 
-    async def start(self) -> TransferService:
+    def load(self) -> MulticastCommunity:
         """
-        Go on the LAN. Nobody is told of anything to fetch yet.
+        Make the community, silent yet.
         """
-        raise NotImplementedError
+        options = settings_of(self.arguments)
+        from ipv8.keyvault.crypto import default_eccrypto  # noqa: PLC0415
+        from ipv8.peer import Peer  # noqa: PLC0415
 
-    def say_ready(self) -> None:
+        from ..community.multicast import MulticastCommunity  # noqa: PLC0415
+
+        me = Peer(default_eccrypto.generate_key("curve25519"))
+        self.community = MulticastCommunity(MulticastCommunity.settings_class(
+            my_peer=me, epoch=int(time.time()), options=options))
+        return self.community
+
+    def add_transfers(self) -> CodedTransferCommunity:
         """
-        Tell the LAN that there is something to say about transfers.
+        Make what transfers. It starts with the community, if that has not begun yet.
         """
-        self.client.is_ready = True
+        from ..community.coded import CodedTransferCommunity  # noqa: PLC0415
+
         assert self.community is not None
-        self.community.refresh_introduction()
+        return CodedTransferCommunity(CodedTransferCommunity.settings_class(multicast=self.community))
 
     async def close(self) -> None:
         """
         Say goodbye: first to whom there are transfers with, then to all.
         """
+        if self.community is not None:
+            await self.community.unload()
 
 
 async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report) -> None:
     """
     Offer it until so many have it.
     """
-    service = await node.start()
-    publication = await service.publish(path, wait_for=receivers)
-    report({"event": "published", **publication_view(publication)})
-    node.say_ready()
+    cancelled = threading.Event()
+    hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
+    try:
+        community = node.load()
+        await asyncio.sleep(0)
+        if not hashing.done():
+            await community.start()
+        source = await hashing
+    finally:
+        cancelled.set()
+    coded = node.add_transfers()
+    publication = await coded.service.publish(source, wait_for=receivers)
+    report({"event": "published", **_offered(publication)})
+    await community.start()
+    await coded.start()
     done = asyncio.ensure_future(publication.wait_finished(receivers))
     while not (await asyncio.wait({done}, timeout=LOOK))[0]:
-        report({"event": "progress", **_sending(service, publication)})
+        report({"event": "progress", **_sending(coded.service, publication)})
     if publication.error is not None:
         raise OneShotError(publication.error)
-    report({"event": "done", **publication_view(publication)})
+    report({"event": "done", **_offered(publication)})
+
+
+def _offered(publication: Publication) -> dict[str, Any]:
+    """
+    What is offered.
+    """
+    from ..transfer.service.views import publication_view  # noqa: PLC0415
+
+    return publication_view(publication)
 
 
 def _sending(service: TransferService, publication: Publication) -> dict[str, Any]:
     """
     How far it is, over all receivers.
     """
+    from ..transfer.service.views import coded_view  # noqa: PLC0415
+
     view = {"receivers": publication.receivers, "finished": publication.finished}
     found = next((each for each in service.transfers.values() if each.content_id == publication.content_id), None)
     return {"state": "waiting", "progress": 0.0, "up": 0, "eta_s": None, **view} if found is None \
@@ -272,8 +240,12 @@ async def _receive(node: TemporaryNode, content_id: bytes | None, output: Path, 
     """
     Receive it to its end.
     """
-    service = await node.start()
-    node.say_ready()
+    community = node.load()
+    service = node.add_transfers().service
+    from ..transfer.service.transfer import FAILED  # noqa: PLC0415
+    from ..transfer.service.views import coded_view  # noqa: PLC0415
+
+    await community.start()
     if content_id is None:
         content_id = (await service.wait_offer()).manifest.content.id
     transfer = await service.receive(content_id, output, rate=rate)
@@ -281,14 +253,6 @@ async def _receive(node: TemporaryNode, content_id: bytes | None, output: Path, 
     done = asyncio.ensure_future(transfer.wait())
     while not (await asyncio.wait({done}, timeout=LOOK))[0]:
         report({"event": "progress", **coded_view(transfer)})
-    _check(transfer)
-    report({"event": "done", **coded_view(transfer)})
-
-
-def _check(transfer: Transfer) -> None:
-    """
-    Raise what a transfer failed with.
-    """
     if transfer.state == FAILED:
         raise OneShotError(transfer.error or "it failed")
-    assert transfer.state == DONE
+    report({"event": "done", **coded_view(transfer)})
