@@ -42,8 +42,8 @@ class Joining:
     Who was asked for one content, when and by which way.
     """
 
-    def __init__(self, content_id: bytes, courier: Courier, counters: Counter[str], ports: Callable[[], tuple[int, ...]],
-                 join: Callable[[int], Join]) -> None:
+    def __init__(self, content_id: bytes, courier: Courier, counters: Counter[str],
+                 ports: Callable[[], tuple[int, ...]], join: Callable[[int], Join]) -> None:
         """
         Ask nobody yet.
 
@@ -79,7 +79,8 @@ class Joining:
                 self._round()
                 await asyncio.wait((wanted,), timeout=JOIN_AFTER[min(number, len(JOIN_AFTER) - 1)])
                 number += 1
-            return wanted.result()
+            admitted: Admitted = wanted.result()
+            return admitted
         finally:
             self._wanted = None
             while self._sockets:
@@ -155,33 +156,34 @@ class Joining:
         if asked is None or self.loop.time() - asked[1] > ASKED:
             self.counters["accept: not asked for"] += 1
             return False
-        manifest = self._checked(accept)
         socket = self._sockets.get(asked[0])
-        if manifest is False:
+        try:
+            manifest = self._checked(accept)
+        except (ContentError, ValueError):
             self.counters["accept: bad"] += 1
             self.avoid(mid)
-        elif self._wanted is None or self._wanted.done() or socket is None:
-            self.counters["accept: late"] += 1
         else:
-            del self._sockets[asked[0]]
-            self._wanted.set_result(Admitted(mid, socket, accept, manifest))
-            return True
+            if self._wanted is not None and not self._wanted.done() and socket is not None:
+                del self._sockets[asked[0]]
+                self._wanted.set_result(Admitted(mid, socket, accept, manifest))
+                return True
+            self.counters["accept: late"] += 1
         self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), asked[0])
         return False
 
-    def _checked(self, accept: Accept) -> Manifest | bool | None:
+    def _checked(self, accept: Accept) -> Manifest | None:
         """
-        Get the manifest of an ACCEPT, None when none was asked for; False when something is wrong.
+        Get the manifest of an ACCEPT, None when none was asked for.
+
+        :raises ContentError: when it is none, or of another content.
+        :raises ValueError: when there is no such session.
         """
         if accept.k < LEAST_K or accept.symbol < LEAST_SYMBOL:
-            return False
+            raise ValueError("too small")
         if not self._manifest_wanted:
             return None
-        try:
-            manifest = Manifest.read(accept.manifest, self.content_id)
-            Geometry(manifest.content.layout, accept.k, accept.symbol)
-        except (ContentError, ValueError):
-            return False
+        manifest = Manifest.read(accept.manifest, self.content_id)
+        Geometry(manifest.content.layout, accept.k, accept.symbol)
         return manifest
 
     def refuse_received(self, mid: bytes, reason: Refusal) -> None:

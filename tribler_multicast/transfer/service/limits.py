@@ -45,7 +45,7 @@ OFFERS_AT_ONCE: Final = 32
 """OFFERs in answer to one question; one that asks again gets the next ones."""
 
 OFFERS_KEPT: Final = 256
-"""Contents remembered from the OFFERs that we asked for: a neighbour with thousands of them does not fill our memory."""
+"""Contents remembered from OFFERs that we asked for: a neighbour with thousands of them does not fill our memory."""
 
 OFFERS_LOOKED_AT: Final = 1024
 """OFFERs looked at for one question: each costs the check of a signature (70 us)."""

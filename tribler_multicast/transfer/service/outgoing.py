@@ -3,7 +3,6 @@ One session: a content on one link, and who receives it there.
 """
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, field
 from secrets import randbelow, token_bytes
@@ -21,6 +20,7 @@ from .limits import LEAST_ALONE, LEAST_CAP, READS, REPEATED
 from .meter import Meter
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable
     from concurrent.futures import Executor
 
@@ -232,7 +232,7 @@ class OutgoingSession:
                 reading = self.link.loop.run_in_executor(self._readers, self.source.read, segment)
                 reading.add_done_callback(lambda done, segment=segment: self._read(segment, done))  # type: ignore[misc]
 
-    def _read(self, segment: int, done: asyncio.Future[bytes]) -> None:
+    def _read(self, segment: int, done: Future[bytes]) -> None:
         self._reading.discard(segment)
         if done.cancelled():
             return

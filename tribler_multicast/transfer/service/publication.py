@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..content.manifest import Manifest
     from ..content.source import Source
+    from ..store.store import Store
     from .outgoing import OutgoingSession
 
 FINISHED_KEPT: Final = 4096
@@ -247,14 +248,14 @@ class Serving(Transfer):
         return await asyncio.to_thread(source.read_data, start, length)
 
 
-def files_of(source: Source | None) -> list[tuple[str, int, int]] | None:
+def files_of(holder: Source | Store | None) -> list[tuple[str, int, int]] | None:
     """
     Get path, begin in the data, and size of each file.
     """
-    if source is None:
+    if holder is None or holder.entries is None:
         return None
     found, at = [], 0
-    for entry in source.entries:
+    for entry in holder.entries:
         if not entry.is_folder:
             found.append((entry.path, at, entry.size))
         at += entry.size

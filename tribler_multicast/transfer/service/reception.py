@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...coding import MAX_SYMBOLS
 from ..content.source import Source
 from ..errors import ChangedError, DiskFullError, StoreError, TransferError
+from ..limits import DEFAULT_UNIT
 from ..session.geometry import Geometry
 from ..session.messages import LACKS_ROOM, Ending, Join
 from ..session.reports import lacking_segments
@@ -177,14 +178,13 @@ class Reception(Transfer):
             elif self._manifest is None:
                 self._manifest = found
             if self.source is None and self._manifest is not None:
-                await self._open(None)
+                await self._open(DEFAULT_UNIT)
 
-    async def _open(self, unit: int | None) -> None:
+    async def _open(self, unit: int) -> None:
         assert self._manifest is not None
         self._set(CHECKING)
-        options = {} if unit is None else {"unit": unit}
         opened = await self._in_thread(partial(receive_to, self._manifest, self.output, records=self.records,
-                                               cancelled=lambda: self._is_stopping, **options))
+                                               unit=unit, cancelled=lambda: self._is_stopping))
         if isinstance(opened, Source):
             self.source = opened
             return

@@ -53,8 +53,8 @@ class TransferService:
         Not running yet.
 
         :param options: `transfer_rate` is read while it runs.
-        :param folder: where publications and transfers are remembered over a restart; None: nowhere. With a folder, what
-            was received is published in turn.
+        :param folder: where publications and transfers are remembered over a restart; None: nowhere. With a folder,
+            what was received is published in turn.
         :param tell: takes topic and what is to be told, on each change of state, and twice a second while it goes on.
         """
         self.courier = courier
@@ -186,7 +186,7 @@ class TransferService:
         end = read_end(payload)
         if end is None:
             self.counters["finish: malformed"] += 1
-        elif not any([reception.finish_received(mid, *end) for reception in self._receptions()]):
+        elif not any(reception.finish_received(mid, *end) for reception in self._receptions()):
             self.counters["finish: no session of ours"] += 1
 
     def neighbour_found(self, mid: bytes) -> None:
