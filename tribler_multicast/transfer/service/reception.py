@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +23,7 @@ from ..store.opening import receive_to
 from .found import here
 from .incoming import Incoming
 from .joining import Joining
-from .limits import BAD_SEGMENTS, ROOM_LOOK, SEGMENTS_QUEUED
+from .limits import BAD_SEGMENTS, FAREWELLS, ROOM_LOOK, SEGMENTS_QUEUED
 from .publication import files_of
 from .publishing import data_ports
 from .transfer import (
@@ -113,6 +114,8 @@ class Reception(Transfer):
         self._reports = 0
         self._received = 0
         self._is_stopping = False
+        self._leaving: tuple[bytes, asyncio.Event] | None = None
+        self._farewell: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._rank: tuple[float, int | None] = (0.0, None)
 
@@ -144,7 +147,9 @@ class Reception(Transfer):
                     self._set(WAITING)
                     admitted = await self.joining.admitted(manifest_wanted=self._manifest is None)
                     await self._take_part(admitted)
-                if await self._finish():
+                if await self._end_store():
+                    self._set(DONE)
+                    self._done(self)
                     return
             raise ChangedError(f"{self.output} is changed by another program all the time")
         except TransferError as error:
@@ -238,7 +243,7 @@ class Reception(Transfer):
         self._trouble = self._trouble or error
         self._end_session(Outcome.TROUBLE)
 
-    async def _finish(self) -> bool:
+    async def _end_store(self) -> bool:
         """
         Give the result its name; False when something of it has to come again.
         """
@@ -253,8 +258,6 @@ class Reception(Transfer):
                 await self._recheck()
                 return False
             self.store = None
-        self._set(DONE)
-        self._done(self)
         return True
 
     # --- A session.
@@ -293,7 +296,9 @@ class Reception(Transfer):
             incoming.go()
             how = await outcome
             if how is Outcome.STORED:
-                why = Ending.DONE
+                # Still a member: the sender waits for who has it under its name, not for who is about to.
+                if await self._end_store():
+                    why = Ending.DONE
             elif how is Outcome.TROUBLE:
                 why = Ending.FAILED
             elif how is not Outcome.AGAIN:
@@ -303,13 +308,26 @@ class Reception(Transfer):
             incoming.close()
             self._received += incoming.group_meter.total + incoming.unicast_meter.total
             if why is Ending.DONE:
-                await self._committed()
-            incoming.say(why)
+                self._farewell = self._loop.create_task(self._say_done(incoming))
+            else:
+                incoming.say(why)
             if incoming.receiver is not None:
                 self._reports = incoming.receiver.number
                 await self._keep_partial(incoming)
         if self._trouble is not None:
             await self._wait_for_room()
+
+    async def _say_done(self, incoming: Incoming) -> None:
+        """
+        Tell the sender that we have all of it, until it has heard that.
+        """
+        heard = asyncio.Event()
+        self._leaving = incoming.accept.tag, heard
+        for wait in FAREWELLS:
+            incoming.say(Ending.DONE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(heard.wait(), wait)
+                return
 
     async def _begin(self, incoming: Incoming, store: Store) -> None:
         accept = incoming.accept
@@ -435,6 +453,9 @@ class Reception(Transfer):
         Take a FINISH; False when it is not about our session.
         """
         incoming = self._incoming
+        if self._leaving is not None and self._leaving[0] == tag:
+            self._leaving[1].set()
+            return True
         if incoming is None or incoming.mid != mid or incoming.accept.tag != tag:
             return False
         self._end_session(Outcome.FINISHED)
@@ -482,6 +503,8 @@ class Reception(Transfer):
         self.stop()
         if self._task is not None:
             await asyncio.wait((self._task,))
+        if self._farewell is not None:
+            await asyncio.wait((self._farewell,))
         try:
             if delete and self.store is not None:
                 store, self.store = self.store, None

@@ -126,7 +126,7 @@ class TransferService:
         """
         Take a control message of a verified peer. Never raises.
         """
-        if self._is_closing.is_set():
+        if self._is_closing.is_set() and kind != Kind.FINISH:  # Which answers our last word.
             return
         now = asyncio.get_running_loop().time()
         try:
@@ -141,7 +141,7 @@ class TransferService:
         elif kind == Kind.JOIN:
             self.publisher.join_received(mid, payload, link, now)
         elif kind == Kind.LEAVE:
-            self.publisher.leave_received(mid, payload)
+            self.publisher.leave_received(mid, payload, link)
         elif kind == Kind.OFFERS_WANTED:
             self.publisher.offers_wanted(mid, payload, link, now)
         elif kind == Kind.OFFER:
