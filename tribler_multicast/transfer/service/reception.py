@@ -263,12 +263,12 @@ class Reception(Transfer):
     # --- A session.
 
     def _join(self, port: int) -> Join:
-        store = self.store
-        if store is None:
+        holder = self.source or self.store
+        if holder is None:
             lacks = lacking_segments((), 0, LACKS_ROOM)
         else:
-            whole = {segment for segment in range(store.layout.segments) if store.has(segment)}
-            lacks = lacking_segments(whole, store.layout.segments, LACKS_ROOM)
+            whole = {segment for segment in range(holder.layout.segments) if holder.has(segment)}
+            lacks = lacking_segments(whole, holder.layout.segments, LACKS_ROOM)
         rate = 0 if self.rate is None else max(1, self.rate // 125)
         return Join.of(self.content_id, lacks, port, largest_k=MAX_SYMBOLS, wants_manifest=self._manifest is None,
                        rate=rate)
@@ -328,6 +328,20 @@ class Reception(Transfer):
             with suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), wait)
                 return
+
+    async def tell(self, patience: float) -> None:
+        """
+        Tell who sends it that it is here, when it was before anybody sent any of it; give up after so many seconds.
+        """
+        if self._farewell is not None or self.source is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                admitted = await self.joining.admitted(manifest_wanted=False)
+                incoming = Incoming(admitted.accept, admitted.mid, admitted.socket, self.courier, self, self.counters)
+                incoming.close()
+                self._farewell = self._loop.create_task(self._say_done(incoming))
+                await asyncio.wait((self._farewell,))
 
     async def _begin(self, incoming: Incoming, store: Store) -> None:
         accept = incoming.accept

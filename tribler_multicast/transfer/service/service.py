@@ -419,7 +419,8 @@ class TransferService:
         return [transfer for transfer in self.transfers.values() if isinstance(transfer, Reception)]
 
     def _receiving(self, content_id: bytes) -> Reception | None:
-        return next((each for each in self._receptions() if each.content_id == content_id and each.state != DONE), None)
+        found = [each for each in self._receptions() if each.content_id == content_id]
+        return next((each for each in found if each.state != DONE), found[0] if found else None)
 
     def _check_room(self) -> None:
         if len(self.transfers) + len(self.publications) >= TRANSFERS:

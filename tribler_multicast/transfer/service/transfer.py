@@ -180,6 +180,11 @@ class Transfer(ABC):
             return None
         return (1 - self.progress) * self.size / speed
 
+    async def tell(self, patience: float) -> None:
+        """
+        Tell who sends it that it is here, if nobody knows yet; give up after so many seconds.
+        """
+
     async def wait(self) -> None:
         """
         Wait until it is done or has failed, or was removed.
