@@ -67,6 +67,11 @@ LINGER: Final = 5.0
 REPEATED: Final = 5.0
 """A JOIN within so long of the one before, with no report between them, is that one again: its ACCEPT was lost."""
 
+LOOK_EACH: Final = 2.0
+LOOK_SHARE: Final = 0.05
+"""While it is sent, the files of a publication are looked at so often, and for no more than this share of the time: one
+that is deleted stays readable for who has it open."""
+
 READS: Final = 2
 """Segments of one session that are read from the disk at a time."""
 
