@@ -4,6 +4,7 @@ Peers that lie: whatever they say, it is counted, costs little, and the transfer
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from tribler_multicast.lan.interfaces import IPV4
 from tribler_multicast.protocol.wire import Kind
 from tribler_multicast.transfer.content.manifest import Manifest
 from tribler_multicast.transfer.service import limits
-from tribler_multicast.transfer.service.service import TransferService
 from tribler_multicast.transfer.session.messages import (
     Accept,
     Ending,
@@ -33,6 +33,8 @@ from .nodes import LO, Node, Wire, done, soon, until
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tribler_multicast.transfer.service.service import TransferService
 
     MakeNode = Callable[..., Node]
 
@@ -250,9 +252,7 @@ async def test_endless_offers_fill_no_memory(node: MakeNode, wire: Wire, film: P
     publication = await soon(lying.publish(film))
     content = publication.manifest.content
     await lying.unpublish(content.id)
-    looking = service.offers(0.2)
-    import asyncio
-    task = asyncio.ensure_future(looking)
+    task = asyncio.ensure_future(service.offers(0.2))
     await asyncio.sleep(0)
     for number in range(20):
         other = type(content)(False, f"name {number}", content.size, 0, 1, content.root)

@@ -8,14 +8,13 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tribler_multicast.transfer.errors import ContentError
 from tribler_multicast.transfer.service import remembered
-from tribler_multicast.transfer.service.service import TransferService
 
 from ..trees import MIB, some_bytes
 from .nodes import Node, Wire, done, soon, until
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tribler_multicast.transfer.service.publication import Publication
+    from tribler_multicast.transfer.service.service import TransferService
     from tribler_multicast.transfer.service.transfer import Transfer
 
     MakeNode = Callable[..., Node]
@@ -237,14 +237,21 @@ async def test_folder_that_is_not_there_can_not_be_published(node: MakeNode, tmp
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 16 MiB, in a namespace of our own only."""
+    """A disk of 16 MiB."""
+    with mounted(tmp_path / "small disk", "size=16m") as folder:
+        yield folder
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[Path]:
     if os.environ.get("TM_NAMESPACE") != "1":
-        pytest.skip("mounts a disk")
-    folder = tmp_path / "small disk"
+        pytest.skip("mounts a disk, which takes a namespace of our own")
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 async def test_content_that_does_not_fit_the_disk_is_refused_at_once(pair: Pair, small_disk: Path,
@@ -318,23 +325,23 @@ async def test_name_that_is_taken_at_the_last_moment_loses_nothing(pair: Pair, f
     assert pair.publication.uploaded == before, "all of it was here"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a file system without rights for a folder's owner")
-async def test_target_that_can_not_be_written_is_an_error_in_one_line(pair: Pair, film: Path) -> None:
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    with mounted(tmp_path / "read-only disk", "ro") as folder:
+        yield folder
+
+
+async def test_target_that_can_not_be_written_is_an_error_in_one_line(pair: Pair, film: Path, read_only: Path) -> None:
     await pair.source.start()
     await pair.sink.start()
     publication = await soon(pair.source_service.publish(film))
     transfer = await pair.sink_service.receive(publication.content_id, pair.sink.home / "no" / "such" / "folder")
     await soon(transfer.wait())
     assert (transfer.state, transfer.error) == ("failed", f"there is no folder {pair.sink.home / 'no' / 'such'}")
-    if os.environ.get("TM_NAMESPACE") != "1":
-        pytest.skip("mounts a disk")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", pair.sink.home], check=True)
-    try:
-        transfer = await pair.sink_service.receive(publication.content_id, pair.sink.home / "film")
-    finally:
-        await soon(transfer.wait())
-        subprocess.run(["umount", "-l", pair.sink.home], check=True)
+    transfer = await pair.sink_service.receive(publication.content_id, read_only / "film")
+    await soon(transfer.wait())
     assert transfer.state == "failed"
+    assert "read-only" in (transfer.error or "").lower()
     assert "\n" not in (transfer.error or "\n")
 
 

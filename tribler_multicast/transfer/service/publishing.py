@@ -26,6 +26,7 @@ from ..session.messages import (
     read_end,
     read_report,
 )
+from .canary import Canary
 from .limits import (
     ASKS_AT_ONCE,
     ASKS_PER_SECOND,
@@ -336,7 +337,13 @@ class Publisher:
                 logger.warning("No data socket on %s: %s", interface.name, error)
                 return None
             self.links[key].limit(self.options.get("transfer_rate", 0))
+            self._watch(key, self.links[key])
         return self.links[key]
+
+    def _watch(self, key: LinkKey, link: SendingLink) -> None:
+        canary = Canary(self.courier, key, link.rate, lambda: link.is_busy,
+                        lambda: {mid for each in self.sessions.values() if each.link is link for mid in each.receivers})
+        link.canary = asyncio.get_running_loop().create_task(canary.run())
 
     def links_changed(self) -> None:
         """
