@@ -79,8 +79,8 @@ def receive(arguments: OneShotArguments, content_id: bytes | None, output: Path,
 
     :param output: an existing folder: into it, under the offered name; else the name of the result.
     :param rate: most bytes/s that are taken; None: any.
-    :raises OneShotError: when it can't be done, or on SIGINT or SIGTERM: then the same call goes on from there, and ends
-        at once when all of it is there already.
+    :raises OneShotError: when it can't be done, or on SIGINT or SIGTERM: then the same call goes on from there; it
+        ends at once when all of it is there already.
     """
     memory = Received(arguments.state_dir / RECEIVED)
     if content_id is None or not memory.report_if_here(content_id, output, report):

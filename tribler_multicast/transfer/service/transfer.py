@@ -54,6 +54,7 @@ class Transfer(ABC):
         """One line; of a paused transfer: what it waits for."""
         self.rate: int | None = None
         """Most bytes/s that it takes; None: any."""
+        self.is_removed = False
         self._over = Event()
 
     @property
@@ -180,11 +181,6 @@ class Transfer(ABC):
             return None
         return (1 - self.progress) * self.size / speed
 
-    async def tell(self, patience: float) -> None:
-        """
-        Tell who sends it that it is here, if nobody knows yet; give up after so many seconds.
-        """
-
     async def wait(self) -> None:
         """
         Wait until it is done or has failed, or was removed.
@@ -195,7 +191,7 @@ class Transfer(ABC):
         """
         Go over to a state; tell whether it is another one.
         """
-        if state in (DONE, FAILED):
+        if state in (DONE, FAILED) or self.is_removed:
             self._over.set()
         else:
             self._over.clear()
@@ -206,4 +202,5 @@ class Transfer(ABC):
         """
         Wake who waits: it was removed.
         """
+        self.is_removed = True
         self._over.set()
