@@ -2,11 +2,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from tribler_multicast import CodedTransferCommunity
 from tribler_multicast.protocol.limits import MAX_CODED_PAYLOAD
@@ -15,7 +12,10 @@ from tribler_multicast.protocol.wire import CODED_PREFIX, Kind
 from .test_multicast import Host, Maker, make, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tribler_multicast import MulticastCommunity
     from tribler_multicast.transfer.service.courier import Courier, LinkKey
@@ -110,7 +110,7 @@ async def pair(make: Maker) -> tuple[CodedTransferCommunity, CodedTransferCommun
 async def test_neighbours_are_those_whose_coded_transfers_run(make: Maker) -> None:
     a, other = ride(await make()), await make()
     await a.start()
-    await until(lambda: a.multicast.local_peers())
+    await until(a.multicast.local_peers)
     assert (a.neighbours(), recorder(a).found) == ([], [])
     b = ride(other)
     await b.start()
