@@ -128,6 +128,8 @@ SETTINGS: dict[str, Setting] = _table(
             "Most that all torrents upload together (standalone nodes); 0: no limit.", False),
     Setting("download_rate", int, "bytes/s", 0, 0, 2**40, None,
             "Most that all torrents download together (standalone nodes); 0: no limit.", False),
+    Setting("transfer_rate", int, "bytes/s", 0, 0, 2**40, None,
+            "Most that coded transfers send on one link, all together; 0: no limit but what others on it need.", False),
     Setting("connections", int, "", 200, 2, 5000, None,
             "BitTorrent connections at most (standalone nodes); how many of them are used follows what the link and "
             "the router bear.", False),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..content.manifest import Manifest
+    from ..content.manifest import Content, Manifest
 
 WAITING: Final = "waiting"
 ACTIVE: Final = "active"
@@ -54,8 +54,6 @@ class Transfer(ABC):
         """One line; of a paused transfer: what it waits for."""
         self.rate: int | None = None
         """Most bytes/s that it takes; None: any."""
-        self.total_up = 0
-        self.total_down = 0
         self._over = Event()
 
     @property
@@ -102,6 +100,20 @@ class Transfer(ABC):
 
     @property
     @abstractmethod
+    def total_up(self) -> int:
+        """
+        Bytes that left, since the start.
+        """
+
+    @property
+    @abstractmethod
+    def total_down(self) -> int:
+        """
+        Bytes that came, since the start.
+        """
+
+    @property
+    @abstractmethod
     def peers(self) -> list[TransferPeer]:
         """
         With whom.
@@ -129,20 +141,32 @@ class Transfer(ABC):
         """
 
     @property
+    def content(self) -> Content | None:
+        """
+        What it is; None while nobody told.
+        """
+        return None if self.manifest is None else self.manifest.content
+
+    @property
     def name(self) -> str | None:
         """
         What it is called; None while nobody told.
         """
-        return None if self.manifest is None else self.manifest.content.name
+        return None if self.content is None else self.content.name
 
     @property
     def size(self) -> int | None:
         """
         Bytes of all files.
         """
-        return None if self.manifest is None else self.manifest.content.size
+        return None if self.content is None else self.content.size
 
-    data_size = size
+    @property
+    def data_size(self) -> int | None:
+        """
+        As `size`: what `read` and `available` count in.
+        """
+        return self.size
 
     @property
     def eta_s(self) -> float | None:
@@ -161,3 +185,20 @@ class Transfer(ABC):
         Wait until it is done or has failed, or was removed.
         """
         await self._over.wait()
+
+    def set_state(self, state: str) -> bool:
+        """
+        Go over to a state; tell whether it is another one.
+        """
+        if state in (DONE, FAILED):
+            self._over.set()
+        else:
+            self._over.clear()
+        changed, self.state = state != self.state, state
+        return changed
+
+    def end(self) -> None:
+        """
+        Wake who waits: it was removed.
+        """
+        self._over.set()

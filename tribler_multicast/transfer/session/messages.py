@@ -3,8 +3,8 @@ The control messages of a session, byte by byte: payloads that the overlay signs
 
     OFFER    flags (1; bit 0: a session is running), receivers (2), manifest (n)
     JOIN     content id (32), largest k (1), flags (1; bit 0: send the manifest, bit 1: no multicast), most that this
-             receiver takes in kbit/s (4; 0: any), its UDP port for unicast data (2), segments that are lacking (n; as in
-             reports, of segments)
+             receiver takes in kbit/s (4; 0: any), its UDP port for unicast data (2), segments that are lacking (n; as
+             in reports, of segments)
     ACCEPT   content id (32), tag (8), key of the group's stream (32), key of the unicast stream (32), k (1), symbol
              size (2), manifest (n; none when it was not asked for)
     REFUSE   content id (32), reason (1)
@@ -113,8 +113,8 @@ class Join(NamedTuple):
     packed_lacks: bytes
 
     @classmethod
-    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS, wants_manifest: bool = False,
-           rate: int = 0) -> Join:
+    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
+           wants_manifest: bool = False, rate: int = 0) -> Join:
         """
         Ask for the segments that are lacking.
         """
@@ -173,7 +173,8 @@ class Accept(NamedTuple):
         """
         if not ACCEPT.size <= len(payload) <= ACCEPT.size + MAX_MANIFEST:
             return None
-        found = cls(*ACCEPT.unpack_from(payload), bytes(payload[ACCEPT.size:]))
+        content_id, tag, group_key, unicast_key, k, symbol = ACCEPT.unpack_from(payload)
+        found = cls(content_id, tag, group_key, unicast_key, k, symbol, bytes(payload[ACCEPT.size:]))
         if found.k < LEAST_K or not LEAST_SYMBOL <= found.symbol <= ROOM - found.k:
             return None
         return found
