@@ -1,6 +1,7 @@
 """What is said around coded transfers, among friends and among hostile peers: who is heard, how often, by which way."""
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -193,6 +194,12 @@ def test_each_kind_has_the_prefix_of_its_overlay() -> None:
     assert {kind for kind in Kind if prefix_of(kind) == CODED_PREFIX} == set(range(27, 35)) == set(CODED_KINDS)
     assert CODED_PREFIX != PREFIX
     assert len(CODED_PREFIX) == 22
+
+
+def test_the_document_has_the_prefix_and_all_kinds() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
+    assert f"`{CODED_PREFIX.hex()}`" in text
+    assert [kind for kind in Kind if f"| {int(kind)} | {kind.name} | " not in text] == []
 
 
 @pytest.mark.parametrize("kind", sorted(MULTICAST_KINDS | UNICAST_KINDS))

@@ -657,9 +657,10 @@ OFFERS_PER_SECOND: Final = 32.0
 OFFERS_BURST: Final = 128.0
 """OFFERs of one peer that we check: the answers to two questions at once. The budget of all is the one above."""
 
-RANKS_PER_SECOND: Final = 160.0
-RANKS_BURST: Final = 320.0
+RANKS_PER_SECOND: Final = 250.0
+RANKS_BURST: Final = 250.0
 ALL_RANKS_PER_SECOND: Final = 2000.0
 ALL_RANKS_BURST: Final = 3000.0
-"""REPORTs that we check of one receiver, and of all: four transfers at once at the 40 a second of each, and 14 % of a
-core (at 640 for each session, that is three busy ones; the reports of others come again 25 ms later)."""
+"""REPORTs that we check of one receiver, and of all: six transfers at once at the 40 a second of each, and 14 % of a
+core. The receivers of one session together send 640 a second, so that is three sessions; reports that find no room come
+again 25 ms later."""
