@@ -325,9 +325,8 @@ class TransferService:
         return reception
 
     def _reception(self, wanted: Wanted) -> Reception:
-        reception = Reception(wanted.id, wanted.content_id, wanted.output, courier=self.courier, options=self.options,
-                              counters=self.counters, records=self.records, changed=self._changed, done=self._done,
-                              manifest=wanted.manifest, rate=wanted.rate)
+        reception = Reception(wanted, self.courier, self.options, self.counters, records=self.records,
+                              changed=self._changed, done=self._done)
         self.transfers[wanted.id] = reception
         return reception
 
@@ -438,9 +437,10 @@ class TransferService:
                   progress=transfer.progress)
 
     def _done(self, reception: Reception) -> None:
-        if self.folder is not None and reception.source is not None and reception.content_id not in self.publications:
-            manifest = reception.manifest or Manifest.sign(reception.source.content, self.courier.identity, time.time())
-            self._task(self._offer(Publication(reception.source, manifest, reception.path)))
+        source = reception.storage.source
+        if self.folder is not None and source is not None and reception.content_id not in self.publications:
+            manifest = reception.manifest or Manifest.sign(source.content, self.courier.identity, time.time())
+            self._task(self._offer(Publication(source, manifest, reception.path)))
         self._remember()
 
     def _task(self, coroutine: Any) -> None:  # noqa: ANN401
