@@ -32,6 +32,7 @@ class Recorder:
                  tell: Callable[..., None]) -> None:
         self.courier, self.options, self.folder, self.tell = courier, options, folder, tell
         self.publications: dict[bytes, Any] = {}
+        self.counters = {"join: malformed": 3}
         self.heard: list[tuple[bytes, Kind, bytes, LinkKey]] = []
         self.found: list[bytes] = []
         self.gone: list[bytes] = []
@@ -157,6 +158,13 @@ async def test_what_cannot_be_sent_is_not(make: Maker) -> None:
     assert a.paths(bytes(20)) == []
     assert not a.may(bytes(20))
     assert a.may(mid(b))
+
+
+async def test_what_the_service_counts_is_among_the_counters_of_the_node(make: Maker) -> None:
+    multicast = await make()
+    assert "transfers" not in multicast.counters()
+    ride(multicast)
+    assert multicast.counters()["transfers"] == {"join: malformed": 3}
 
 
 async def test_the_service_learns_of_its_links_and_when_they_change(make: Maker) -> None:

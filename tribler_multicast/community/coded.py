@@ -182,6 +182,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         return [Result("coded", each.content_id, each.name, each.size)
                 for each in offered if matches(text, each.name)][:most]
 
+    def counters(self) -> dict[str, int]:
+        """
+        Get counts of what the service sent, took and dropped, by reason.
+        """
+        return dict(self.service.counters)
+
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
         Take what a peer said.
