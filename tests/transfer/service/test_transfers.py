@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tribler_multicast.transfer.service.publication import Publication
+    from tribler_multicast.transfer.session.receiver import Receiver
+
+    from .nodes import Said
 
     MakeNode = Callable[..., Node]
 
@@ -38,7 +41,7 @@ async def started(*nodes: Node) -> None:
         await each.start()
 
 
-async def offered(node: Node, path: Path, **options: Any) -> Publication:
+async def offered(node: Node, path: Path, **options: Any) -> Publication:  # noqa: ANN401
     assert node.service is not None
     return await soon(node.service.publish(path, **options))
 
@@ -151,7 +154,7 @@ async def test_what_gets_lost_is_repaired(node: MakeNode, film: Path, monkeypatc
     random, feed = Random(1), incoming.feed
     lost = 0
 
-    def lossy(receiver: Any, data: memoryview, size: int, count: int, now: float) -> None:
+    def lossy(receiver: Receiver, data: memoryview, size: int, count: int, now: float) -> None:
         nonlocal lost
         for at in range(0, len(data), size):
             if random.random() < 0.1:
@@ -182,7 +185,7 @@ async def test_lost_accept_gets_the_same_keys_again(node: MakeNode, wire: Wire, 
     await started(source, sink)
     accepts: list[bytes] = []
 
-    def drops(said: Any) -> bool:
+    def drops(said: Said) -> bool:
         if said.kind.name == "ACCEPT":
             accepts.append(said.payload)
             return len(accepts) == 1

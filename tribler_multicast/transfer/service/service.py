@@ -307,6 +307,8 @@ class TransferService:
         output = Path(os.path.abspath(output))
         for known in self._receptions():
             if known.content_id == content_id and known.state != DONE:
+                if known.output != output and known.state == FAILED:
+                    continue
                 if known.output != output:
                     raise TransferError(f"it is being received to {shown(str(known.output))} already")
                 if known.state in (FAILED, PAUSED):
@@ -364,11 +366,16 @@ class TransferService:
     def resume(self, id: str) -> None:  # noqa: A002
         """
         Go on; one that failed is tried again. Errors as `pause`.
+
+        :raises TransferError: when it is being received to another place meanwhile.
         """
         transfer = self.transfers[id]
         if transfer.state not in (PAUSED, FAILED):
             return
         if isinstance(transfer, Reception):
+            other = self._receiving(transfer.content_id)
+            if other is not None and other is not transfer:
+                raise TransferError(f"it is being received to {shown(str(other.output))} already")
             self._changed(transfer, WAITING)
             transfer.begin()
         elif isinstance(transfer, Serving) and transfer.publication.error is None:
@@ -414,7 +421,8 @@ class TransferService:
         return [transfer for transfer in self.transfers.values() if isinstance(transfer, Reception)]
 
     def _receiving(self, content_id: bytes) -> Reception | None:
-        return next((each for each in self._receptions() if each.content_id == content_id and each.state != DONE), None)
+        return next((each for each in self._receptions()
+                     if each.content_id == content_id and each.state not in (DONE, FAILED)), None)
 
     def _check_room(self) -> None:
         if len(self.transfers) + len(self.publications) >= TRANSFERS:
