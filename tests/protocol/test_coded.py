@@ -22,6 +22,7 @@ from tribler_multicast.protocol.limits import (
     RANKS_BURST,
     RANKS_PER_SECOND,
     ROUND_TRIPS_BURST,
+    ROUND_TRIPS_PER_SECOND,
 )
 from tribler_multicast.protocol.links import Link
 from tribler_multicast.protocol.pair_seal import seal_for_pair
@@ -514,6 +515,18 @@ def test_a_round_trip_is_told_by_its_number_and_others_are_not() -> None:
     assert trips[0].seconds == pytest.approx(0.0004)
     lan.run(60)
     assert len([event for _, event in a.history if isinstance(event, RoundTrip)]) == 1
+
+
+def test_two_that_measure_each_other_as_often_as_they_may_keep_within_what_the_other_checks() -> None:
+    lan, (a, b) = meet()
+    for _ in range(600):
+        measure(a, b)
+        measure(b, a)
+        lan.run(0.1)
+    trips = [event for _, event in (*a.history, *b.history) if isinstance(event, RoundTrip)]
+    assert len(trips) > 2 * 60 * (ROUND_TRIPS_PER_SECOND - 1)
+    assert (a.dropped("rate"), b.dropped("rate")) == (0, 0)
+    assert a.gone(b) == b.gone(a) == []
 
 
 def test_how_often_a_peer_is_measured_and_how_many_wait_is_bounded() -> None:
