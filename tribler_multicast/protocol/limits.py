@@ -235,8 +235,8 @@ MAX_PROBES_WAITING: Final = 8192
 MAX_MEASURED: Final = 64
 ROUND_TRIPS_PER_SECOND: Final = 6.0
 ROUND_TRIPS_BURST: Final = 16.0
-"""Round trips that are measured at once for those above, in all, and how often of one peer: that and the answers when it
-measures us too are below what either checks (twice PEER_PER_SECOND), so that nobody who is there seems gone by it."""
+"""Round trips that are measured at once for those above, in all, and how often of one peer: with the answers when it
+measures us too that is below what either checks (twice PEER_PER_SECOND), so that nobody who is there seems gone."""
 
 # --- Pace.
 
