@@ -210,6 +210,8 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
         source = await hashing
     finally:
         cancelled.set()
+        # When something else failed first, nobody asks what became of this.
+        hashing.add_done_callback(lambda done: done.cancelled() or done.exception())
     coded = node.add_transfers()
     publication = await coded.service.publish(source, wait_for=receivers)
     report({"event": "published", **_offered(publication)})
