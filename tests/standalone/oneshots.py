@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.lan.processes import Process
@@ -18,6 +17,7 @@ from .nodes import environment, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 PATIENCE = 60.0
 """Seconds that anything here may take: a busy machine takes many times as long as a quiet one."""

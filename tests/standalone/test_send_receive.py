@@ -9,7 +9,6 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ from .oneshots import PATIENCE, Lo, film, leftovers, same, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NOBODY = "ab" * 32
 
@@ -107,7 +107,8 @@ def test_what_is_there_already_ends_at_once_with_nobody_there(lo: Lo, tmp_path: 
         sender = lo.send(path)
         lo.receive(content_id(path), output).done()
         sender.done()
-        assert lo.receive(content_id(path), output).done()["path"] == str(output if output.suffix else output / path.name)
+        again = lo.receive(content_id(path), output).done()
+        assert again["path"] == str(output if output.suffix else output / path.name)
     (tmp_path / "result.mkv").write_bytes(b"something else")
     waiting = lo.receive(content_id(path), tmp_path / "result.mkv")
     waiting.event("started")
@@ -173,7 +174,8 @@ def test_a_file_that_changes_while_it_is_sent_ends_it(lo: Lo, tmp_path: Path) ->
 
 @pytest.mark.parametrize("arguments", [
     ["send"], ["send", "a", "b"], ["send", ""], ["send", "a", "--receivers", "0"], ["send", "a", "--set", "nothing=1"],
-    ["send", "a", "--set", "ipv4"], ["receive", "--any"], ["receive", "--output", "x"], ["receive", "12", "--output", "x"],
+    ["send", "a", "--set", "ipv4"], ["receive", "--any"], ["receive", "--output", "x"],
+    ["receive", "12", "--output", "x"],
     ["receive", NOBODY + "0", "--output", "x"], ["receive", NOBODY, "--any", "--output", "x"],
     ["receive", NOBODY, "--output", ""], ["receive", NOBODY, "--output", "x", "--rate", "fast"]])
 def test_wrong_usage_is_one_line_and_status_2(tmp_path: Path, arguments: list[str]) -> None:

@@ -312,6 +312,5 @@ async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | No
     if transfer.state == FAILED:
         raise OneShotError(transfer.error or "it failed")
     report({"event": "done", **coded_view(transfer)})
-    await transfer.tell(TELL)
-    await node.close()
-    memory.end(content_id)
+    if await transfer.tell(TELL) or not transfer.total_down:
+        memory.end(content_id)  # Who comes for it later, after all of that, finds it here and need not tell anybody.
