@@ -24,7 +24,7 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
         "introduction_interval": 5.0, "port": 32109, "control_port": 32110, "log_level": "warning",
         "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": [],
         "search_local_peers": 10, "share": [], "download_folder": "", "torrent_port": 0, "upload_rate": 0,
-        "download_rate": 0, "connections": 200, "dht": False, "feed_interval": 30.0, "feed_port": 0,
+        "download_rate": 0, "transfer_rate": 0, "connections": 200, "dht": False, "feed_interval": 30.0, "feed_port": 0,
         "feed_upload_url": "", "feed_upload_method": "PUT", "feed_upload_token": ""}
     assert {settings.source(name) for name in SETTINGS} == {"default"}
     for name, setting in SETTINGS.items():
