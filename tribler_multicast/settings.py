@@ -115,6 +115,8 @@ SETTINGS: dict[str, Setting] = _table(
             "Never shown again; empty: none.", False, secret=True),
     Setting("search_local_peers", int, "", 10, 0, 20, None,
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
+    Setting("coded", bool, "", True, None, None, None,
+            "Take part in coded transfers: one stream on the wire serves all who want the same file or folder.", True),
     Setting("share", list, "", (), 0, 64, None,
             "Folders whose files others on the local network may find and get (standalone nodes).", False),
     Setting("download_folder", str, "", "", 0, 4096, None,

@@ -21,6 +21,10 @@ JOINS_A_ROUND: Final = 16
 ASKED: Final = 10.0
 """For so long an ACCEPT is expected after a JOIN: one that nobody asked for is dropped."""
 
+FAREWELLS: Final = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+"""Who has all of it says so again after these, until it is answered: at 20 % loss each way one in 10,000 is not
+heard."""
+
 CANDIDATES: Final = 64
 """Neighbours remembered as having offered a content: they are asked first."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ...coding import MAX_SYMBOLS
 from ...lan.session_group import SESSION_PORT, group_of
 from ..errors import TransferError
-from ..session.events import MemberFinished, MemberGone, MemberGreedy
+from ..session.events import MemberGone, MemberGreedy
 from ..session.limits import CATCH_UP
 from ..session.messages import Accept
 from ..session.packets import KEY_SIZE, TAG_SIZE
@@ -129,9 +129,7 @@ class OutgoingSession:
         Take note of what happened.
         """
         for event in self.sender.take_events():
-            if isinstance(event, MemberFinished):
-                self.publication.has_finished(event.member)
-            elif isinstance(event, MemberGone):
+            if isinstance(event, MemberGone):
                 self.leave(event.member)
             elif isinstance(event, MemberGreedy):
                 logger.info("A receiver of %s wants more repair than it can need", self.publication.content_id.hex())

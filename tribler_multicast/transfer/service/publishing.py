@@ -228,12 +228,14 @@ class Publisher:
         else:
             session.report_received(mid, found[1], now)
 
-    def leave_received(self, mid: bytes, payload: bytes) -> None:
+    def leave_received(self, mid: bytes, payload: bytes, link: LinkKey) -> None:
         """
-        Let somebody go.
+        Let somebody go. Who has all of it says so until it is answered: that is what a publisher may wait for.
         """
         end = read_end(payload)
         session = self.sessions.get(end[0]) if end is not None else None
+        if end is not None and end[1] == Ending.DONE:
+            self.courier.send(mid, Kind.FINISH, pack_end(*end), link)
         if end is None:
             self.counters["leave: malformed"] += 1
         elif session is None or mid not in session.receivers:

@@ -15,6 +15,7 @@ from ..limits import DEFAULT_UNIT
 from ..session.geometry import Geometry
 from ..session.messages import LACKS_ROOM, Ending, Join
 from ..session.reports import lacking_segments
+from .farewell import Farewell
 from .found import here
 from .incoming import Incoming
 from .joining import Joining
@@ -88,6 +89,7 @@ class Reception(Received):
         self._bad = 0
         self._reports = 0
         self._lacks: tuple[int, Lacks] | None = None
+        self._farewell = Farewell()
 
     # --- The task.
 
@@ -166,7 +168,10 @@ class Reception(Received):
                        wants_manifest=self._manifest is None, rate=rate)
 
     def _lacking(self) -> Lacks:
-        store = self.storage.store
+        store, source = self.storage.store, self.storage.source
+        if source is not None:
+            segments = source.layout.segments
+            return lacking_segments(range(segments), segments, LACKS_ROOM)
         if store is None:
             return lacking_segments((), 0, LACKS_ROOM)
         if self._lacks is None or self._lacks[0] != store.progress.whole:
@@ -197,7 +202,8 @@ class Reception(Received):
             why = Ending.CANCELLED
             how = await outcome
             if how is Outcome.STORED:
-                why = Ending.DONE
+                # Still a member: the sender waits for who has it under its name, not for who is about to.
+                why = Ending.DONE if await storage.finish() else Ending.CANCELLED
             elif how is Outcome.TROUBLE:
                 why = Ending.FAILED
             elif how in AVOIDED:
@@ -208,7 +214,10 @@ class Reception(Received):
         finally:
             self.incoming = self._outcome = None
             incoming.close()
-            incoming.say(why)
+            if why is Ending.DONE:
+                self._farewell.begin(incoming)
+            else:
+                incoming.say(why)
             self.came += incoming.total
             if incoming.receiver is not None:
                 self._reports = incoming.receiver.number
@@ -301,6 +310,8 @@ class Reception(Received):
         Take a FINISH; False when it is not about our session.
         """
         incoming = self.incoming
+        if self._farewell.finish_received(tag):
+            return True
         if incoming is None or incoming.mid != mid or incoming.accept.tag != tag:
             return False
         self.counters[f"finish: {why.name.lower()}"] += 1
@@ -338,6 +349,13 @@ class Reception(Received):
         if self.incoming is not None:
             self.incoming.tick(now)
 
+    async def tell(self, patience: float) -> None:
+        """
+        Tell who sends it that it is here, if nobody knows yet; give up after so many seconds.
+        """
+        if self.state == DONE:
+            await self._farewell.find(self, self.joining, patience)
+
     async def close(self, *, delete: bool = False) -> None:
         """
         End it: what was received is durable, or deleted.
@@ -347,6 +365,7 @@ class Reception(Received):
         self.stop()
         if self._task is not None:
             await asyncio.wait((self._task,))
+        await self._farewell.end()
         try:
             await self.storage.close(delete=delete)
         finally:

@@ -126,7 +126,7 @@ class TransferService:
         """
         Take a control message of a verified peer. Never raises.
         """
-        if self._is_closing.is_set():
+        if self._is_closing.is_set() and kind != Kind.FINISH:  # Which answers our last word.
             return
         now = asyncio.get_running_loop().time()
         try:
@@ -141,7 +141,7 @@ class TransferService:
         elif kind == Kind.JOIN:
             self.publisher.join_received(mid, payload, link, now)
         elif kind == Kind.LEAVE:
-            self.publisher.leave_received(mid, payload)
+            self.publisher.leave_received(mid, payload, link)
         elif kind == Kind.OFFERS_WANTED:
             self.publisher.offers_wanted(mid, payload, link, now)
         elif kind == Kind.OFFER:
@@ -216,10 +216,11 @@ class TransferService:
 
     # --- Called from above. Errors are transfer.errors.TransferError: one line.
 
-    async def publish(self, path: Path, *, progress: Callable[[int, int], None] | None = None,
+    async def publish(self, path: Path | Source, *, progress: Callable[[int, int], None] | None = None,
                       wait_for: int = 0, weight: float = 1.0) -> Publication:
         """
-        Offer a file or folder: hashes it in a thread. The same content again is the same publication.
+        Offer a file or folder: hashes it in a thread, unless it comes as a source. The same content again is the same
+        publication.
 
         :param progress: called with bytes done and bytes of all.
         :param wait_for: data flows once so many receivers joined, or 2 s after the first; 0: at once.
@@ -228,6 +229,16 @@ class TransferService:
         :raises ChangedError: when a file changes meanwhile.
         """
         self._check_room()
+        source = path if isinstance(path, Source) else await self._hash(path, progress)
+        known = self.publications.get(source.content.id)
+        if known is not None and known.source is not None and known.error is None:
+            return known
+        manifest = Manifest.sign(source.content, self.courier.identity, time.time())
+        publication = Publication(source, manifest, source.listing.path, wait_for=wait_for, weight=weight)
+        await self._offer(publication)
+        return publication
+
+    async def _hash(self, path: Path, progress: Callable[[int, int], None] | None) -> Source:
         loop = asyncio.get_running_loop()
 
         def told(done: int, whole: int) -> None:
@@ -236,17 +247,10 @@ class TransferService:
 
         is_over = threading.Event()
         try:
-            source = await asyncio.to_thread(Source.publish, path, told,
-                                             lambda: is_over.is_set() or self._is_closing.is_set())
+            return await asyncio.to_thread(Source.publish, path, told,
+                                           lambda: is_over.is_set() or self._is_closing.is_set())
         finally:
             is_over.set()
-        known = self.publications.get(source.content.id)
-        if known is not None and known.source is not None and known.error is None:
-            return known
-        manifest = Manifest.sign(source.content, self.courier.identity, time.time())
-        publication = Publication(source, manifest, source.listing.path, wait_for=wait_for, weight=weight)
-        await self._offer(publication)
-        return publication
 
     async def _offer(self, publication: Publication) -> None:
         """
@@ -294,7 +298,7 @@ class TransferService:
             with contextlib.suppress(StoreError):
                 await asyncio.to_thread(record.forget, self.records, content_id)
 
-    async def receive(self, content_id: bytes, output: Path, *, rate: int | None = None) -> Transfer:
+    async def receive(self, content_id: bytes, output: Path, *, rate: int | None = None) -> Reception:
         """
         Begin to receive, or go on; the same again is the same transfer.
 
@@ -421,8 +425,8 @@ class TransferService:
         return [transfer for transfer in self.transfers.values() if isinstance(transfer, Reception)]
 
     def _receiving(self, content_id: bytes) -> Reception | None:
-        return next((each for each in self._receptions()
-                     if each.content_id == content_id and each.state not in (DONE, FAILED)), None)
+        found = [each for each in self._receptions() if each.content_id == content_id]
+        return next((each for each in found if each.state not in (DONE, FAILED)), found[0] if found else None)
 
     def _check_room(self) -> None:
         if len(self.transfers) + len(self.publications) >= TRANSFERS:
