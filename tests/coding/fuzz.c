@@ -318,7 +318,8 @@ static void fuzz_generation(void)
     const code parameters = {k, draw(2) ? DENSE : 1 + draw(DENSE), draw(3) ? k : 1 + draw(k)};
     const size_t size = 1 + (draw(4) ? draw(40) : draw_size());
     scene scene = {.source = noise(k * size), .honest = 1};
-    require(generation_create(&scene.inner, parameters, size), "create");
+    uint8_t *room = draw(2) ? noise(k * size) : NULL;
+    require(generation_create(&scene.inner, parameters, size, room), "create");
     for (unsigned steps = draw(4 * k + 20); steps-- > 0;) {
         const unsigned what = draw(40);
         size_t path = 0;
@@ -336,6 +337,7 @@ static void fuzz_generation(void)
     }
     check_stored(&scene);
     generation_destroy(&scene.inner);
+    free(room);
     free(scene.source);
     generations++;
 }
