@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session import limits
 from tribler_multicast.transfer.session.events import MemberGreedy
+from tribler_multicast.transfer.session.fallback_datagrams import SCHEDULED
 from tribler_multicast.transfer.session.geometry import Geometry
 from tribler_multicast.transfer.session.messages import (
     Accept,
@@ -25,7 +26,7 @@ from tribler_multicast.transfer.session.messages import (
     read_refusal,
     read_report,
 )
-from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE, RECODED, Stream
+from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE, RECODED
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import (
@@ -42,6 +43,7 @@ from tribler_multicast.transfer.session.reports import (
 )
 from tribler_multicast.transfer.session.scheduler import Scheduler
 from tribler_multicast.transfer.session.sender import Sender
+from tribler_multicast.transfer.session.stream import Stream
 
 from .session_lan import KEY, TAG, Content, Cut, SessionLan
 
@@ -235,8 +237,10 @@ def test_every_symbol_is_in_one_generation_of_its_segment(size: int, symbol: int
         assert sum(sizes) == -(-geometry.cut.length(segment) // symbol)
         assert max(sizes) <= k
         assert max(sizes) - min(size for size in sizes if size) <= 1
-        assert sorted(geometry.interleaved(segment)) == [
-            (number, index) for number in geometry.of(segment) for index in range(geometry.size(number))]
+        begin = segment * geometry.parts
+        assert sorted(SCHEDULED.iter_unpack(geometry.schedule(segment, geometry.of(segment)))) == [
+            (number - begin, index, geometry.offset(number) + index * symbol)
+            for number in geometry.of(segment) for index in range(geometry.size(number))]
         assert [geometry.table()[number] for number in geometry.of(segment)] == list(sizes)
 
 
