@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from ...coding import Code, Decoder
 from .events import AllStored, Event, SegmentReady, SenderSilent
 from .fallback_datagrams import (
+    AT_END,
     COMPLETE,
     FOREIGN,
     MAX_SIZE,
-    OTHER_FORM,
     REPLAYED,
     TO_OPEN,
     WRONG_FORM,
@@ -41,9 +41,11 @@ SPREAD = 0.04
 
 REFUSED: Final = {WRONG_LENGTH: "data: length", WRONG_FORM: "data: form", FOREIGN: "data: foreign session",
                   WRONG_MAC: "data: MAC", REPLAYED: "data: replay"}
-COLLECTED: Final = ("data: innovative", "data: not innovative", "data: not needed", "data: no such generation",
+COLLECTED: Final = ("data: not innovative", "data: not needed", "data: no such generation",
                     "data: malformed")
 """How is counted what became of a datagram, the latter in the order of what `collect` gets."""
+
+INTERVALS: Final = [interval_of(ask) for ask in range(256)]
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Receiver:
         self.tag = tag
         self.random = random
         self.way = way
+        self._collect_from = way.datagrams.collect
         self.streams = way.datagrams.Streams(tag, *keys)
         self.sizes = geometry.table()
         self.missing = bytearray(self.sizes)
@@ -103,7 +106,7 @@ class Receiver:
         self._reported = float("-inf")
         self._number = 0
         self._cursor = self._base = self._end = 0
-        self._delay: Delay | None = None
+        self._delay: tuple[int, int, int] | None = None
         self._heard = now
         self._silent = False
         for segment in stored:
@@ -146,10 +149,11 @@ class Receiver:
             if not accepted:
                 return
         self._heard, self._silent = now, False
-        if self._delay is not None and (least - self._delay.least) % CLOCK < CLOCK // 2:
-            least = self._delay.least
-        self._delay = Delay(least, (clock - time) % CLOCK, time)
-        self.interval = interval_of(ask)
+        before = self._delay
+        if before is not None and (least - before[0]) % CLOCK < CLOCK // 2:
+            least = before[0]
+        self._delay = least, (clock - time) % CLOCK, time
+        self.interval = INTERVALS[ask]
         self._collect(data, size, verdicts)
         self._plan(now, bool(ask & AT_ONCE))
 
@@ -158,28 +162,34 @@ class Receiver:
             self.counters[name] += count
 
     def _plan(self, now: float, at_once: bool) -> None:
-        when = max(now, self._reported + self.interval)
+        when = self._reported + self.interval
         if at_once:
             when = now + self.random.random() * SPREAD * self.interval
+        elif when < now:
+            when = now
         if self._report_at is None or when < self._report_at:
             self._report_at = when
 
     def _collect(self, data: Bytes, size: int, verdicts: bytes) -> None:
-        at = 0
+        at, symbol, generations, sizes, missing = 0, self.geometry.symbol, self._generations, self.sizes, self.missing
         while True:
-            at, why, generation, end, *counts = self.way.datagrams.collect(
-                data, size, verdicts, at, self.geometry.symbol, self._generations, self.sizes, self.missing)
-            self._end = max(self._end, end)
-            for name, count in zip(COLLECTED, counts, strict=True):
-                self._count(name, count)
+            at, why, generation, end, innovative, *others = self._collect_from(
+                data, size, verdicts, at, symbol, generations, sizes, missing)
+            if end > self._end:
+                self._end = end
+            if innovative:
+                self.counters["data: innovative"] += innovative
+            if any(others):
+                for name, count in zip(COLLECTED, others, strict=True):
+                    self._count(name, count)
+            if why == AT_END:
+                return
             if why == TO_OPEN:
                 self._opened(generation)
             elif why == COMPLETE:
                 self._look_whether_complete(generation)
-            elif why == OTHER_FORM:
-                self._other(memoryview(data)[(at - 1) * size:at * size])
             else:
-                return
+                self._other(memoryview(data)[(at - 1) * size:at * size])
 
     def _other(self, datagram: memoryview) -> None:
         if datagram[0] & ~UNICAST == PROOF:
@@ -342,7 +352,8 @@ class Receiver:
             lacks = lacks._replace(start=0)
         if self._cursor:
             self._report_at = now + self.interval
-        delay, self._delay = self._delay, None
+        delay = None if self._delay is None else Delay(*self._delay)
+        self._delay = None
         group, unicast = self.tracks
         return Report(self._number, group.arrival(now), unicast.arrival(now), delay, next(iter(self._unproved), None),
                       lacks)
