@@ -41,7 +41,8 @@ def fuzz(folder: Path, seconds: int, *flags: str) -> str:
     Build the fuzzer and run it. What it says it did.
     """
     program = folder / "fuzz"
-    subprocess.run([compiler(), "-std=c99", *flags, *SANITIZERS, f"-I{NATIVE}", *map(str, FUZZER), *map(str, CORE), "-o", str(program)], timeout=300, check=True)
+    subprocess.run([compiler(), "-std=c99", *flags, *SANITIZERS, f"-I{NATIVE}", *map(str, FUZZER), *map(str, CORE),
+                    "-o", str(program)], timeout=300, check=True)
     seed = os.environ.get("FUZZ_SEED", str(random.randrange(2**32)))
     done = subprocess.run([str(program), str(seconds), seed], capture_output=True, text=True, timeout=seconds + 60,
                           check=False)

@@ -175,8 +175,7 @@ class Receiver:
         while True:
             at, why, generation, end, innovative, *others = self._collect_from(
                 data, size, verdicts, at, symbol, generations, sizes, missing)
-            if end > self._end:
-                self._end = end
+            self._end = max(self._end, end)
             if innovative:
                 self.counters["data: innovative"] += innovative
             if any(others):
