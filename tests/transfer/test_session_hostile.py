@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session import limits
-from tribler_multicast.transfer.session.events import MemberGreedy
+from tribler_multicast.transfer.session.events import MemberGreedy, SegmentReady
 from tribler_multicast.transfer.session.fallback_datagrams import SCHEDULED
 from tribler_multicast.transfer.session.geometry import Geometry
 from tribler_multicast.transfer.session.messages import (
@@ -26,7 +26,7 @@ from tribler_multicast.transfer.session.messages import (
     read_refusal,
     read_report,
 )
-from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE, RECODED
+from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, OVERHEAD, PLACE, PROOF, RECODED, pack_proof
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import (
@@ -91,6 +91,25 @@ def test_replays_are_dropped_and_do_not_count_as_arrived() -> None:
     receiver.data_received(datagram(0, 2, 100), 2.0)
     assert receiver.counters == {"data: innovative": 2, "data: replay": 5}
     assert receiver.tracks[0].count == 2
+
+
+def test_sender_that_never_proves_what_it_sends_fills_no_memory() -> None:
+    content = Content(20 * MIB)
+    geometry, receiver, stream = content.geometry, receiver_of(content), Stream(TAG, KEY, unicast=False)
+    for segment, data in enumerate(content.segments):
+        schedule = geometry.schedule(segment, geometry.of(segment))
+        made = stream.systematic(data, geometry.symbol, schedule, 0, len(schedule) // SCHEDULED.size,
+                                 segment * geometry.parts, 1.0, 5)
+        size = geometry.symbol + OVERHEAD
+        receiver.batch_received(made, size, len(made) // size, 2.0)
+    assert receiver.counters["segment: given up"] == 20 - limits.UNPROVED_SEGMENTS
+    assert receiver.rank == sum(geometry.table()[4 * geometry.parts:]), "what was given up is asked for again"
+    hashes = content.tree.proof(0, 5)
+    assert hashes is not None
+    receiver.data_received(stream.one(PROOF, pack_proof(0, 5, hashes), 1.0, 5), 2.0)
+    ready = [event for event in receiver.take_events() if isinstance(event, SegmentReady)]
+    assert [event.segment for event in ready] == list(range(4, 20))
+    assert [event.data for event in ready] == content.segments[4:]
 
 
 @settings(max_examples=300, deadline=None)

@@ -21,7 +21,7 @@ from .fallback_datagrams import (
     WRONG_MAC,
 )
 from .kernels import BEST
-from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
+from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT, UNPROVED_SEGMENTS
 from .packets import AT_ONCE, CLOCK, HEAD, MAC_SIZE, PROOF, UNICAST, interval_of, microseconds, read_proof
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Arrival, Delay, Report, describe
 
@@ -223,6 +223,7 @@ class Receiver:
         Forget a segment that is not stored.
         """
         self._open.pop(segment, None)
+        self._unproved.pop(segment, None)
         for generation in self.geometry.of(segment):
             self._decoders.pop(generation, None)
             self._generations.pop(generation, None)
@@ -237,6 +238,9 @@ class Receiver:
         # The symbols lie one behind the other already: nothing is copied.
         data = self._open.pop(segment)[:self.geometry.cut.length(segment)].toreadonly()
         if self.tree.leaf(segment) is None:
+            if len(self._unproved) >= UNPROVED_SEGMENTS:
+                self._give_up(next(iter(self._unproved)))
+                self.counters["segment: given up"] += 1
             self._unproved[segment] = data
         else:
             self.events.append(SegmentReady(segment, data))
