@@ -18,7 +18,15 @@ from tribler_multicast.protocol.replay import ReplayWindow
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session import fallback_datagrams
 from tribler_multicast.transfer.session.events import SegmentReady
-from tribler_multicast.transfer.session.fallback_datagrams import ACCEPTED, REPLAYED, SCHEDULED, WRONG_LENGTH, WRONG_MAC
+from tribler_multicast.transfer.session.fallback_datagrams import (
+    ACCEPTED,
+    AT_END,
+    REPLAYED,
+    SCHEDULED,
+    WRONG_LENGTH,
+    WRONG_MAC,
+    Collected,
+)
 from tribler_multicast.transfer.session.kernels import FALLBACK, NATIVE, Way
 from tribler_multicast.transfer.session.packets import (
     GENERATION_AT,
@@ -219,7 +227,7 @@ def test_arguments_that_do_not_fit_are_refused(path: str) -> None:
                 way.datagrams.lay(b"", 16, schedule, first, count, 0)
         for start, verdicts, lacking in ((2, b"\0", made), (0, b"\0", made[1:])):
             with pytest.raises(ValueError, match="fit"):
-                way.datagrams.collect(b"", 35, verdicts, start, 16, {}, bytes(70), lacking)
+                way.datagrams.collect(b"", 35, verdicts, start, 16, {}, bytes(70), lacking, 0, 1)
         assert made == bytes(70)
 
 
@@ -229,9 +237,26 @@ def test_generation_of_another_code_is_not_written_to() -> None:
     datagram = Stream(TAG, KEY, unicast=False).one(NUMBERED, PLACE.pack(0, 0) + bytes(16), 1.0, 5)
     for held in (NATIVE.coding.Generation(4, 15, 256, 0), NATIVE.coding.Generation(5, 16, 256, 0)):
         with pytest.raises(ValueError, match="another code"):
-            NATIVE.datagrams.collect(datagram, 58, b"\0", 0, 16, {0: held}, b"\4", bytearray(b"\4"))
+            NATIVE.datagrams.collect(datagram, 58, b"\0", 0, 16, {0: held}, b"\4", bytearray(b"\4"), 0, 1)
     with pytest.raises(TypeError):
-        NATIVE.datagrams.collect(datagram, 58, b"\0", 0, 16, {0: object()}, b"\4", bytearray(b"\4"))  # type: ignore[dict-item]
+        NATIVE.datagrams.collect(datagram, 58, b"\0", 0, 16, {0: object()}, b"\4", bytearray(b"\4"), 0, 1)  # type: ignore[dict-item]
+
+
+@every_way
+def test_packets_are_stored_with_the_stream_they_came_by_and_it_is_told_how_far_the_sender_passed(path: str) -> None:
+    group, unicast = streams_of_one_sender()
+    places = [(group, 5, 0), (unicast, 2, 1), (group, 7, 9), (unicast, 5, 2)]  # Number 9 is a combination.
+    batch = b"".join(bytes(stream.one(NUMBERED, PLACE.pack(*place) + bytes([number]) * 16, 1.0, 5))
+                     for number, (stream, *place) in enumerate(places))
+    sizes, missing = b"\4" * 8, bytearray(b"\4" * 8)
+    with way_of(path) as way:
+        made = {number: way.coding.Generation(4, 16, 256, 0) for number in (2, 5, 7)}
+        found = Collected(*way.datagrams.collect(batch, 58, bytes(4), 0, 16, made, sizes, missing, 3, 7))
+        assert found == (4, AT_END, 0, 8, 6, 6, 4, 0, 0, 0, 0)
+        assert [made[5].tag(0), made[5].tag(2), made[2].tag(1)] == [3, 7, 7]
+        assert bytes(missing) == bytes([4, 4, 3, 4, 4, 2, 4, 3])
+        last = Collected(*way.datagrams.collect(batch, 58, bytes(2), 1, 16, made, sizes, missing, 0, 1))
+        assert (last.front, last.latest, last.dependent) == (3, 3, 1)
 
 
 def receiver_of(way: Way, content: Content = CONTENT) -> Receiver:

@@ -409,7 +409,7 @@ static PyType_Spec type_spec = {"tribler_multicast.coding._native.Generation", s
                                 Py_TPFLAGS_DEFAULT, type_slots};
 
 int add_to_generation(PyObject *object, PyObject *type, const uint8_t *identity, int is_vector, unsigned k,
-                      const uint8_t *payload, size_t size)
+                      const uint8_t *payload, size_t size, uint32_t tag)
 {
     Generation *self = (Generation *)object;
     int result;
@@ -422,8 +422,8 @@ int add_to_generation(PyObject *object, PyObject *type, const uint8_t *identity,
         return -1;
     }
     enter(self);
-    result = is_vector ? generation_add_vector(&self->inner, identity, payload, 0)
-                       : generation_add_number(&self->inner, get_32(identity), payload, 0);
+    result = is_vector ? generation_add_vector(&self->inner, identity, payload, tag)
+                       : generation_add_number(&self->inner, get_32(identity), payload, tag);
     leave(self);
     if (result < 0)
         PyErr_NoMemory();

@@ -101,10 +101,11 @@ typedef struct {
     uint8_t *missing;
     size_t generations, symbol;
     PyObject *open, *type;
+    uint32_t tags[2]; /* of what comes by the group's stream, and by unicast */
     /* What has been found: */
     size_t next;
     uint32_t generation;
-    unsigned long long end;
+    unsigned long long end, front, latest;
     unsigned innovative, dependent, unneeded, absent, malformed;
 } collection;
 
@@ -144,6 +145,11 @@ static enum stop collect_one(collection *self, const uint8_t *datagram, size_t l
     }
     if (self->end <= self->generation)
         self->end = (unsigned long long)self->generation + 1;
+    if (!is_vector && get_32(identity) < self->sizes[self->generation]) {
+        self->latest = (unsigned long long)self->generation + 1;
+        if (self->front < self->latest)
+            self->front = self->latest;
+    }
     if (self->missing[self->generation] == 0) {
         self->unneeded++;
         return AT_END;
@@ -156,7 +162,7 @@ static enum stop collect_one(collection *self, const uint8_t *datagram, size_t l
         return PyErr_Occurred() ? OTHER_FORM : TO_OPEN;
     Py_INCREF(found);
     result = add_to_generation(found, self->type, identity, is_vector, self->sizes[self->generation], payload,
-                               self->symbol);
+                               self->symbol, self->tags[(datagram[0] & FORM_UNICAST) != 0]);
     Py_DECREF(found);
     if (result < 0)
         return OTHER_FORM;
@@ -212,9 +218,9 @@ static PyObject *collect_from(collection *self, PyObject *const *arguments, Py_s
                 self->next = (size_t)start;
                 const enum stop stop = collect_all(self);
                 if (!PyErr_Occurred())
-                    result = Py_BuildValue("(niIKIIIII)", (Py_ssize_t)self->next, (int)stop,
+                    result = Py_BuildValue("(niIKKKIIIII)", (Py_ssize_t)self->next, (int)stop,
                                            stop == TO_OPEN || stop == COMPLETE ? (unsigned)self->generation : 0u,
-                                           self->end, self->innovative, self->dependent, self->unneeded, self->absent,
+                                           self->end, self->front, self->latest, self->innovative, self->dependent, self->unneeded, self->absent,
                                            self->malformed);
             }
             PyBuffer_Release(&missing);
@@ -225,17 +231,21 @@ static PyObject *collect_from(collection *self, PyObject *const *arguments, Py_s
     return result;
 }
 
-/* collect(buffer, size, verdicts, start, symbol, open, sizes, missing): (next, why, generation, end, innovative,
-   dependent, unneeded, absent, malformed) */
+/* collect(buffer, size, verdicts, start, symbol, open, sizes, missing, group_tag, unicast_tag): (next, why, generation,
+   end, front, latest, innovative, dependent, unneeded, absent, malformed) */
 PyObject *collect(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
 {
     collection self = {.symbol = 0};
     PyObject *result;
-    Py_ssize_t start, symbol;
+    Py_ssize_t start, symbol, group, unicast;
     Py_buffer buffer;
-    if (!has_arguments("collect", given, 8) || (start = get_size(arguments[3], "start", 0, MOST_COUNT)) < 0
-        || (symbol = get_size(arguments[4], "symbol", 1, MOST_SIZE)) < 0)
+    if (!has_arguments("collect", given, 10) || (start = get_size(arguments[3], "start", 0, MOST_COUNT)) < 0
+        || (symbol = get_size(arguments[4], "symbol", 1, MOST_SIZE)) < 0
+        || (group = get_size(arguments[8], "tag", 0, 0xFFFFFFFF)) < 0
+        || (unicast = get_size(arguments[9], "tag", 0, 0xFFFFFFFF)) < 0)
         return NULL;
+    self.tags[0] = (uint32_t)group;
+    self.tags[1] = (uint32_t)unicast;
     if (!PyDict_Check(arguments[5])) {
         PyErr_SetString(PyExc_TypeError, "open is a dict");
         return NULL;

@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ...protocol.replay import ReplayWindow
 from .limits import MAX_DATA
@@ -217,47 +217,72 @@ class Streams:
         return ACCEPTED
 
 
+class Collected(NamedTuple):
+    """
+    What `collect` gets. The native code makes an ordinary tuple in this order.
+    """
+
+    next: int
+    """Datagram to go on with."""
+    why: int
+    """It came back."""
+    generation: int
+    """That this is about, or 0."""
+    end: int
+    """Behind the highest generation that was seen."""
+    front: int
+    """Behind the highest generation of which a symbol itself came: so far the sender has passed."""
+    latest: int
+    """Behind the generation of the last such symbol."""
+    innovative: int
+    dependent: int
+    unneeded: int
+    absent: int
+    malformed: int
+
+
 class _Counts:
     """
     What `collect` counts.
     """
 
     def __init__(self) -> None:
-        self.end = self.innovative = self.dependent = self.unneeded = self.absent = self.malformed = 0
+        self.end = self.front = self.latest = 0
+        self.innovative = self.dependent = self.unneeded = self.absent = self.malformed = 0
 
 
 def collect(buffer: Bytes, size: int, verdicts: bytes, start: int, symbol: int,  # noqa: PLR0913, PLR0917
-            generations: dict[int, Generation], sizes: Bytes, missing: bytearray,
-            ) -> tuple[int, int, int, int, int, int, int, int, int]:
+            generations: dict[int, Generation], sizes: Bytes, missing: bytearray, group_tag: int,
+            unicast_tag: int) -> Collected:
     """
     Hand over the symbols of datagrams that were accepted, from number `start` on, to their generations.
-
-    Gets the next datagram, why it comes back, the generation that this is about (or 0), the one behind the highest that
-    was seen, and how many symbols were innovative, not innovative, not needed, of no generation, malformed.
 
     :param generations: those that are open.
     :param sizes: how many symbols each generation has, a byte each.
     :param missing: how many it lacks; counted down.
+    :param group_tag: what packets are stored with that came by the stream of the group; `unicast_tag`: by unicast.
     """
     _check("symbol", symbol, 1, MAX_SIZE)
+    for tag in (group_tag, unicast_tag):
+        _check("tag", tag, 0, CLOCK - 1)
     if start > len(verdicts) or len(verdicts) > MAX_COUNT or len(sizes) != len(missing):
         raise ValueError("verdicts, start, sizes and missing do not fit each other")
     counts, why, generation, number = _Counts(), AT_END, 0, start
     while number < len(verdicts):
         datagram = _cut(buffer, size, number)
         if verdicts[number] == ACCEPTED and len(datagram) >= LEAST:
-            why, generation = _collect_one(datagram, symbol, generations, sizes, missing, counts)
+            tag = unicast_tag if datagram[0] & UNICAST else group_tag
+            why, generation = _collect_one(datagram, symbol, generations, sizes, missing, tag, counts)
             if why == TO_OPEN:
                 break
         number += 1
         if why != AT_END:
             break
-    return (number, why, generation, counts.end, counts.innovative, counts.dependent, counts.unneeded, counts.absent,
-            counts.malformed)
+    return Collected(number, why, generation, **vars(counts))
 
 
-def _collect_one(datagram: memoryview, symbol: int, generations: dict[int, Generation], sizes: Bytes,
-                 missing: bytearray, counts: _Counts) -> tuple[int, int]:
+def _collect_one(datagram: memoryview, symbol: int, generations: dict[int, Generation], sizes: Bytes,  # noqa: PLR0913, PLR0917
+                 missing: bytearray, tag: int, counts: _Counts) -> tuple[int, int]:
     form, body = datagram[0] & ~UNICAST, datagram[HEAD.size:-MAC_SIZE]
     if form not in (NUMBERED, RECODED):
         return OTHER_FORM, 0
@@ -271,14 +296,17 @@ def _collect_one(datagram: memoryview, symbol: int, generations: dict[int, Gener
         counts.absent += 1
         return AT_END, 0
     counts.end = max(counts.end, number + 1)
+    identity: memoryview | int = body[4:4 + head] if form == RECODED else int.from_bytes(body[4:4 + head], "big")
+    if isinstance(identity, int) and identity < size:
+        counts.latest = number + 1
+        counts.front = max(counts.front, counts.latest)
     if not missing[number]:
         counts.unneeded += 1
         return AT_END, 0
     generation = generations.get(number)
     if generation is None:
         return TO_OPEN, number
-    identity = body[4:4 + head]
-    if not generation.add(identity if form == RECODED else int.from_bytes(identity, "big"), body[4 + head:], 0):
+    if not generation.add(identity, body[4 + head:], tag):
         counts.dependent += 1
         return AT_END, 0
     counts.innovative += 1

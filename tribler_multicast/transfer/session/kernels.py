@@ -44,8 +44,8 @@ class Datagrams(Protocol):
         """
 
     def collect(self, buffer: Bytes, size: int, verdicts: bytes, start: int, symbol: int,  # noqa: PLR0913, PLR0917
-                generations: dict[int, Generation], sizes: Bytes, missing: bytearray, /,
-                ) -> tuple[int, int, int, int, int, int, int, int, int]:
+                generations: dict[int, Generation], sizes: Bytes, missing: bytearray, group_tag: int,
+                unicast_tag: int, /) -> tuple[int, int, int, int, int, int, int, int, int, int, int]:
         """
         Hand over symbols to their generations.
         """

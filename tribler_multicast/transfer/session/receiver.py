@@ -45,6 +45,9 @@ COLLECTED: Final = ("data: not innovative", "data: not needed", "data: no such g
                     "data: malformed")
 """How is counted what became of a datagram, the latter in the order of what `collect` gets."""
 
+GROUP, UNICAST_STREAM = 0, 1
+"""Packets are stored with where they came from: tags of the decoders."""
+
 INTERVALS: Final = [interval_of(ask) for ask in range(256)]
 
 
@@ -154,7 +157,7 @@ class Receiver:
             least = before[0]
         self._delay = least, (clock - time) % CLOCK, time
         self.interval = INTERVALS[ask]
-        self._collect(data, size, verdicts)
+        self._collect(data, size, verdicts, GROUP, UNICAST_STREAM)
         self._plan(now, bool(ask & AT_ONCE))
 
     def _count(self, name: str, count: int) -> None:
@@ -170,11 +173,11 @@ class Receiver:
         if self._report_at is None or when < self._report_at:
             self._report_at = when
 
-    def _collect(self, data: Bytes, size: int, verdicts: bytes) -> None:
+    def _collect(self, data: Bytes, size: int, verdicts: bytes, group_tag: int, unicast_tag: int) -> None:
         at, symbol, generations, sizes, missing = 0, self.geometry.symbol, self._generations, self.sizes, self.missing
         while True:
-            at, why, generation, end, innovative, *others = self._collect_from(
-                data, size, verdicts, at, symbol, generations, sizes, missing)
+            at, why, generation, end, _, _, innovative, *others = self._collect_from(
+                data, size, verdicts, at, symbol, generations, sizes, missing, group_tag, unicast_tag)
             self._end = max(self._end, end)
             if innovative:
                 self.counters["data: innovative"] += innovative
