@@ -160,7 +160,7 @@ class Store:
                 self.commits.unsaved += len(data)
         return len(new)
 
-    def write_segment(self, segment: int, data: bytes | memoryview) -> bool | None:
+    def write_segment(self, segment: int, data: bytes | bytearray | memoryview) -> bool | None:
         """
         Write a whole segment when its hash is right: False when it is not, None when the hash is not known. Errors as
         `write`.
