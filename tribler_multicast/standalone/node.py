@@ -160,6 +160,7 @@ class Node:
         Start the LAN part, then what this node offers, and the REST server.
         """
         community = await self._start_lan()
+        await self._start_transfers(community)
         assert self.client is not None
         assert self.assembly is not None
         self.assembly.feeds = await self.client.load_feeds()
@@ -192,6 +193,18 @@ class Node:
         await self.ipv8.start()
         await self.assembly.start(community)
         return community
+
+    async def _start_transfers(self, community: MulticastCommunity) -> None:
+        """
+        Load the community of coded transfers, which rides on the other one, and start it: when the node is known on the
+        LAN already, because its parts take a while to load.
+        """
+        from .loading import load_coded  # noqa: PLC0415
+
+        assert self.assembly is not None
+        self.assembly.coded = await load_coded(self.ipv8, self.assembly, community, self.state.path / "transfers")
+        if self.assembly.coded is not None:
+            await self.assembly.coded.start()
 
     async def start_offering(self, community: MulticastCommunity) -> None:
         """
