@@ -31,6 +31,7 @@ from . import (
     join,
     overhead,
     pace,
+    session_speed,
     shares,
     throughput,
     torrents,
@@ -57,6 +58,7 @@ SHORT: dict[ModuleType, list[str]] = {
     shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
     torrents: ["--seconds", "10", "--megabytes", "200"],
     transfer_sim: ["--size", "16", "--receivers", "4"],
+    session_speed: ["--size", "32"],
     batch: ["--rounds", "1", "--seconds", "2"],
 }
 """Each benchmark with its arguments for a short run."""
