@@ -195,7 +195,7 @@ class Incoming:
 
     def _received(self, data: memoryview, size: int, count: int) -> None:
         if self.receiver is not None and not self._closed:
-            feed(self.receiver, data, size, count, self.loop.time())
+            self.receiver.batch_received(data, size, count, self.loop.time())
             self.look()
 
     # --- What follows.
@@ -260,15 +260,3 @@ class Incoming:
             self.counters["data: off link"] += self.socket.strange
         if self.receiver is not None:
             self.counters.update(self.receiver.counters)
-
-
-def feed(receiver: Receiver, data: memoryview, size: int, count: int, now: float) -> None:
-    """
-    Give a receiver some datagrams of `size` bytes, the last one what is left.
-    """
-    batch = getattr(receiver, "batch_received", None)
-    if batch is not None:
-        batch(data, size, count, now)
-        return
-    for at in range(0, len(data), size):
-        receiver.data_received(data[at:at + size], now)
