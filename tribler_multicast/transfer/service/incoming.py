@@ -43,7 +43,7 @@ class Owner(Protocol):
     Who is told what happens.
     """
 
-    def segment_ready(self, incoming: Incoming, segment: int, data: bytes) -> None:
+    def segment_ready(self, incoming: Incoming, segment: int, data: memoryview) -> None:
         """
         Take a segment that is complete; answer by `incoming.receiver.stored`.
         """

@@ -249,7 +249,7 @@ class Reception(Received):
 
     # --- What happens in it (`incoming.Owner`).
 
-    def segment_ready(self, incoming: Incoming, segment: int, data: bytes) -> None:
+    def segment_ready(self, incoming: Incoming, segment: int, data: memoryview) -> None:
         """
         Have a segment checked and written.
         """
