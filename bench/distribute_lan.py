@@ -9,6 +9,7 @@ wire; veth would hand over up to 64 KiB as one. Loss strikes at each receiver on
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import shutil
 import subprocess
@@ -33,6 +34,8 @@ PATIENCE = 30.0
 
 WORDS = 600
 """Characters of its output that are told of a program that failed."""
+
+CHUNK = 1 << 20
 
 PROGRAMS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 """Where programs are looked for: Debian leaves some places out of the path of ordinary users."""
@@ -139,7 +142,8 @@ class Box:
         """
         Return what has gone over the sender's link so far, frames without their check sums.
         """
-        return int(self.sender.run(["cat", f"/sys/class/net/eth0/statistics/{direction}_bytes"]))
+        root = Path(f"/proc/{self.sender.namespace.pid}/root")
+        return int((root / "sys/class/net/eth0/statistics" / f"{direction}_bytes").read_text())
 
 
 @contextlib.contextmanager
@@ -159,3 +163,30 @@ def a_box(receivers: int, bystanders: int = 0, *, cut: bool = True) -> Iterator[
         box = Box(lan, machines[0], machines[1:1 + receivers], lan.folder / "bench", machines[1 + receivers:])
         box.folder.mkdir()
         yield box
+
+
+
+
+
+def same(one: Path, other: Path) -> bool:
+    """
+    Tell whether two files, or folders with all that is in them, are equal, byte by byte.
+    """
+    try:
+        if one.is_file():
+            return filecmp.cmp(one, other, shallow=False)
+        names = sorted(path.relative_to(one) for path in one.rglob("*"))
+        return names == sorted(path.relative_to(other) for path in other.rglob("*")) and all(
+            filecmp.cmp(one / name, other / name, shallow=False) for name in names if (one / name).is_file())
+    except OSError:
+        return False
+
+
+def fill(path: Path, size: int) -> Path:
+    """
+    Write a file of so many random bytes.
+    """
+    with path.open("wb") as file:
+        for start in range(0, size, CHUNK):
+            file.write(os.urandom(min(CHUNK, size - start)))
+    return path

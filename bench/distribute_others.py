@@ -42,6 +42,7 @@ class Udpcast(Tool):
     name = "udpcast"
     programs = ("udp-sender", "udp-receiver")
     package = "Debian package udpcast"
+    tuned = True
 
     def wait(self) -> None:
         """
@@ -56,7 +57,7 @@ class Udpcast(Tool):
         """
         Start once all are there.
         """
-        fec = FEC[min(FEC, key=lambda loss: abs(loss - self.run.loss))]
+        fec = FEC[min(FEC, key=lambda loss: abs(loss - self.run.loss))] if self.tuned else []
         rate = ["--max-bitrate", f"{int(self.run.mbit * SHARE * 1000)}k"] if self.run.mbit else []
         self.run.sender(["udp-sender", "--nokbd", "--no-progress", "--interface", "eth0", "--full-duplex",
                          "--nopointopoint", "--min-receivers", str(len(self.run.places)), "--retries-until-drop", "500",
@@ -71,6 +72,7 @@ class Uftp(Tool):
     name = "uftp"
     programs = ("uftp", "uftpd")
     package = "Debian package uftp"
+    tuned = True
 
     def wait(self) -> None:
         """
@@ -90,8 +92,8 @@ class Uftp(Tool):
         hosts = ",".join(f"0x{socket.inet_aton(machine.interfaces['eth0'].ipv4 or '').hex()}"
                          for machine in self.run.box.receivers)
         rate = int((self.run.mbit or 1000) * SHARE * 1000)
-        self.run.sender(["uftp", "-R", str(rate), "-I", "eth0", "-b", "1420", "-B", "4194304", "-H", hosts,
-                         "-r", "0.05:0.01:0.5", "-s", "50", str(self.run.source)])
+        tuned = ["-b", "1420", "-B", "4194304", "-H", hosts, "-r", "0.05:0.01:0.5", "-s", "50"] if self.tuned else []
+        self.run.sender(["uftp", "-R", str(rate), "-I", "eth0", *tuned, str(self.run.source)])
 
     def done(self, number: int) -> bool:
         """
@@ -104,6 +106,24 @@ class Uftp(Tool):
         Under the name it was sent with.
         """
         return self.run.places[number] / "done" / self.run.source.name
+
+
+class PlainUdpcast(Udpcast):
+    """
+    Told the rate, not the loss.
+    """
+
+    name = "udpcast, untuned"
+    tuned = False
+
+
+class PlainUftp(Uftp):
+    """
+    Told the rate; not who receives, nor that they are near.
+    """
+
+    name = "uftp, untuned"
+    tuned = False
 
 
 class Nginx(Tool):
@@ -126,12 +146,23 @@ class Nginx(Tool):
         """
         Serve, then fetch.
         """
-        self.run.sender(["nginx", "-p", str(self.run.home), "-e", "stderr", "-c", str(self.run.home / "nginx.conf")])
-        self.run.until(self._listening, "nginx listens")
-        address = self.run.box.sender.interfaces["eth0"].ipv4
+        self.serve()
         for number in range(len(self.run.places)):
             self.run.receiver(number, ["curl", "-sS", "--fail", "-o", str(self.result(number)),
-                                       f"http://{address}:8080/{self.run.source.name}"])
+                                       self.url(self.run.source.name)])
+
+    def url(self, name: str) -> str:
+        """
+        Return where a file in the folder of the source is.
+        """
+        return f"http://{self.run.box.sender.interfaces['eth0'].ipv4}:8080/{name}"
+
+    def serve(self) -> None:
+        """
+        Start the server, and return when it listens.
+        """
+        self.run.sender(["nginx", "-p", str(self.run.home), "-e", "stderr", "-c", str(self.run.home / "nginx.conf")])
+        self.run.until(self._listening, "nginx listens")
 
     def _listening(self) -> bool:
         with contextlib.suppress(OSError), self.run.box.sender.socket(kind=socket.SOCK_STREAM) as sock:
@@ -209,3 +240,5 @@ class TorrentTcp(Torrent):
 
 OTHERS: tuple[type[Tool], ...] = (Udpcast, Uftp, TorrentTcp, Torrent, Nginx)
 """In the order of the table."""
+
+UNTUNED: tuple[type[Tool], ...] = (PlainUdpcast, PlainUftp)

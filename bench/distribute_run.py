@@ -5,19 +5,17 @@ A transfer for `bench/distribute.py`: a tool, its programs, and what it took unt
 from __future__ import annotations
 
 import contextlib
-import filecmp
-import os
 import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from .common import BenchError
-from .distribute_lan import PROGRAMS, Watched
+from .distribute_lan import PROGRAMS, Watched, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from tests.lan.testbed import Machine
 
@@ -35,7 +33,8 @@ PATIENCE = 30.0
 LINGER = 3.0
 """Seconds a sender that ends by itself gets for that when all receivers are done."""
 
-CHUNK = 1 << 20
+FLOWING = 1 << 18
+"""Bytes on the sender's link from which on data flows: nothing around a transfer takes as much."""
 
 
 @dataclass
@@ -55,6 +54,9 @@ class Outcome:
 
     back: float = 0.0
     """Bytes to the sender on its link / bytes of the file."""
+
+    flowing: float | None = None
+    """Seconds from its first FLOWING bytes to the last receiver's end: without what programs need to start and meet."""
 
     cpu_sender: float = 0.0
     cpu_receiver: float = 0.0
@@ -85,7 +87,7 @@ class Run:
         self.senders: list[Watched] = []
         self.receivers: dict[int, Watched] = {}
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Self:
         """
         Begin.
         """
@@ -176,7 +178,7 @@ class Run:
         before = {way: self.box.bytes(way) for way in ("tx", "rx")}
         begin = time.monotonic()
         tool.send()
-        done = self._watch(tool, begin)
+        done, first = self._watch(tool, begin, before["tx"] + FLOWING)
         if tool.ends and len(done) == len(self.places):
             with contextlib.suppress(BenchError):
                 self._wind_up(begin)
@@ -190,25 +192,28 @@ class Run:
         outcome.peak_receiver = max((program.peak for program in self.receivers.values()), default=0)
         for number in done:
             if not same(self.source, tool.result(number)):
-                outcome.error = f"receiver {number + 1} of {tool.name} has something else than was sent: " \
-                                f"{self.receivers[number].said()}"
+                said = self.receivers[number].said()
+                outcome.error = f"receiver {number + 1} has something else than was sent: {said}"
         if len(done) == len(self.places) and not outcome.error:
             outcome.seconds = max(done.values())
+            outcome.flowing = outcome.seconds - first
         return outcome
 
-    def _watch(self, tool: Tool, begin: float) -> dict[int, float]:
+    def _watch(self, tool: Tool, begin: float, flowing: int) -> tuple[dict[int, float], float]:
         done: dict[int, float] = {}
-        sampled = 0.0
+        sampled = first = 0.0
         while len(done) < len(self.places) and time.monotonic() < begin + self.limit:
             for number in range(len(self.places)):
                 if number not in done and tool.done(number):
                     done[number] = time.monotonic() - begin
+            if not first and self.box.bytes() >= flowing:
+                first = time.monotonic() - begin
             if time.monotonic() > sampled + SAMPLE:
                 for program in self.programs:
                     program.sample()
                 sampled = time.monotonic()
             time.sleep(POLL)
-        return done
+        return done, first
 
     def _wind_up(self, begin: float) -> None:
         deadline = min(time.monotonic() + LINGER, begin + self.limit + LINGER)
@@ -264,28 +269,3 @@ class Tool:
         Return where a receiver has it.
         """
         return self.run.places[number] / self.run.source.name
-
-
-def same(one: Path, other: Path) -> bool:
-    """
-    Tell whether two files, or folders with all that is in them, are equal, byte by byte.
-    """
-    try:
-        if one.is_file():
-            return filecmp.cmp(one, other, shallow=False)
-        names = sorted(path.relative_to(one) for path in one.rglob("*"))
-        return names == sorted(path.relative_to(other) for path in other.rglob("*")) and all(
-            filecmp.cmp(one / name, other / name, shallow=False) for name in names if (one / name).is_file())
-    except OSError:
-        return False
-
-
-def fill(path: Path, size: int) -> Path:
-    """
-    Write a file of so many random bytes.
-    """
-    with path.open("wb") as file:
-        for start in range(0, size, CHUNK):
-            file.write(os.urandom(min(CHUNK, size - start)))
-    return path
-
