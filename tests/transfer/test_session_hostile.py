@@ -18,7 +18,6 @@ from tribler_multicast.transfer.session.messages import (
     Accept,
     Join,
     Offer,
-    groups,
     pack_end,
     pack_refusal,
     read_end,
@@ -207,10 +206,10 @@ def test_no_more_members_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     lacks = lacking_segments({1, 2, 7}, 4096, 1000)
-    join = Join.of(bytes(32), lacks, wants_manifest=True)
+    join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9)
     assert Join.read(join.pack()) == join
     assert join.lacks(4096) == lacks
-    accept = Accept(TAG, KEY, UNICAST_KEY, 64, 1344, b"manifest")
+    accept = Accept(bytes(32), TAG, KEY, UNICAST_KEY, 64, 1344, b"manifest")
     offer = Offer(True, 3, b"manifest")
     assert Accept.read(accept.pack()) == accept
     assert Offer.read(offer.pack()) == offer
@@ -219,11 +218,8 @@ def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     assert read_refusal(pack_refusal(bytes(32), 2)) == (bytes(32), 2)
     assert Accept.read(accept._replace(symbol=1345).pack()) is None
     scattered = lacking_segments(set(range(0, 60_000, 2)), 60_000, 1000)
-    assert len(Join.of(bytes(32), scattered).pack()) <= limits.MAX_CONTROL
-    four, six = groups(TAG)
-    assert four.startswith("239.255.")
-    assert int(four.split(".")[2]) >= 128
-    assert six.startswith("ff12:")
+    assert len(Join.of(bytes(32), scattered, 40000).pack()) <= limits.MAX_CONTROL
+    assert Join.read(join._replace(port=0).pack()) is None
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..database import PeerDatabase
     from ..feeds.feeds import Feeds
     from ..settings import Settings
+    from ..transfer.service.service import TransferService
 
 
 @dataclass
@@ -25,7 +26,8 @@ class Parts:
     The parts of a running node.
 
     ``change_settings`` saves checked changes and puts them into effect; it raises when they cannot be saved, and then
-    nothing is changed. ``started`` is monotonic (seconds), for the uptime. ``feeds`` is None where there are none.
+    nothing is changed. ``started`` is monotonic (seconds), for the uptime. ``feeds`` is None where there are none,
+    ``transfers`` where nothing is sent coded.
     """
 
     version: str
@@ -35,6 +37,7 @@ class Parts:
     database: PeerDatabase | None
     change_settings: Callable[[dict[str, Any]], Awaitable[None]]
     feeds: Feeds | None = None
+    transfers: TransferService | None = None
     started: float = field(default_factory=time.monotonic)
     activities: Activities = field(init=False)
 

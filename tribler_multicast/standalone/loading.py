@@ -1,5 +1,5 @@
 """
-IPv8 for a standalone node: no bootstrap servers, no overlays of its own, one community loaded by its loader.
+IPv8 for a standalone node: no bootstrap servers, no overlays of its own, our communities loaded by its loader.
 """
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from ipv8.peer import Peer
 from ipv8_service import IPv8
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ipv8.keyvault.keys import PrivateKey
     from ipv8.messaging.interfaces.udp.endpoint import Address
 
     from ..assembly import Assembly
+    from ..community.coded import CodedTransferCommunity
     from ..community.multicast import MulticastCommunity
 
 WALK_INTERVAL = 3600.0
@@ -23,7 +26,7 @@ WALK_INTERVAL = 3600.0
 
 class NoEndpoint(Endpoint):
     """
-    The endpoint of an IPv8 that itself talks to nobody: the community has sockets of its own.
+    The endpoint of an IPv8 that itself talks to nobody: the communities have sockets of their own.
 
     It says that it is open: IPv8 runs in circles, at full load, while it waits for an endpoint to open.
     """
@@ -107,6 +110,60 @@ class MulticastLauncher(CommunityLauncher["Assembly", "MulticastCommunity"]):
         self.community = community
 
 
+class CodedTransferLauncher(CommunityLauncher["Assembly", "CodedTransferCommunity"]):
+    """
+    Loads the community of coded transfers, which rides on the other one.
+    """
+
+    def __init__(self, multicast: MulticastLauncher, folder: Path | None) -> None:
+        """
+        Launch on what that one has loaded; it remembers things in this folder, or nowhere.
+        """
+        super().__init__()
+        self.multicast = multicast
+        self.folder = folder
+        self.community: CodedTransferCommunity | None = None
+
+    def not_before(self) -> list[str]:
+        """
+        What it rides on comes first.
+        """
+        return [self.multicast.get_name()]
+
+    def should_launch(self, session: Assembly) -> bool:
+        """
+        Only where the setting says so.
+        """
+        return bool(session.options["coded"])
+
+    def get_overlay_class(self) -> type[CodedTransferCommunity]:
+        """
+        The community.
+        """
+        from ..community.coded import CodedTransferCommunity  # noqa: PLC0415 (a node without it does without its parts)
+
+        return CodedTransferCommunity
+
+    def get_my_peer(self, ipv8: IPv8, session: Assembly) -> Peer:
+        """
+        This node.
+        """
+        return Peer(self.multicast.key)
+
+    def get_kwargs(self, session: Assembly) -> dict[str, Any]:
+        """
+        The parts that the assembly gives to the community.
+        """
+        assert self.multicast.community is not None
+        return session.coded_arguments(self.multicast.community, self.folder)
+
+    def finalize(self, ipv8: IPv8, session: Assembly, community: CodedTransferCommunity) -> None:
+        """
+        Keep the loaded community.
+        """
+        self.community = community
+
+
 def create_ipv8() -> IPv8:
     """
     Create an IPv8 with nothing in it.
@@ -115,13 +172,18 @@ def create_ipv8() -> IPv8:
                 endpoint_override=NoEndpoint())
 
 
-def load_community(ipv8: IPv8, assembly: Assembly, key: PrivateKey) -> MulticastCommunity:
+def load_communities(ipv8: IPv8, assembly: Assembly, key: PrivateKey,
+                     folder: Path | None = None) -> tuple[MulticastCommunity, CodedTransferCommunity | None]:
     """
-    Have IPv8's loader load the community.
+    Have IPv8's loader load the communities; None: the settings want no coded transfers.
+
+    :param folder: where it is kept what is published and received coded, None for nowhere.
     """
     launcher = MulticastLauncher(key)
+    coded = CodedTransferLauncher(launcher, folder)
     loader = IPv8CommunityLoader()
-    loader.set_launcher(launcher)
+    for each in (launcher, coded):
+        loader.set_launcher(each)
     loader.load(ipv8, assembly)
     assert launcher.community is not None
-    return launcher.community
+    return launcher.community, coded.community

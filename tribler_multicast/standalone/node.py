@@ -172,12 +172,12 @@ class Node:
 
     async def _start_lan(self) -> MulticastCommunity:
         """
-        Load the community and open its sockets. From here on the node is on the LAN.
+        Load the communities and open their sockets. From here on the node is on the LAN.
         """
         from ..assembly import Assembly  # noqa: PLC0415 (after the checks that need none of it)
         from ..database import DatabaseTooNewError, PeerDatabase  # noqa: PLC0415
         from .client import StandaloneClient  # noqa: PLC0415
-        from .loading import create_ipv8, load_community  # noqa: PLC0415
+        from .loading import create_ipv8, load_communities  # noqa: PLC0415
 
         key = self.state.identity()
         try:
@@ -188,9 +188,9 @@ class Node:
         self.assembly = Assembly(self.client, self.options, database, self.state.next_epoch(),
                                  self.state.save_settings)
         self.ipv8 = create_ipv8()
-        community = load_community(self.ipv8, self.assembly, key)
+        community, coded = load_communities(self.ipv8, self.assembly, key, self.state.path / "transfers")
         await self.ipv8.start()
-        await self.assembly.start(community)
+        await self.assembly.start(community, coded)
         return community
 
     async def start_offering(self, community: MulticastCommunity) -> None:

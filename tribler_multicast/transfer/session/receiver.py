@@ -65,11 +65,13 @@ class Receiver:
     """
 
     def __init__(self, geometry: Geometry, tree: HashTree, add_proof: Callable[[int, int, bytes], bool], *, tag: bytes,  # noqa: PLR0913
-                 keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = ()) -> None:
+                 keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = (),
+                 reports: int = 0) -> None:
         """
         :param tree: of which the root is known; proofs go to it by `add_proof`, which checks them.
         :param keys: of the group's stream and of our unicast stream.
         :param stored: segments that are here.
+        :param reports: how many were made in an earlier session with the same sender: the numbers go on.
         """
         self.geometry = geometry
         self.tree = tree
@@ -91,7 +93,8 @@ class Receiver:
         self._unproved: dict[int, bytes] = {}
         self._report_at: float | None = None
         self._reported = float("-inf")
-        self._number = 0
+        self.number = reports
+        """Of the last report."""
         self._cursor = self._base = self._end = 0
         self._delay: Delay | None = None
         self._heard = now
@@ -313,7 +316,7 @@ class Receiver:
         return reports
 
     def _report(self, now: float) -> Report:
-        self._number += 1
+        self.number += 1
         self._reported, self._report_at = now, None
         found = NOT_ZERO.search(self.missing, self._base)
         self._base = found.start() if found else len(self.missing)
@@ -325,5 +328,5 @@ class Receiver:
         if self._cursor:
             self._report_at = now + self.interval
         delay, self._delay = self._delay, None
-        return Report(self._number, self.tracks[0].arrival(now), self.tracks[1].arrival(now), delay,
+        return Report(self.number, self.tracks[0].arrival(now), self.tracks[1].arrival(now), delay,
                       next(iter(self._unproved), None), lacks)

@@ -1,0 +1,258 @@
+"""
+``send`` and ``receive``: a node for one transfer, with an identity that nobody saw before and nobody will see again, no
+database and no REST.
+
+It starts as fast as it can: what is sent is hashed while the network part is loaded and started. Only when its id is
+known does this node say that it takes part in transfers: whoever waits for it asks then, and not in vain before.
+"""
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ..settings import SettingError, Settings
+from ..transfer.content.source import Source
+from ..transfer.errors import TransferError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from ..community.coded import CodedTransferCommunity
+    from ..community.multicast import MulticastCommunity
+    from ..transfer.service.publication import Publication
+    from ..transfer.service.service import TransferService
+
+    Report = Callable[[dict[str, Any]], None]
+    """Is told what happens, as plain values with an `event`."""
+
+LOOK: Final = 0.5
+"""Seconds between two reports of how far it is."""
+
+SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class OneShotError(Exception):
+    """
+    It could not be done: one line.
+    """
+
+
+@dataclass
+class OneShotArguments:
+    """
+    What the command line says. `settings` are stronger than the environment, and this than ``settings.json`` in the
+    state directory, of which nothing else is used.
+    """
+
+    state_dir: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def send(arguments: OneShotArguments, path: Path, receivers: int, report: Report) -> None:
+    """
+    Offer a file or folder until so many have all of it.
+
+    :raises OneShotError: when it can't be done, or on SIGINT or SIGTERM.
+    """
+    _run(arguments, lambda node: _send(node, path, receivers, report))
+
+
+def receive(arguments: OneShotArguments, content_id: bytes | None, output: Path, report: Report,
+            rate: int | None = None) -> None:
+    """
+    Receive a content; None: the first that anybody offers.
+
+    :param output: an existing folder: into it, under the offered name; else the name of the result.
+    :param rate: most bytes/s that are taken; None: any.
+    :raises OneShotError: when it can't be done, or on SIGINT or SIGTERM: then the same call goes on from there.
+    """
+    _run(arguments, lambda node: _receive(node, content_id, output, report, rate))
+
+
+def settings_of(arguments: OneShotArguments) -> Settings:
+    """
+    Get the settings that count: the group that this user's node is in holds for what it sends by hand, too.
+
+    :raises OneShotError: when they can't be read, or nothing could be sent with them.
+    """
+    from ..community.grouping import check_group  # noqa: PLC0415 (what is sent is hashed while this is loaded)
+    from ..policy import FRIENDS, effective_policy  # noqa: PLC0415
+
+    path = arguments.state_dir / "settings.json"
+    try:
+        saved = json.loads(path.read_bytes()) if path.exists() else {}
+        options = Settings(file=saved if isinstance(saved, dict) else None, environment=os.environ,
+                           command_line=dict(arguments.settings))
+        check_group(options)
+    except (OSError, ValueError) as error:  # a SettingError is a ValueError
+        what = str(error) if isinstance(error, SettingError) else f"{path} cannot be read: {error}"
+        raise OneShotError(what) from error
+    for name in ("enabled", "coded"):
+        if not options[name]:
+            raise OneShotError(f"the setting {name} is false")
+    if effective_policy(options) == FRIENDS:
+        raise OneShotError("the setting policy is friends, and a temporary node has none: use publish and fetch")
+    return options
+
+
+def _run(arguments: OneShotArguments, work: Callable[[TemporaryNode], Awaitable[None]]) -> None:
+    """
+    Do something with a temporary node.
+    """
+    gc.disable()  # Next to nothing of what start-up makes is ever garbage.
+    try:
+        asyncio.run(_with_node(TemporaryNode(arguments), work))
+    except TransferError as error:
+        raise OneShotError(str(error)) from error
+
+
+async def _with_node(node: TemporaryNode, work: Callable[[TemporaryNode], Awaitable[None]]) -> None:
+    """
+    Run a temporary node until the work is done, or a signal comes.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    working, stopping = asyncio.ensure_future(work(node)), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise OneShotError("interrupted")
+        await working
+    finally:
+        working.cancel()
+        stopping.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await working
+        await node.close()
+
+
+class TemporaryNode:
+    """
+    A node that is on the LAN and can send and receive, no more.
+    """
+
+    def __init__(self, arguments: OneShotArguments) -> None:
+        """
+        Neither loaded nor started.
+        """
+        self.arguments = arguments
+        self.community: MulticastCommunity | None = None
+
+    def load(self) -> MulticastCommunity:
+        """
+        Make the community, silent yet.
+        """
+        options = settings_of(self.arguments)
+        from ipv8.keyvault.crypto import default_eccrypto  # noqa: PLC0415
+        from ipv8.peer import Peer  # noqa: PLC0415
+
+        from ..community.multicast import MulticastCommunity  # noqa: PLC0415
+
+        me = Peer(default_eccrypto.generate_key("curve25519"))
+        self.community = MulticastCommunity(MulticastCommunity.settings_class(
+            my_peer=me, epoch=int(time.time()), options=options))
+        return self.community
+
+    def add_transfers(self) -> CodedTransferCommunity:
+        """
+        Make what transfers. It starts with the community, if that has not begun yet.
+        """
+        from ..community.coded import CodedTransferCommunity  # noqa: PLC0415
+
+        assert self.community is not None
+        return CodedTransferCommunity(CodedTransferCommunity.settings_class(multicast=self.community))
+
+    async def close(self) -> None:
+        """
+        Say goodbye: first to whom there are transfers with, then to all.
+        """
+        if self.community is not None:
+            await self.community.unload()
+
+
+async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report) -> None:
+    """
+    Offer it until so many have it.
+    """
+    cancelled = threading.Event()
+    hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
+    try:
+        community = node.load()
+        await asyncio.sleep(0)
+        if not hashing.done():
+            await community.start()
+        source = await hashing
+    finally:
+        cancelled.set()
+    coded = node.add_transfers()
+    publication = await coded.service.publish(source, wait_for=receivers)
+    report({"event": "published", **_offered(publication)})
+    await community.start()
+    await coded.start()
+    done = asyncio.ensure_future(publication.wait_finished(receivers))
+    while not (await asyncio.wait({done}, timeout=LOOK))[0]:
+        report({"event": "progress", **_sending(coded.service, publication)})
+    if publication.error is not None:
+        raise OneShotError(publication.error)
+    report({"event": "done", **_offered(publication)})
+
+
+def _offered(publication: Publication) -> dict[str, Any]:
+    """
+    What is offered.
+    """
+    from ..transfer.service.views import publication_view  # noqa: PLC0415
+
+    return publication_view(publication)
+
+
+def _sending(service: TransferService, publication: Publication) -> dict[str, Any]:
+    """
+    How far it is, over all receivers.
+    """
+    from ..transfer.service.views import coded_view  # noqa: PLC0415
+
+    view = {"receivers": publication.receivers, "finished": publication.finished}
+    found = next((each for each in service.transfers.values() if each.content_id == publication.content_id), None)
+    return {"state": "waiting", "progress": 0.0, "up": 0, "eta_s": None, **view} if found is None \
+        else {**coded_view(found), **view}
+
+
+async def _receive(node: TemporaryNode, content_id: bytes | None, output: Path, report: Report,
+                   rate: int | None) -> None:
+    """
+    Receive it to its end.
+    """
+    community = node.load()
+    service = node.add_transfers().service
+    from ..transfer.service.transfer import FAILED  # noqa: PLC0415
+    from ..transfer.service.views import coded_view  # noqa: PLC0415
+
+    await community.start()
+    if content_id is None:
+        content_id = (await service.wait_offer()).manifest.content.id
+    transfer = await service.receive(content_id, output, rate=rate)
+    report({"event": "started", **coded_view(transfer)})
+    done = asyncio.ensure_future(transfer.wait())
+    while not (await asyncio.wait({done}, timeout=LOOK))[0]:
+        report({"event": "progress", **coded_view(transfer)})
+    if transfer.state == FAILED:
+        raise OneShotError(transfer.error or "it failed")
+    report({"event": "done", **coded_view(transfer)})

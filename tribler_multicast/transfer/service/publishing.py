@@ -1,0 +1,339 @@
+"""
+The publisher's side: answers who asks and who joins, and runs the sessions.
+"""
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+from ...coding.field import why_not_native
+from ...lan.options import current
+from ...protocol.budget import KeyedBuckets
+from ...protocol.wire import Kind
+from ..content.manifest import ID_SIZE
+from ..errors import ChangedError
+from ..session.geometry import Geometry, symbols_for
+from ..session.messages import (
+    Ending,
+    Join,
+    Offer,
+    Refusal,
+    pack_end,
+    pack_refusal,
+    read_end,
+    read_report,
+)
+from .limits import (
+    ASKS_AT_ONCE,
+    ASKS_PER_SECOND,
+    HOLD,
+    JOINS_AT_ONCE,
+    JOINS_PER_SECOND,
+    LINGER,
+    LINK_IDLE,
+    OFFERS_AT_ONCE,
+    PEERS_KEPT,
+    READERS,
+    REPORTS_AT_ONCE,
+    REPORTS_PER_SECOND,
+    SESSIONS,
+)
+from .outgoing import OutgoingSession
+from .publication import Serving
+from .sending import SendingLink
+from .transfer import FAILED, PAUSED
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from ..errors import TransferError
+    from .courier import Courier, LinkKey, Options
+    from .publication import Publication
+    from .transfer import Transfer
+
+logger = logging.getLogger(__name__)
+
+PORTS = 16
+"""The first free of so many ports after the control port is taken for data: a firewall needs one range."""
+
+
+def data_ports(options: Options) -> tuple[int, ...]:
+    """
+    Get the ports to try for a data socket.
+    """
+    first = options.get("control_port", 32110)
+    return (*range(first, first + PORTS), 0)
+
+
+class Publisher:
+    """
+    All that is offered, and all that is sent of it.
+    """
+
+    def __init__(self, courier: Courier, options: Options, counters: Counter[str],
+                 changed: Callable[[Transfer, str], None]) -> None:
+        """
+        Offer nothing yet.
+
+        :param changed: takes a transfer and the state that it has now.
+        """
+        self.courier = courier
+        self.options = options
+        self.counters = counters
+        self.changed = changed
+        self.publications: dict[bytes, Publication] = {}
+        self.sessions: dict[bytes, OutgoingSession] = {}
+        """By tag."""
+        self.links: dict[LinkKey, SendingLink] = {}
+        self._readers = ThreadPoolExecutor(READERS, "transfer-read")
+        self._joins = KeyedBuckets(JOINS_PER_SECOND, JOINS_AT_ONCE, PEERS_KEPT)
+        self._asks = KeyedBuckets(ASKS_PER_SECOND, ASKS_AT_ONCE, PEERS_KEPT)
+        self._reports = KeyedBuckets(REPORTS_PER_SECOND, REPORTS_AT_ONCE, PEERS_KEPT)
+        self._next_offer: dict[bytes, int] = {}
+
+    # --- What others say.
+
+    def offers_wanted(self, mid: bytes, payload: bytes, link: LinkKey, now: float) -> None:
+        """
+        Tell what is offered.
+        """
+        if len(payload) not in (0, ID_SIZE):
+            self.counters["offers wanted: malformed"] += 1
+        elif not self._asks.take(mid, now):
+            self.counters["offers wanted: too many"] += 1
+        elif not self.courier.may(mid):
+            self.counters["offers wanted: policy"] += 1
+        else:
+            wanted = self.publications.get(payload) if payload else None
+            for publication in self._some(mid) if not payload else [wanted] if wanted else []:
+                if publication.source is not None and publication.error is None:
+                    offer = Offer(bool(publication.sessions), publication.receivers, publication.manifest.pack())
+                    self.courier.send(mid, Kind.OFFER, offer.pack(), link)
+
+    def _some(self, mid: bytes) -> list[Publication]:
+        """
+        Get as many publications as are told at once: the next ones each time that somebody asks.
+        """
+        publications = list(self.publications.values())
+        if len(publications) <= OFFERS_AT_ONCE:
+            return publications
+        start = self._next_offer.pop(mid, 0) % len(publications)
+        self._next_offer[mid] = start + OFFERS_AT_ONCE
+        if len(self._next_offer) > PEERS_KEPT:
+            del self._next_offer[next(iter(self._next_offer))]
+        return list(islice(cycle(publications), start, start + OFFERS_AT_ONCE))
+
+    def join_received(self, mid: bytes, payload: bytes, link: LinkKey, now: float) -> None:
+        """
+        Let somebody in, or say why not.
+        """
+        join = Join.read(payload)
+        if join is None:
+            self.counters["join: malformed"] += 1
+        elif not self._joins.take(mid, now):
+            self.counters["join: too many"] += 1
+        else:
+            refusal = self._join(mid, join, link, now)
+            if refusal is not None:
+                self.counters[f"join: refused ({refusal.name.lower()})"] += 1
+                self.courier.send(mid, Kind.REFUSE, pack_refusal(join.content_id, refusal), link)
+
+    def _join(self, mid: bytes, join: Join, link: LinkKey, now: float) -> Refusal | None:
+        if not self.courier.may(mid):
+            return Refusal.POLICY
+        publication = self.publications.get(join.content_id)
+        if publication is None or publication.source is None or publication.error is not None:
+            return Refusal.UNKNOWN
+        if publication.paused:
+            return Refusal.FULL
+        lacks = join.lacks(publication.source.layout.segments)
+        address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
+        if lacks is None:
+            return Refusal.MALFORMED
+        session = publication.sessions.get(link) or self._begin(publication, link, join.largest_k)
+        if session is None or address is None:
+            return Refusal.FULL
+        if session.geometry.k > join.largest_k:
+            return Refusal.MALFORMED
+        accept = session.join(mid, (address, join.port), lacks, join.rate * 125.0, now)
+        if accept is None:
+            return Refusal.FULL
+        self.counters["join: accepted"] += 1
+        if join.wants_manifest:
+            accept = accept._replace(manifest=publication.manifest.pack())
+        self.courier.send(mid, Kind.ACCEPT, accept.pack(), link)
+        self._joined(publication, now)
+        return None
+
+    def _begin(self, publication: Publication, link: LinkKey, largest_k: int) -> OutgoingSession | None:
+        """
+        Begin a session; None when there can be none.
+        """
+        sending = self._link(link)
+        if sending is None or len(self.sessions) >= SESSIONS:
+            return None
+        assert publication.source is not None
+        k = min(symbols_for(publication.wait_for, not why_not_native), largest_k)
+        try:
+            geometry = Geometry(publication.source.layout, k)
+        except ValueError:
+            return None
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable)
+        session.limit = float(publication.rate or 0)
+        publication.sessions[link] = self.sessions[session.tag] = session
+        return session
+
+    def _joined(self, publication: Publication, now: float) -> None:
+        if publication.serving is None:
+            publication.serving = Serving(publication)
+        if publication.wait_for > 1 and publication.held_until is None:
+            publication.held_until = now + HOLD
+            asyncio.get_running_loop().call_later(HOLD, self._release, publication)
+        self._release(publication)
+        self.changed(publication.serving, publication.serving.look())
+
+    def _release(self, publication: Publication) -> None:
+        """
+        Let sessions begin that need wait no more.
+        """
+        now = asyncio.get_running_loop().time()
+        if publication.receivers >= publication.wait_for or (publication.held_until or 0) <= now:
+            publication.wait_for = 0
+            for session in publication.sessions.values():
+                if not session.begun:
+                    session.begin(publication.weight)
+
+    def report_received(self, mid: bytes, payload: bytes, now: float) -> None:
+        """
+        Take a report to the session that it is about.
+        """
+        found = read_report(payload)
+        session = self.sessions.get(found[0]) if found is not None else None
+        if found is None:
+            self.counters["report: malformed"] += 1
+        elif not self._reports.take(mid, now):
+            self.counters["report: too many"] += 1
+        elif session is None:
+            self.counters["report: no such session"] += 1
+        elif mid not in session.receivers:
+            self.counters["report: no receiver of it"] += 1
+        else:
+            session.report_received(mid, found[1], now)
+
+    def leave_received(self, mid: bytes, payload: bytes, link: LinkKey) -> None:
+        """
+        Let somebody go. Who has all of it says so until it is answered: that is what a publisher may wait for.
+        """
+        end = read_end(payload)
+        session = self.sessions.get(end[0]) if end is not None else None
+        if end is not None and end[1] == Ending.DONE:
+            self.courier.send(mid, Kind.FINISH, pack_end(*end), link)
+        if end is None:
+            self.counters["leave: malformed"] += 1
+        elif session is None or mid not in session.receivers:
+            self.counters["leave: no receiver of it"] += 1
+        else:
+            if end[1] == Ending.DONE:
+                session.publication.has_finished(mid)
+            session.leave(mid)
+            self._look(session.publication)
+
+    # --- What becomes of it.
+
+    def _unreadable(self, publication: Publication, error: TransferError) -> None:
+        """
+        Offer no more what is not what it was.
+        """
+        if publication.error is None:
+            logger.warning("%s", error)
+            publication.fail(str(error))
+            self.end(publication, Ending.CHANGED if isinstance(error, ChangedError) else Ending.FAILED)
+            if publication.serving is not None:
+                publication.serving.error = publication.error
+                self.changed(publication.serving, FAILED)
+
+    def end(self, publication: Publication, why: Ending) -> None:
+        """
+        End all sessions of a publication.
+        """
+        for session in list(publication.sessions.values()):
+            self._close(session, why)
+
+    def _close(self, session: OutgoingSession, why: Ending) -> None:
+        for mid in session.receivers:
+            self.courier.send(mid, Kind.FINISH, pack_end(session.tag, why), session.link.key)
+        session.close()
+        self.sessions.pop(session.tag, None)
+        session.publication.sessions.pop(session.link.key, None)
+
+    def gone(self, mid: bytes) -> None:
+        """
+        Let a peer go that is not local any more.
+        """
+        for session in list(self.sessions.values()):
+            if mid in session.receivers:
+                session.leave(mid)
+                self._look(session.publication)
+
+    def _look(self, publication: Publication) -> None:
+        serving = publication.serving
+        if serving is not None and serving.state not in (PAUSED, FAILED):
+            self.changed(serving, serving.look())
+
+    def tick(self, now: float) -> None:
+        """
+        Look for who is silent, and for what is over.
+        """
+        for session in list(self.sessions.values()):
+            session.tick(now)
+            for mid in [mid for mid in session.receivers if not self.courier.may(mid)]:
+                self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
+                session.leave(mid)
+            if not session.receivers and now - session.empty_since > LINGER:
+                self._close(session, Ending.DONE)
+            self._look(session.publication)
+        for key, link in list(self.links.items()):
+            link.limit(self.options.get("transfer_rate", 0))
+            if not link.is_used and now - link.used > LINK_IDLE:
+                self.links.pop(key).close()
+
+    # --- Links.
+
+    def _link(self, key: LinkKey) -> SendingLink | None:
+        if key not in self.links:
+            interface = self.courier.interface(key)
+            if interface is None:
+                return None
+            try:
+                self.links[key] = SendingLink(key, interface, current(), data_ports(self.options))
+            except OSError as error:
+                logger.warning("No data socket on %s: %s", interface.name, error)
+                return None
+            self.links[key].limit(self.options.get("transfer_rate", 0))
+        return self.links[key]
+
+    def links_changed(self) -> None:
+        """
+        Give up links that are gone, or have another address now. Their receivers will join again.
+        """
+        for key, link in list(self.links.items()):
+            interface = self.courier.interface(key)
+            if interface is None or interface.address(key[1]) != link.interface.address(key[1]):
+                for session in [session for session in self.sessions.values() if session.link is link]:
+                    self._close(session, Ending.CANCELLED)
+                    self._look(session.publication)
+                self.links.pop(key).close()
+
+    def close(self) -> None:
+        """
+        End all sessions.
+        """
+        for publication in self.publications.values():
+            self.end(publication, Ending.CANCELLED)
+        while self.links:
+            self.links.popitem()[1].close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
