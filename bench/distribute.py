@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--receivers", type=int, default=4)
     made.add_argument("--most", type=int, default=16, help="receivers in the scenario receivers")
     made.add_argument("--loss", type=float, action="append", metavar="PERCENT", help="instead of 0, 2 and 10")
+    made.add_argument("--whole", action="store_true",
+                      help="large buffers of a sender arrive, or get lost, whole (table)")
     made.add_argument("--limit", type=float, default=60, metavar="S", help="after which a transfer is stopped")
     made.add_argument("--long", action="store_true", help="20 %% loss, too, and other tools untuned")
     return made

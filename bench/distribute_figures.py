@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .distribute_run import Outcome
 
 
+NOT_DONE = " (not done)"
+"""Beside what was measured until it was stopped: a limit says nothing of that."""
+
+
 def compare(report: Report, what: str, unit: str, values: Mapping[str, tuple[float, str]],
             limit: float | None = None, *, more_is_better: bool = False) -> None:
     """
@@ -29,6 +33,8 @@ def compare(report: Report, what: str, unit: str, values: Mapping[str, tuple[flo
         for name, (value, note) in others.items():
             report.row(f"{what}, {name}{note}", value, unit, more_is_better=more_is_better)
         return
+    if NOT_DONE in ours[1]:
+        limit = None
     beside: list[dict[str, Any]] = [{"other": name + note, "theirs": value} for name, (value, note) in others.items()]
     for each in beside or [{}]:
         report.row(what + ours[1], ours[0], unit, limit=limit, more_is_better=more_is_better, **each)
@@ -50,7 +56,7 @@ def ratio(outcomes: Sequence[Outcome]) -> tuple[float, str]:
     Return the median of what the sender sent, of those that were done if any was.
     """
     done = [each.ratio for each in outcomes if each.seconds is not None]
-    return statistics.median(done or [each.ratio for each in outcomes]), "" if done else " (not done)"
+    return statistics.median(done or [each.ratio for each in outcomes]), "" if done else NOT_DONE
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:

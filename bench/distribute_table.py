@@ -87,7 +87,7 @@ def table(options: argparse.Namespace, report: Report) -> None:
     runs: dict[float, dict[str, list[Outcome]]] = {}
     links: dict[str, Any] = {}
     found = installed((Ours, *OTHERS, *(UNTUNED if options.long else ())), options, report)
-    with a_box(options.receivers) as box:
+    with a_box(options.receivers, cut=not options.whole) as box:
         source = fill(box.folder / "file.bin", size)
         box.shape(options.mbit)
         for _ in range(options.rounds):
@@ -102,7 +102,7 @@ def table(options: argparse.Namespace, report: Report) -> None:
     standard = all(getattr(options, name) == value for name, value in STANDARD.items())
     report.details["table"] = {
         "ideal_seconds": size * 8e-6 / options.mbit, "to": options.receivers, "mbit": options.mbit, "bytes": size,
-        "links": links, "runs": {f"{loss:g} % lost": {name: summary(each) for name, each in by_tool.items()}
+        "whole": options.whole, "links": links, "runs": {f"{loss:g} % lost": {name: summary(each) for name, each in by_tool.items()}
                                  for loss, by_tool in runs.items()}}
     for loss, by_tool in runs.items():
         compare(report, f"{loss:g} % lost: last of {options.receivers} done", "s",
