@@ -2,8 +2,8 @@
 The one place where the parts are put together, for any client: settings, database, communities, events, REST.
 
 A client (standalone, or Tribler) makes an ``Assembly`` from what only it knows, has IPv8 load the communities with
-``community_arguments`` and ``coded_arguments``, gives the loaded ones to ``start`` and adds ``endpoint`` to its REST
-server.
+``community_arguments`` and ``coded_arguments``, gives the first to ``start``, keeps the second in ``coded`` and adds
+``endpoint`` to its REST server.
 """
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Assembly:
         """
         return {"multicast": community, "options": self.options, "folder": folder}
 
-    async def start(self, community: MulticastCommunity, coded: CodedTransferCommunity | None = None) -> None:
+    async def start(self, community: MulticastCommunity) -> None:
         """
         Open the sockets of the loaded community, unless the node is switched off: from now on it introduces itself, and
-        takes part in coded transfers.
+        what rides on it starts too.
         """
-        self.community, self.coded = community, coded
+        self.community = community
         self.options.subscribe(self._follow)
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:

@@ -2,20 +2,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from tribler_multicast import CodedTransferCommunity
 from tribler_multicast.protocol.limits import MAX_CODED_PAYLOAD
 from tribler_multicast.protocol.wire import CODED_PREFIX, Kind
+from tribler_multicast.transfer.service.service import TransferService
 
 from .test_multicast import Host, Maker, make, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
     from tribler_multicast import MulticastCommunity
     from tribler_multicast.transfer.service.courier import Courier, LinkKey
@@ -30,6 +32,7 @@ class Recorder:
                  tell: Callable[..., None]) -> None:
         self.courier, self.options, self.folder, self.tell = courier, options, folder, tell
         self.publications: dict[bytes, Any] = {}
+        self.counters = {"join: malformed": 3}
         self.heard: list[tuple[bytes, Kind, bytes, LinkKey]] = []
         self.found: list[bytes] = []
         self.gone: list[bytes] = []
@@ -110,7 +113,7 @@ async def pair(make: Maker) -> tuple[CodedTransferCommunity, CodedTransferCommun
 async def test_neighbours_are_those_whose_coded_transfers_run(make: Maker) -> None:
     a, other = ride(await make()), await make()
     await a.start()
-    await until(lambda: a.multicast.local_peers())
+    await until(a.multicast.local_peers)
     assert (a.neighbours(), recorder(a).found) == ([], [])
     b = ride(other)
     await b.start()
@@ -155,6 +158,13 @@ async def test_what_cannot_be_sent_is_not(make: Maker) -> None:
     assert a.paths(bytes(20)) == []
     assert not a.may(bytes(20))
     assert a.may(mid(b))
+
+
+async def test_what_the_service_counts_is_among_the_counters_of_the_node(make: Maker) -> None:
+    multicast = await make()
+    assert "transfers" not in multicast.counters()
+    ride(multicast)
+    assert multicast.counters()["transfers"] == {"join: malformed": 3}
 
 
 async def test_the_service_learns_of_its_links_and_when_they_change(make: Maker) -> None:
@@ -242,10 +252,11 @@ async def test_switched_off_and_on_it_ends_and_begins_with_the_other_one(make: M
     assert not a.send(mid(b), Kind.JOIN, b"")
     assert await a.round_trip(mid(b), (1, 4)) is None
     await a.start()
-    assert recorder(a).life == ["start", "close"], "not without the LAN"
+    former = recorder(a)
+    assert former.life == ["start", "close"], "not without the LAN"
     await a.multicast.start()
-    await until(lambda: recorder(b).found == [mid(a), mid(a)] and len(recorder(a).found) > 1)
-    assert recorder(a).life == ["start", "close", "start"]
+    await until(lambda: recorder(b).found == [mid(a), mid(a)] and recorder(a).found)
+    assert (former.life, recorder(a).life) == (["start", "close"], ["start"])
     assert a.send(mid(b), Kind.JOIN, b"again")
     await until(lambda: recorder(b).heard)
 
@@ -267,11 +278,11 @@ async def test_a_service_that_cannot_start_is_not_claimed_and_harms_nobody(make:
     a = ride(await make())
     recorder(a).failure = OSError("no disk")
     await a.start()
+    assert a.capabilities() == frozenset()
     await until(lambda: b.multicast.local_peers() and a.multicast.local_peers())
     await until(lambda: "coded" not in b.multicast.local_peers()[0].capabilities)
     assert b.neighbours() == []
     assert not a.send(mid(b), Kind.JOIN, b"")
-    recorder(a).failure = None
     await a.start()
     await until(lambda: b.neighbours() == [mid(a)])
 
@@ -323,3 +334,37 @@ async def test_without_one_what_others_say_around_transfers_is_counted(make: Mak
     await until(lambda: a.multicast.local_peers() and other.local_peers())
     assert a.send(mid(other), Kind.JOIN, b"")
     await until(lambda: other.counters()["dropped"].get("not_ours"))
+
+
+async def test_a_file_gets_from_one_node_to_the_other(make: Maker, tmp_path: Path) -> None:
+    content = random.Random(1).randbytes(3_000_000)
+    (tmp_path / "boat.mkv").write_bytes(content)
+    a, b = [ride(await make(), service=TransferService) for _ in range(2)]
+    for node in (a, b):
+        await node.start()
+    publication = await a.service.publish(tmp_path / "boat.mkv")
+    [result] = a.search("boat", 5)
+    assert (result.id, result.size) == (publication.content_id, len(content))
+    transfer = await b.service.receive(publication.content_id, tmp_path / "got.mkv")
+    async with asyncio.timeout(30):
+        await transfer.wait()
+    assert (tmp_path / "got.mkv").read_bytes() == content
+    said = a.multicast.counters()
+    assert (said["received"]["join"], said["sent"]["accept"]) == (1, 1)
+    assert said["received"]["report"] >= 1
+    assert not {reason for reason, count in said["dropped"].items() if count} & {"rate", "unexpected", "not_sealed"}
+
+
+async def test_switched_off_and_on_a_node_still_gives_what_it_published(make: Maker, tmp_path: Path) -> None:
+    (tmp_path / "boat.mkv").write_bytes(b"boat" * 10_000)
+    a = ride(await make(), service=TransferService, folder=tmp_path / "transfers")
+    b = ride(await make(), service=TransferService)
+    for node in (a, b):
+        await node.start()
+    publication = await a.service.publish(tmp_path / "boat.mkv")
+    await a.multicast.stop()
+    await a.multicast.start()
+    transfer = await b.service.receive(publication.content_id, tmp_path / "got.mkv")
+    async with asyncio.timeout(30):
+        await transfer.wait()
+    assert (tmp_path / "got.mkv").read_bytes() == b"boat" * 10_000

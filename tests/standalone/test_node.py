@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .conftest import StartNode
-    from .nodes import Node
+    from .nodes import RunningNode
 
 
 def one_line(text: str) -> str:
@@ -257,7 +257,7 @@ def test_nodes_with_events_tell_them_in_the_stream(start_node: StartNode) -> Non
         assert event["kwargs"]["mid"] == second.mid
 
 
-def overlays(node: Node) -> dict[str, dict[str, Any]]:
+def overlays(node: RunningNode) -> dict[str, dict[str, Any]]:
     """
     What IPv8 lists, by name.
     """

@@ -17,7 +17,7 @@ import pytest
 
 from tests.lan.namespaces import why_no_loss
 from tests.lan.node import RestError
-from tribler_multicast.protocol.wire import PREFIX, TRAIN_PACKET, Kind
+from tribler_multicast.protocol.wire import PREFIXES, TRAIN_PACKET, Kind
 
 from .capture import Capture, traces
 from .test_privacy import IPV8_PORT, spied, strangers, wait_for
@@ -56,7 +56,7 @@ def with_a_rate(tree: Path) -> Path:
 
 
 def kinds(capture: Capture) -> set[int]:
-    return {payload[22] for payload in capture.datagrams() if payload.startswith(PREFIX)}
+    return {payload[22] for payload in capture.datagrams() if payload.startswith(PREFIXES)}
 
 
 def handshake(machine: Machine, address: tuple[str, int], infohash: str) -> bytes:

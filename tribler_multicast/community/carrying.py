@@ -34,6 +34,11 @@ class Carried(Protocol):
         Get what is offered by it, has all words in its name, and is nothing that blocks.
         """
 
+    def counters(self) -> dict[str, int]:
+        """
+        Get counts of what it sent, took and dropped, by reason.
+        """
+
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
         Take what a peer said.
@@ -79,6 +84,12 @@ class Carrying:
         Get what is offered by what it carries and has all words in its name.
         """
         return [] if self.carried is None else self.carried.search(text, most)
+
+    def carried_counters(self) -> dict[str, dict[str, int]]:
+        """
+        Get the counts of what it carries.
+        """
+        return {} if self.carried is None else {"transfers": self.carried.counters()}
 
     def on_coded_event(self, event: CodedReceived | RoundTrip) -> None:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ipv8.community import CommunitySettings
@@ -85,7 +86,10 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         self.trips: dict[bytes, asyncio.Future[float]] = {}
         self.turn = asyncio.Lock()
         options = multicast.options if settings.options is None else settings.options
-        self.service = settings.service(self, options, folder=settings.folder, tell=multicast.tell)
+        self.make_service = partial(settings.service, self, options, folder=settings.folder, tell=multicast.tell)
+        self.service = self.make_service()
+        """What it publishes and receives; another one after it was switched off and on."""
+        self.is_spent = False
         multicast.carried = self
         multicast.add_introduction_handler(self.on_peer)
         multicast.add_event_handler(self.on_event)
@@ -107,11 +111,13 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 return
             self.begin()
             self.multicast.refresh_introduction()
+            if self.is_spent:
+                self.service, self.is_spent = self.make_service(), False
             try:
                 await self.service.start()
             except Exception:
                 self.logger.exception("Coded transfers do not start")
-                self.running = False
+                self.running, self.is_spent = False, True
                 self.multicast.refresh_introduction()
                 return
             self.started = True
@@ -131,6 +137,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             except Exception:
                 self.logger.exception("Coded transfers did not end well")
             self.running = self.started = False
+            self.is_spent = True
             for trip in self.trips.values():
                 trip.cancel()
             self.cancel_pending_task("look")
@@ -174,6 +181,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         offered = [each for each in self.service.publications.values() if each.error is None]
         return [Result("coded", each.content_id, each.name, each.size)
                 for each in offered if matches(text, each.name)][:most]
+
+    def counters(self) -> dict[str, int]:
+        """
+        Get counts of what the service sent, took and dropped, by reason.
+        """
+        return dict(self.service.counters)
 
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """

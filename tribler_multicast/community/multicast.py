@@ -152,7 +152,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
             counters["dropped"][reason] = counters["dropped"].get(reason, 0) + count
         counters["datagrams"] = {"sent": self.lan.packets_up, "received": self.lan.packets_down,
                                  "bytes_sent": self.lan.bytes_up, "bytes_received": self.lan.bytes_down}
-        return counters
+        return {**counters, **self.carried_counters()}
 
     # --- Life.
 

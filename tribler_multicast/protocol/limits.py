@@ -233,10 +233,10 @@ MAX_PROBES_WAITING: Final = 8192
 """Probes of ours that wait for an answer."""
 
 MAX_MEASURED: Final = 64
-ROUND_TRIPS_PER_SECOND: Final = 4.0
+ROUND_TRIPS_PER_SECOND: Final = 6.0
 ROUND_TRIPS_BURST: Final = 16.0
-"""Round trips that are measured at once for those above, in all, and how often of one peer: far below what it checks of
-us (PEER_PER_SECOND), so that measuring never makes a peer that is there seem gone."""
+"""Round trips that are measured at once for those above, in all, and how often of one peer: with the answers when it
+measures us too that is below what either checks (twice PEER_PER_SECOND), so that nobody who is there seems gone."""
 
 # --- Pace.
 
@@ -657,9 +657,10 @@ OFFERS_PER_SECOND: Final = 32.0
 OFFERS_BURST: Final = 128.0
 """OFFERs of one peer that we check: the answers to two questions at once. The budget of all is the one above."""
 
-RANKS_PER_SECOND: Final = 160.0
-RANKS_BURST: Final = 320.0
+RANKS_PER_SECOND: Final = 250.0
+RANKS_BURST: Final = 250.0
 ALL_RANKS_PER_SECOND: Final = 2000.0
 ALL_RANKS_BURST: Final = 3000.0
-"""REPORTs that we check of one receiver, and of all: four transfers at once at the 40 a second of each, and 14 % of a
-core (at 640 for each session, that is three busy ones; the reports of others come again 25 ms later)."""
+"""REPORTs that we check of one receiver, and of all: six transfers at once at the 40 a second of each, and 14 % of a
+core. The receivers of one session together send 640 a second, so that is three sessions; reports that find no room come
+again 25 ms later."""

@@ -3,6 +3,7 @@ IPv8 for a standalone node: no bootstrap servers, no overlays of its own, our co
 """
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ipv8.loader import CommunityLauncher, IPv8CommunityLoader
@@ -115,20 +116,14 @@ class CodedTransferLauncher(CommunityLauncher["Assembly", "CodedTransferCommunit
     Loads the community of coded transfers, which rides on the other one.
     """
 
-    def __init__(self, multicast: MulticastLauncher, folder: Path | None) -> None:
+    def __init__(self, multicast: MulticastCommunity, folder: Path | None) -> None:
         """
-        Launch on what that one has loaded; it remembers things in this folder, or nowhere.
+        Launch on this one; what is published and received is kept in this folder, or nowhere.
         """
         super().__init__()
         self.multicast = multicast
         self.folder = folder
         self.community: CodedTransferCommunity | None = None
-
-    def not_before(self) -> list[str]:
-        """
-        What it rides on comes first.
-        """
-        return [self.multicast.get_name()]
 
     def should_launch(self, session: Assembly) -> bool:
         """
@@ -148,14 +143,13 @@ class CodedTransferLauncher(CommunityLauncher["Assembly", "CodedTransferCommunit
         """
         This node.
         """
-        return Peer(self.multicast.key)
+        return self.multicast.my_peer
 
     def get_kwargs(self, session: Assembly) -> dict[str, Any]:
         """
         The parts that the assembly gives to the community.
         """
-        assert self.multicast.community is not None
-        return session.coded_arguments(self.multicast.community, self.folder)
+        return session.coded_arguments(self.multicast, self.folder)
 
     def finalize(self, ipv8: IPv8, session: Assembly, community: CodedTransferCommunity) -> None:
         """
@@ -172,18 +166,34 @@ def create_ipv8() -> IPv8:
                 endpoint_override=NoEndpoint())
 
 
-def load_communities(ipv8: IPv8, assembly: Assembly, key: PrivateKey,
-                     folder: Path | None = None) -> tuple[MulticastCommunity, CodedTransferCommunity | None]:
+def load_community(ipv8: IPv8, assembly: Assembly, key: PrivateKey) -> MulticastCommunity:
     """
-    Have IPv8's loader load the communities; None: the settings want no coded transfers.
-
-    :param folder: where it is kept what is published and received coded, None for nowhere.
+    Have IPv8's loader load the community.
     """
     launcher = MulticastLauncher(key)
-    coded = CodedTransferLauncher(launcher, folder)
-    loader = IPv8CommunityLoader()
-    for each in (launcher, coded):
-        loader.set_launcher(each)
-    loader.load(ipv8, assembly)
+    load(launcher, ipv8, assembly)
     assert launcher.community is not None
-    return launcher.community, coded.community
+    return launcher.community
+
+
+async def load_coded(ipv8: IPv8, assembly: Assembly, multicast: MulticastCommunity,
+                     folder: Path | None) -> CodedTransferCommunity | None:
+    """
+    Have IPv8's loader load the community of coded transfers, its code in a thread before; None: the settings want none.
+
+    :param folder: where it is kept what is published and received, None for nowhere.
+    """
+    launcher = CodedTransferLauncher(multicast, folder)
+    if launcher.should_launch(assembly):
+        await asyncio.to_thread(launcher.get_overlay_class)
+    load(launcher, ipv8, assembly)
+    return launcher.community
+
+
+def load(launcher: CommunityLauncher[Any, Any], ipv8: IPv8, assembly: Assembly) -> None:
+    """
+    Load one community.
+    """
+    loader = IPv8CommunityLoader()
+    loader.set_launcher(launcher)
+    loader.load(ipv8, assembly)

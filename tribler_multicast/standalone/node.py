@@ -160,6 +160,7 @@ class Node:
         Start the LAN part, then what this node offers, and the REST server.
         """
         community = await self._start_lan()
+        await self._start_transfers(community)
         assert self.client is not None
         assert self.assembly is not None
         self.assembly.feeds = await self.client.load_feeds()
@@ -172,12 +173,12 @@ class Node:
 
     async def _start_lan(self) -> MulticastCommunity:
         """
-        Load the communities and open their sockets. From here on the node is on the LAN.
+        Load the community and open its sockets. From here on the node is on the LAN.
         """
         from ..assembly import Assembly  # noqa: PLC0415 (after the checks that need none of it)
         from ..database import DatabaseTooNewError, PeerDatabase  # noqa: PLC0415
         from .client import StandaloneClient  # noqa: PLC0415
-        from .loading import create_ipv8, load_communities  # noqa: PLC0415
+        from .loading import create_ipv8, load_community  # noqa: PLC0415
 
         key = self.state.identity()
         try:
@@ -188,10 +189,22 @@ class Node:
         self.assembly = Assembly(self.client, self.options, database, self.state.next_epoch(),
                                  self.state.save_settings)
         self.ipv8 = create_ipv8()
-        community, coded = load_communities(self.ipv8, self.assembly, key, self.state.path / "transfers")
+        community = load_community(self.ipv8, self.assembly, key)
         await self.ipv8.start()
-        await self.assembly.start(community, coded)
+        await self.assembly.start(community)
         return community
+
+    async def _start_transfers(self, community: MulticastCommunity) -> None:
+        """
+        Load the community of coded transfers, which rides on the other one, and start it: when the node is known on the
+        LAN already, because its parts take a while to load.
+        """
+        from .loading import load_coded  # noqa: PLC0415
+
+        assert self.assembly is not None
+        self.assembly.coded = await load_coded(self.ipv8, self.assembly, community, self.state.path / "transfers")
+        if self.assembly.coded is not None:
+            await self.assembly.coded.start()
 
     async def start_offering(self, community: MulticastCommunity) -> None:
         """

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 LOOK: Final = 0.5
 """Seconds between two reports of how far it is."""
 
+TELL: Final = 1.0
+"""Seconds to find somebody who sends what is here already, and waits for who has it."""
+
+RECEIVED: Final = "received"
+"""Below the state directory: records of what was received."""
+
 SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -73,9 +79,12 @@ def receive(arguments: OneShotArguments, content_id: bytes | None, output: Path,
 
     :param output: an existing folder: into it, under the offered name; else the name of the result.
     :param rate: most bytes/s that are taken; None: any.
-    :raises OneShotError: when it can't be done, or on SIGINT or SIGTERM: then the same call goes on from there.
+    :raises OneShotError: when it can't be done, or on SIGINT or SIGTERM: then the same call goes on from there; it
+        ends at once when all of it is there already.
     """
-    _run(arguments, lambda node: _receive(node, content_id, output, report, rate))
+    memory = Received(arguments.state_dir / RECEIVED)
+    if content_id is None or not memory.report_if_here(content_id, output, report):
+        _run(arguments, lambda node: _receive(node, memory, content_id, output, report, rate))
 
 
 def settings_of(arguments: OneShotArguments) -> Settings:
@@ -235,19 +244,64 @@ def _sending(service: TransferService, publication: Publication) -> dict[str, An
         else {**coded_view(found), **view}
 
 
-async def _receive(node: TemporaryNode, content_id: bytes | None, output: Path, report: Report,
-                   rate: int | None) -> None:
+class Received:
+    """
+    What was received before: records of it, and which of it no sender may know of yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """
+        Look into this folder, made when something is received.
+        """
+        self.folder = folder
+
+    def _mark(self, content_id: bytes) -> Path:
+        return self.folder / f"{content_id.hex()}.untold"
+
+    def report_if_here(self, content_id: bytes, output: Path, report: Report) -> bool:
+        """
+        Report it, when it is where it is to go and as it was received, and its sender was told.
+        """
+        from ..transfer.service.found import here  # noqa: PLC0415
+
+        found = here(content_id, output, self.folder)
+        if not isinstance(found, Source) or self._mark(content_id).exists():
+            return False
+        report({"event": "done", "content_id": content_id.hex(), "name": found.content.name, "state": "done",
+                "size": found.content.size, "progress": 1.0, "total_down": 0, "path": str(found.listing.path)})
+        return True
+
+    def begin(self, content_id: bytes) -> None:
+        """
+        Note that its sender has to be told: a process that is killed can't.
+        """
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._mark(content_id).touch()
+
+    def end(self, content_id: bytes) -> None:
+        """
+        Note that its sender was told.
+        """
+        with suppress(OSError):
+            self._mark(content_id).unlink(missing_ok=True)
+
+
+async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | None,
+                   output: Path, report: Report, rate: int | None) -> None:
     """
     Receive it to its end.
     """
     community = node.load()
     service = node.add_transfers().service
+    service.records = memory.folder
     from ..transfer.service.transfer import FAILED  # noqa: PLC0415
     from ..transfer.service.views import coded_view  # noqa: PLC0415
 
     await community.start()
     if content_id is None:
         content_id = (await service.wait_offer()).manifest.content.id
+    memory.begin(content_id)
     transfer = await service.receive(content_id, output, rate=rate)
     report({"event": "started", **coded_view(transfer)})
     done = asyncio.ensure_future(transfer.wait())
@@ -256,3 +310,6 @@ async def _receive(node: TemporaryNode, content_id: bytes | None, output: Path, 
     if transfer.state == FAILED:
         raise OneShotError(transfer.error or "it failed")
     report({"event": "done", **coded_view(transfer)})
+    await transfer.tell(TELL)
+    await node.close()
+    memory.end(content_id)

@@ -165,7 +165,7 @@ class Plugin:
             await asyncio.sleep(OPEN_POLL)
         _optional("the command line", self._write_api)
         try:
-            await self.assembly.start(self.community, self.coded)
+            await self.assembly.start(self.community)
         except SettingError as error:
             logger.critical("tribler-multicast does not start: %s", error)
         except Exception:

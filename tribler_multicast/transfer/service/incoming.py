@@ -15,7 +15,8 @@ from ...lan.batch import BatchReceiver
 from ...lan.session_group import SessionGroup, open_data
 from ...protocol.links import Link
 from ...protocol.wire import Kind
-from ..session.events import AllStored, SegmentReady, SenderSilent
+from ..session.events import AllStored, SegmentReady
+from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
 from ..session.receiver import Receiver
 from .meter import Meter
@@ -124,6 +125,8 @@ class Incoming:
         self.receiver: Receiver | None = None
         self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform)
         self.group_meter, self.unicast_meter = Meter(), Meter()
+        self._heard = 0, self.loop.time()
+        """How many datagrams had come that the sender certainly sent, and when that was seen to be more than before."""
         self._timer: asyncio.TimerHandle | None = None
         self._held = True
         self._closed = False
@@ -141,6 +144,13 @@ class Incoming:
                                  now=self.loop.time(), stored=stored, reports=reports)
         self.socket.taker = self._by_unicast
         return self.receiver
+
+    @property
+    def total(self) -> int:
+        """
+        Bytes that came.
+        """
+        return self.group_meter.total + self.unicast_meter.total
 
     def _keep(self) -> None:
         self.group.keep(self.loop.time())
@@ -163,6 +173,7 @@ class Incoming:
         """
         if self._held and not self._closed:
             self._held = False
+            self._heard = self._heard[0], self.loop.time()
             self.socket.receiver.start()
             if self.group.receiver is not None:
                 self.group.receiver.start()
@@ -206,8 +217,6 @@ class Incoming:
                 self.owner.segment_ready(self, event.segment, event.data)
             elif isinstance(event, AllStored):
                 self.owner.all_stored(self)
-            elif isinstance(event, SenderSilent):
-                self.owner.sender_silent(self)
         when = receiver.next_timer()
         if not self._closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
@@ -220,10 +229,15 @@ class Incoming:
 
     def tick(self, now: float) -> None:
         """
-        Renew the membership of the group when that is due.
+        Renew the membership of the group when that is due, and tell when nothing comes any more.
         """
         if now >= self.group.due:
             self._keep()
+        count = 0 if self.receiver is None else sum(track.count for track in self.receiver.tracks)
+        if self._held or count != self._heard[0]:
+            self._heard = count, now
+        elif now - self._heard[1] > SENDER_SILENT:
+            self.owner.sender_silent(self)
 
     def say(self, why: Ending) -> None:
         """

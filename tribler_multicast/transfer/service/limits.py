@@ -71,6 +71,11 @@ LINGER: Final = 5.0
 REPEATED: Final = 5.0
 """A JOIN within so long of the one before, with no report between them, is that one again: its ACCEPT was lost."""
 
+LOOK_EACH: Final = 2.0
+LOOK_SHARE: Final = 0.05
+"""While it is sent, the files of a publication are looked at so often, and for no more than this share of the time: one
+that is deleted stays readable for who has it open."""
+
 READS: Final = 2
 """Segments of one session that are read from the disk at a time."""
 
@@ -82,6 +87,9 @@ RETRY_FULL: Final = 0.001
 
 NOTHING: Final = 0.005
 """Between two looks at sessions that had nothing to send, at least."""
+
+BUSY: Final = 0.25
+"""A link is sending when something left in the last so many seconds."""
 
 LEAST_CAP: Final = 60_000.0
 """A receiver that takes less than this does not hold up the others of its session."""
@@ -129,12 +137,19 @@ RATE_MEMORY: Final = 2.0
 
 CANARY_EACH: Final = 0.2
 CANARIES: Final = 2
+"""While we send: one round trip so often, to so many neighbours in turn that are no receivers."""
+
 CANARY_FAILS: Final = 3
+CANARY_REST: Final = 60.0
+"""One that did not answer so often is left alone for so long."""
+
 CANARY_SAMPLES: Final = 3
+"""The least of so many counts."""
+
+CANARY_LEAST: Final = 0.008
 CANARY_SLOWEST: Final = 0.1
-"""While we send: a round trip so often, to so many neighbours in turn that are no receivers; one that did not answer so
-often is left alone. The least of so many is what counts, because single ones are late for reasons of their own; one
-that takes longer than the last figure sleeps, and tells nothing of the queue."""
+"""A round trip below the first is none: our own program takes as long. Who never was faster than the second sleeps, and
+tells nothing of a queue."""
 
 MAX_RATE: Final = MAX_CONTENT_SIZE
 """A rate that somebody sets: more is none."""

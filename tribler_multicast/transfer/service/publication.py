@@ -49,6 +49,8 @@ class Publication:
         """While `wait_for` holds it back, from the first receiver on: until when."""
         self.sessions: dict[tuple[int, int], OutgoingSession] = {}
         """By link."""
+        self.look_at = 0.0
+        """When its files are to be looked at again."""
         self.meter = Meter()
         self.serving: Serving | None = None
         """The transfer, once somebody joined."""

@@ -14,7 +14,7 @@ from ...lan.options import current
 from ...protocol.budget import KeyedBuckets
 from ...protocol.wire import Kind
 from ..content.manifest import ID_SIZE
-from ..errors import ChangedError
+from ..errors import ChangedError, shown
 from ..session.geometry import Geometry, symbols_for
 from ..session.messages import (
     Ending,
@@ -26,6 +26,7 @@ from ..session.messages import (
     read_end,
     read_report,
 )
+from .canary import Canary
 from .limits import (
     ASKS_AT_ONCE,
     ASKS_PER_SECOND,
@@ -34,6 +35,8 @@ from .limits import (
     JOINS_PER_SECOND,
     LINGER,
     LINK_IDLE,
+    LOOK_EACH,
+    LOOK_SHARE,
     OFFERS_AT_ONCE,
     PEERS_KEPT,
     READERS,
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LOOK_MOST = float("inf")
 PORTS = 16
 """The first free of so many ports after the control port is taken for data: a firewall needs one range."""
 
@@ -296,10 +300,31 @@ class Publisher:
             if not session.receivers and now - session.empty_since > LINGER:
                 self._close(session, Ending.DONE)
             self._look(session.publication)
+            self._look_at_files(session.publication, now)
         for key, link in list(self.links.items()):
             link.limit(self.options.get("transfer_rate", 0))
             if not link.is_used and now - link.used > LINK_IDLE:
                 self.links.pop(key).close()
+
+    def _look_at_files(self, publication: Publication, now: float) -> None:
+        """
+        See whether the files are still there, and as they were.
+        """
+        source = publication.source
+        if source is None or now < publication.look_at or publication.error is not None:
+            return
+        publication.look_at = now + LOOK_MOST
+        looking = asyncio.get_running_loop().run_in_executor(self._readers, source.is_unchanged)
+        looking.add_done_callback(lambda done: self._looked(publication, now, done))
+
+    def _looked(self, publication: Publication, begun: float, done: asyncio.Future[bool]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        now = asyncio.get_running_loop().time()
+        publication.look_at = now + max(LOOK_EACH, (now - begun) / LOOK_SHARE)
+        if not done.result():
+            where = shown(str(publication.path))
+            self._unreadable(publication, ChangedError(f"{where} was changed or deleted since it was offered"))
 
     # --- Links.
 
@@ -314,7 +339,13 @@ class Publisher:
                 logger.warning("No data socket on %s: %s", interface.name, error)
                 return None
             self.links[key].limit(self.options.get("transfer_rate", 0))
+            self._watch(key, self.links[key])
         return self.links[key]
+
+    def _watch(self, key: LinkKey, link: SendingLink) -> None:
+        canary = Canary(self.courier, key, link.rate, lambda: link.is_busy,
+                        lambda: {mid for each in self.sessions.values() if each.link is link for mid in each.receivers})
+        link.canary = asyncio.get_running_loop().create_task(canary.run())
 
     def links_changed(self) -> None:
         """

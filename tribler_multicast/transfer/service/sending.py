@@ -17,7 +17,7 @@ from ...lan.sockets import explain
 from ..session.limits import MAX_RATE
 from ..session.rate import RateControl
 from ..session.scheduler import Scheduler
-from .limits import NOTHING, RETRY_FULL
+from .limits import BUSY, NOTHING, RETRY_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,6 +85,10 @@ class SendingLink:
         self.error: str | None = None
         """Why nothing leaves, in one line."""
         self.used = now
+        """When its last session ended."""
+        self.canary: asyncio.Task[None] | None = None
+        """Who watches what this does to others; ended with the link."""
+        self._sent_at = now
         self._sessions: dict[Turn, Sends] = {}
         self._left: deque[Left] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -96,6 +100,13 @@ class SendingLink:
         Whether a session sends here.
         """
         return bool(self._sessions)
+
+    @property
+    def is_busy(self) -> bool:
+        """
+        Whether something was sent just now.
+        """
+        return self.loop.time() - self._sent_at < BUSY
 
     def limit(self, rate: int) -> None:
         """
@@ -166,6 +177,7 @@ class SendingLink:
             sent = self.batches.send(data, size, address)
             if sent.error is None:
                 self.error = None
+                self._sent_at = self.loop.time()
             elif sent.full:
                 self.counters["send: full"] += 1
                 self._left.appendleft(Left(data[sent.went * size:], size, address))
@@ -185,5 +197,7 @@ class SendingLink:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        if self.canary is not None:
+            self.canary.cancel()
         self._left.clear()
         self.sock.close()

@@ -298,7 +298,7 @@ class TransferService:
             with contextlib.suppress(StoreError):
                 await asyncio.to_thread(record.forget, self.records, content_id)
 
-    async def receive(self, content_id: bytes, output: Path, *, rate: int | None = None) -> Transfer:
+    async def receive(self, content_id: bytes, output: Path, *, rate: int | None = None) -> Reception:
         """
         Begin to receive, or go on; the same again is the same transfer.
 
@@ -311,6 +311,8 @@ class TransferService:
         output = Path(os.path.abspath(output))
         for known in self._receptions():
             if known.content_id == content_id and known.state != DONE:
+                if known.output != output and known.state == FAILED:
+                    continue
                 if known.output != output:
                     raise TransferError(f"it is being received to {shown(str(known.output))} already")
                 if known.state in (FAILED, PAUSED):
@@ -329,9 +331,8 @@ class TransferService:
         return reception
 
     def _reception(self, wanted: Wanted) -> Reception:
-        reception = Reception(wanted.id, wanted.content_id, wanted.output, courier=self.courier, options=self.options,
-                              counters=self.counters, records=self.records, changed=self._changed, done=self._done,
-                              manifest=wanted.manifest, rate=wanted.rate)
+        reception = Reception(wanted, self.courier, self.options, self.counters, records=self.records,
+                              changed=self._changed, done=self._done)
         self.transfers[wanted.id] = reception
         return reception
 
@@ -369,11 +370,16 @@ class TransferService:
     def resume(self, id: str) -> None:  # noqa: A002
         """
         Go on; one that failed is tried again. Errors as `pause`.
+
+        :raises TransferError: when it is being received to another place meanwhile.
         """
         transfer = self.transfers[id]
         if transfer.state not in (PAUSED, FAILED):
             return
         if isinstance(transfer, Reception):
+            other = self._receiving(transfer.content_id)
+            if other is not None and other is not transfer:
+                raise TransferError(f"it is being received to {shown(str(other.output))} already")
             self._changed(transfer, WAITING)
             transfer.begin()
         elif isinstance(transfer, Serving) and transfer.publication.error is None:
@@ -419,7 +425,8 @@ class TransferService:
         return [transfer for transfer in self.transfers.values() if isinstance(transfer, Reception)]
 
     def _receiving(self, content_id: bytes) -> Reception | None:
-        return next((each for each in self._receptions() if each.content_id == content_id and each.state != DONE), None)
+        found = [each for each in self._receptions() if each.content_id == content_id]
+        return next((each for each in found if each.state not in (DONE, FAILED)), found[0] if found else None)
 
     def _check_room(self) -> None:
         if len(self.transfers) + len(self.publications) >= TRANSFERS:
@@ -442,9 +449,10 @@ class TransferService:
                   progress=transfer.progress)
 
     def _done(self, reception: Reception) -> None:
-        if self.folder is not None and reception.source is not None and reception.content_id not in self.publications:
-            manifest = reception.manifest or Manifest.sign(reception.source.content, self.courier.identity, time.time())
-            self._task(self._offer(Publication(reception.source, manifest, reception.path)))
+        source = reception.storage.source
+        if self.folder is not None and source is not None and reception.content_id not in self.publications:
+            manifest = reception.manifest or Manifest.sign(source.content, self.courier.identity, time.time())
+            self._task(self._offer(Publication(source, manifest, reception.path)))
         self._remember()
 
     def _task(self, coroutine: Any) -> None:  # noqa: ANN401

@@ -54,6 +54,7 @@ class Transfer(ABC):
         """One line; of a paused transfer: what it waits for."""
         self.rate: int | None = None
         """Most bytes/s that it takes; None: any."""
+        self.is_removed = False
         self._over = Event()
 
     @property
@@ -190,7 +191,7 @@ class Transfer(ABC):
         """
         Go over to a state; tell whether it is another one.
         """
-        if state in (DONE, FAILED):
+        if state in (DONE, FAILED) or self.is_removed:
             self._over.set()
         else:
             self._over.clear()
@@ -201,4 +202,5 @@ class Transfer(ABC):
         """
         Wake who waits: it was removed.
         """
+        self.is_removed = True
         self._over.set()

@@ -113,7 +113,7 @@ class Join(NamedTuple):
     packed_lacks: bytes
 
     @classmethod
-    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
+    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,
            wants_manifest: bool = False, rate: int = 0) -> Join:
         """
         Ask for the segments that are lacking.
