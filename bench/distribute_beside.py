@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .common import Report
     from .distribute_lan import Box
-    from .distribute_run import Tool
+    from .distribute_run import Outcome, Tool
 
 PORT = 5001
 ALONE = 8.0
@@ -38,6 +38,9 @@ ALONE = 8.0
 
 SETTLE = 2.0
 """Seconds until the flow has its rate, and the transfer."""
+
+TCP_FRAMES = 1514 / 1448
+"""Bytes of a frame per byte of a TCP flow with time stamps."""
 
 KEPT = 80.0
 """Percent of its lone rate asked for."""
@@ -107,6 +110,13 @@ def trips(lines: dict[str, Line], begin: float, end: float) -> dict[str, dict[st
             for name, line in lines.items() if (each := [value for _, value in line.between(begin, end)])}
 
 
+def sent(outcome: Outcome, size: int, flow: Line, begin: float, end: float) -> float:
+    """
+    Return the Mbit/s of a transfer that was stopped: what the sender sent, without the flow.
+    """
+    return max(0.0, 8e-6 * outcome.ratio * size / (end - begin) - TCP_FRAMES * flow.rate(begin, end))
+
+
 def one(box: Box, tool: type[Tool], options: argparse.Namespace) -> dict[str, object]:
     """
     Measure what one tool leaves.
@@ -134,7 +144,8 @@ def one(box: Box, tool: type[Tool], options: argparse.Namespace) -> dict[str, ob
                 end = begin + (both.seconds or 2 * options.limit)
             start = end - (both.flowing or 2 * options.limit)
             found["tcp beside"] = flow.rate(min(start + SETTLE, (start + end) / 2), end)
-            found["beside"] = both.flowing and 8e-6 * size / both.flowing
+            found["beside"] = 8e-6 * size / both.flowing if both.flowing else sent(both, size, flow, begin, end)
+            found["beside done"] = both.flowing is not None
             found["both"] = trips(lines, start, end)
     say(f"distribute: {tool.name} alone: {told(alone)}; beside a TCP flow: {told(both)}")
     return found
@@ -172,8 +183,9 @@ def tell(report: Report, name: str, several: Sequence[dict[str, object]]) -> Non
     lone, left = median("tcp alone"), median("tcp beside")
     report.row(f"TCP beside {name}: of its lone rate", 100 * left / lone if lone else 0.0, "%",
                limit=KEPT if name == Ours.name else None, more_is_better=True)
-    report.row(f"{name}: its rate beside TCP", median("beside"), "Mbit/s", other="alone", theirs=median("alone"),
-               more_is_better=True)
+    stopped = "" if all(each["beside done"] for each in several) else " (not done: what it sends)"
+    report.row(f"{name}: its rate beside TCP{stopped}", median("beside"), "Mbit/s", other="alone",
+               theirs=median("alone"), more_is_better=True)
     for where in ("to the sender", "to another"):
         for part in ("p50", "p95"):
             report.row(f"{name}: round trip of a bystander {where}, {part}", median("during", where, part), "ms",

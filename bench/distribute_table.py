@@ -102,8 +102,9 @@ def table(options: argparse.Namespace, report: Report) -> None:
     standard = all(getattr(options, name) == value for name, value in STANDARD.items())
     report.details["table"] = {
         "ideal_seconds": size * 8e-6 / options.mbit, "to": options.receivers, "mbit": options.mbit, "bytes": size,
-        "whole": options.whole, "links": links, "runs": {f"{loss:g} % lost": {name: summary(each) for name, each in by_tool.items()}
-                                 for loss, by_tool in runs.items()}}
+        "whole": options.whole, "links": links,
+        "runs": {f"{loss:g} % lost": {name: summary(each) for name, each in by_tool.items()}
+                 for loss, by_tool in runs.items()}}
     for loss, by_tool in runs.items():
         compare(report, f"{loss:g} % lost: last of {options.receivers} done", "s",
                 {name: middle((each.seconds for each in several), limit) for name, several in by_tool.items()},
