@@ -118,7 +118,7 @@ def test_a_transfer_lasts_until_the_last_receiver_is_done(box: Box) -> None:
     _, outcome = measured(box, Copies)
     assert outcome.error == ""
     assert outcome.seconds == max(each for each in outcome.each if each)
-    assert outcome.ratio == 0, "nothing went by the link"
+    assert outcome.ratio < 0.05, "nothing but neighbour discovery went by the link"
 
 
 @pytest.mark.lan
