@@ -14,7 +14,7 @@ from ..errors import ContentError
 from ..session.geometry import Geometry
 from ..session.messages import Ending, Refusal, pack_end
 from .incoming import DataSocket
-from .limits import ASKED, CANDIDATES, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
+from .limits import ASKED, ASKED_AGAIN, CANDIDATES, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -62,6 +62,7 @@ class Joining:
         """Who failed us, until when it is asked last."""
         self.asked: dict[bytes, tuple[LinkKey, float]] = {}
         self._attempts: dict[bytes, int] = {}
+        self._reminders: dict[bytes, asyncio.TimerHandle] = {}
         self._sockets: dict[LinkKey, DataSocket] = {}
         self._wanted: asyncio.Future[Admitted] | None = None
         self._manifest_wanted = False
@@ -83,6 +84,8 @@ class Joining:
             return admitted
         finally:
             self._wanted = None
+            while self._reminders:
+                self._reminders.popitem()[1].cancel()
             while self._sockets:
                 self._sockets.popitem()[1].close()
 
@@ -104,6 +107,24 @@ class Joining:
         if self._wanted is not None and not self._wanted.done():
             self._ask(mid, self.loop.time())
 
+    def _remind(self, mid: bytes, number: int) -> None:
+        """
+        Ask somebody again who says nothing: after the time of this number, and then of the next.
+        """
+        self._forget_reminder(mid)
+        if number < len(ASKED_AGAIN):
+            self._reminders[mid] = self.loop.call_later(ASKED_AGAIN[number], self._ask_silent, mid, number)
+
+    def _forget_reminder(self, mid: bytes) -> None:
+        reminder = self._reminders.pop(mid, None)
+        if reminder is not None:
+            reminder.cancel()
+
+    def _ask_silent(self, mid: bytes, number: int) -> None:
+        del self._reminders[mid]
+        if self._wanted is not None and not self._wanted.done():
+            self._ask(mid, self.loop.time(), number + 1)
+
     def offered(self, mid: bytes) -> None:
         """
         Note that somebody has it.
@@ -119,21 +140,22 @@ class Joining:
         self.avoided = {each: until for each, until in self.avoided.items() if until > now}
         self.avoided[mid] = now + SOURCES_AVOIDED
 
-    def _ask(self, mid: bytes, now: float) -> None:
+    def _ask(self, mid: bytes, now: float, number: int = 0) -> None:
         if not self.courier.may(mid):
             return
         paths = ordered(self.courier.paths(mid))
         attempt = self._attempts.get(mid, 0)
-        for number in range(len(paths)):
-            path = paths[(attempt + number) % len(paths)]
+        for step in range(len(paths)):
+            path = paths[(attempt + step) % len(paths)]
             socket = self._socket(path.link)
             if socket is not None and self.courier.send(mid, Kind.JOIN, self.join(socket.port).pack(), path.link):
                 self.counters["join: sent"] += 1
+                self._remind(mid, number)
                 self.asked = {each: (link, at) for each, (link, at) in self.asked.items() if now - at <= ASKED}
                 self.asked[mid] = path.link, now
                 # The same way twice, then the next one.
                 self._attempts = {each: tries for each, tries in self._attempts.items() if each in self.asked}
-                self._attempts[mid] = attempt + number % len(paths) + bool(attempt % 2)
+                self._attempts[mid] = attempt + step % len(paths) + bool(attempt % 2)
                 return
 
     def _socket(self, key: LinkKey) -> DataSocket | None:
@@ -193,6 +215,7 @@ class Joining:
         if mid not in self.asked:
             self.counters["refuse: not asked for"] += 1
             return
+        self._forget_reminder(mid)
         self.counters[f"refuse: {reason.name.lower()}"] += 1
         if reason == Refusal.UNKNOWN:
             self.likely.pop(mid, None)

@@ -15,6 +15,11 @@ JOIN_AFTER: Final = (0.3, 0.7, 1.0, 2.0, 4.0, 5.0)
 """Seconds from one round of JOINs to the next, the last one for ever: a datagram that got lost costs little, a content
 that nobody has costs neighbours next to nothing."""
 
+ASKED_AGAIN: Final = (0.08, 0.25, 0.6)
+"""Seconds after which a neighbour that says nothing is asked once more, for offers or by a JOIN: on the air one
+datagram in ten is lost, and the next round may be seconds away. Who has nothing to offer says nothing, so no more
+than that."""
+
 JOINS_A_ROUND: Final = 16
 """Neighbours that are asked at once; the next ones in the next round. On a large LAN nobody shoots at all."""
 
