@@ -15,6 +15,10 @@ JOIN_AFTER: Final = (0.3, 0.7, 1.0, 2.0, 4.0, 5.0)
 """Seconds from one round of JOINs to the next, the last one for ever: a datagram that got lost costs little, a content
 that nobody has costs neighbours next to nothing."""
 
+FRESH_AFTER: Final = (0.15, 0.3, 0.6, 1.2)
+"""Who just became a neighbour is asked again so soon, unless it says that it has not got it: a datagram may get lost,
+and it may not know us yet."""
+
 JOINS_A_ROUND: Final = 16
 """Neighbours that are asked at once; the next ones in the next round. On a large LAN nobody shoots at all."""
 
@@ -156,6 +160,9 @@ MAX_RATE: Final = MAX_CONTENT_SIZE
 
 REMEMBERED: Final = 4 << 20
 """Bytes of the file that transfers are remembered in: a longer one is none of ours."""
+
+FIRST_DATA: Final = 3.0
+"""For so long after an ACCEPT nothing need come: a sender may wait for others (`HOLD`)."""
 
 LEAST_SYMBOL: Final = 1024
 LEAST_K: Final = 16
