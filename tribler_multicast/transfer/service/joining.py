@@ -14,7 +14,7 @@ from ..errors import ContentError
 from ..session.geometry import Geometry
 from ..session.messages import Ending, Refusal, pack_end
 from .incoming import DataSocket
-from .limits import ASKED, ASKED_AGAIN, CANDIDATES, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
+from .limits import ASKED, CANDIDATES, FRESH_AFTER, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -62,10 +62,13 @@ class Joining:
         """Who failed us, until when it is asked last."""
         self.asked: dict[bytes, tuple[LinkKey, float]] = {}
         self._attempts: dict[bytes, int] = {}
-        self._reminders: dict[bytes, asyncio.TimerHandle] = {}
         self._sockets: dict[LinkKey, DataSocket] = {}
         self._wanted: asyncio.Future[Admitted] | None = None
         self._manifest_wanted = False
+        self._taken: tuple[bytes, bytes] | None = None
+        """Who let us in, and by which tag."""
+        self._fresh: set[bytes] = set()
+        """Who just became a neighbour, and did not say that it has not got it."""
         self._next = 0
 
     async def admitted(self, *, manifest_wanted: bool) -> Admitted:
@@ -84,8 +87,6 @@ class Joining:
             return admitted
         finally:
             self._wanted = None
-            while self._reminders:
-                self._reminders.popitem()[1].cancel()
             while self._sockets:
                 self._sockets.popitem()[1].close()
 
@@ -104,26 +105,22 @@ class Joining:
         """
         Ask somebody who just came, if we are asking.
         """
-        if self._wanted is not None and not self._wanted.done():
-            self._ask(mid, self.loop.time())
+        if self._wanted is not None and not self._wanted.done() and mid not in self._fresh:
+            self._fresh.add(mid)
+            self._ask_fresh(mid, 0)
 
-    def _remind(self, mid: bytes, number: int) -> None:
-        """
-        Ask somebody again who says nothing: after the time of this number, and then of the next.
-        """
-        self._forget_reminder(mid)
-        if number < len(ASKED_AGAIN):
-            self._reminders[mid] = self.loop.call_later(ASKED_AGAIN[number], self._ask_silent, mid, number)
-
-    def _forget_reminder(self, mid: bytes) -> None:
-        reminder = self._reminders.pop(mid, None)
-        if reminder is not None:
-            reminder.cancel()
-
-    def _ask_silent(self, mid: bytes, number: int) -> None:
-        del self._reminders[mid]
-        if self._wanted is not None and not self._wanted.done():
-            self._ask(mid, self.loop.time(), number + 1)
+    def _ask_fresh(self, mid: bytes, number: int) -> None:
+        now = self.loop.time()
+        if self._wanted is None or self._wanted.done() or mid not in self._fresh:
+            self._fresh.discard(mid)
+            return
+        asked = self.asked.get(mid)
+        if asked is None or now - asked[1] >= FRESH_AFTER[0]:
+            self._ask(mid, now)
+        if number < len(FRESH_AFTER):
+            self.loop.call_later(FRESH_AFTER[number], self._ask_fresh, mid, number + 1)
+        else:
+            self._fresh.discard(mid)
 
     def offered(self, mid: bytes) -> None:
         """
@@ -140,22 +137,21 @@ class Joining:
         self.avoided = {each: until for each, until in self.avoided.items() if until > now}
         self.avoided[mid] = now + SOURCES_AVOIDED
 
-    def _ask(self, mid: bytes, now: float, number: int = 0) -> None:
+    def _ask(self, mid: bytes, now: float) -> None:
         if not self.courier.may(mid):
             return
         paths = ordered(self.courier.paths(mid))
         attempt = self._attempts.get(mid, 0)
-        for step in range(len(paths)):
-            path = paths[(attempt + step) % len(paths)]
+        for number in range(len(paths)):
+            path = paths[(attempt + number) % len(paths)]
             socket = self._socket(path.link)
             if socket is not None and self.courier.send(mid, Kind.JOIN, self.join(socket.port).pack(), path.link):
                 self.counters["join: sent"] += 1
-                self._remind(mid, number)
                 self.asked = {each: (link, at) for each, (link, at) in self.asked.items() if now - at <= ASKED}
                 self.asked[mid] = path.link, now
                 # The same way twice, then the next one.
                 self._attempts = {each: tries for each, tries in self._attempts.items() if each in self.asked}
-                self._attempts[mid] = attempt + step % len(paths) + bool(attempt % 2)
+                self._attempts[mid] = attempt + number % len(paths) + bool(attempt % 2)
                 return
 
     def _socket(self, key: LinkKey) -> DataSocket | None:
@@ -187,8 +183,12 @@ class Joining:
         else:
             if self._wanted is not None and not self._wanted.done() and socket is not None:
                 del self._sockets[asked[0]]
+                self._taken = mid, accept.tag
                 self._wanted.set_result(Admitted(mid, socket, accept, manifest))
                 return True
+            if (mid, accept.tag) == self._taken:
+                self.counters["accept: again"] += 1
+                return False
             self.counters["accept: late"] += 1
         self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), asked[0])
         return False
@@ -215,10 +215,10 @@ class Joining:
         if mid not in self.asked:
             self.counters["refuse: not asked for"] += 1
             return
-        self._forget_reminder(mid)
         self.counters[f"refuse: {reason.name.lower()}"] += 1
         if reason == Refusal.UNKNOWN:
             self.likely.pop(mid, None)
+            self._fresh.discard(mid)
 
 
 def ordered(paths: list[Path]) -> list[Path]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..session.messages import Accept
+    from ..session.packets import Bytes
     from ..session.reports import Lacks
     from ..store.store import Store
     from .courier import Courier, Options
@@ -249,7 +250,7 @@ class Reception(Received):
 
     # --- What happens in it (`incoming.Owner`).
 
-    def segment_ready(self, incoming: Incoming, segment: int, data: memoryview) -> None:
+    def segment_ready(self, incoming: Incoming, segment: int, data: Bytes) -> None:
         """
         Have a segment checked and written.
         """
@@ -349,15 +350,12 @@ class Reception(Received):
         if self.incoming is not None:
             self.incoming.tick(now)
 
-    async def tell(self, patience: float) -> bool:
+    async def tell(self, patience: float) -> None:
         """
-        Tell who sends it that it is here, if nobody was told yet; give up after so many seconds. False when nobody
-        heard.
+        Tell who sends it that it is here, if nobody knows yet; give up after so many seconds.
         """
         if self.state == DONE:
             await self._farewell.find(self, self.joining, patience)
-            await self._farewell.end()
-        return self._farewell.is_heard
 
     async def close(self, *, delete: bool = False) -> None:
         """

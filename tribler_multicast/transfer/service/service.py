@@ -378,7 +378,7 @@ class TransferService:
             return
         if isinstance(transfer, Reception):
             other = self._receiving(transfer.content_id)
-            if other is not None and other is not transfer:
+            if other is not None and other is not transfer and other.state not in (DONE, FAILED):
                 raise TransferError(f"it is being received to {shown(str(other.output))} already")
             self._changed(transfer, WAITING)
             transfer.begin()
