@@ -136,7 +136,7 @@ class Assembly:
             self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
                                           community=self.community, database=self.database,
                                           change_settings=self.change_settings, feeds=self.feeds,
-                                          transfers=None if self.coded is None else self.coded.service,
+                                          coded=self.coded,
                                           started=self.started))
         return self._control
 

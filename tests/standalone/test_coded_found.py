@@ -82,3 +82,17 @@ async def test_a_node_that_shares_nothing_else_is_searched_once_it_publishes(tmp
             results = await asyncio.to_thread(search, b, "boat")
             assert [each["content_id"] for each in results] == [publication.content_id.hex()]
             assert results[0]["peers"] == [a.mid]
+
+
+async def test_a_node_that_is_switched_off_and_on_still_has_what_it_published(tmp_path: Path) -> None:
+    port, control = free_ports()
+    (tmp_path / "boat").write_bytes(b"boat")
+    async with open_node(tmp_path / "a", {"interfaces": ["lo"], "port": port, "control_port": control}) as a:
+        parts = a.control.parts
+        assert parts.transfers is coded(a).service
+        publication = await coded(a).service.publish(tmp_path / "boat")
+        await parts.change_settings({"enabled": False})
+        assert parts.transfers is None
+        await parts.change_settings({"enabled": True})
+        assert parts.transfers is coded(a).service
+        assert list(parts.transfers.publications) == [publication.content_id]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session import limits
-from tribler_multicast.transfer.session.events import MemberGreedy
+from tribler_multicast.transfer.session.events import MemberGreedy, SegmentReady
+from tribler_multicast.transfer.session.fallback_datagrams import SCHEDULED
 from tribler_multicast.transfer.session.geometry import Geometry
 from tribler_multicast.transfer.session.messages import (
     Accept,
@@ -24,7 +25,7 @@ from tribler_multicast.transfer.session.messages import (
     read_refusal,
     read_report,
 )
-from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE, RECODED, Stream
+from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, OVERHEAD, PLACE, PROOF, RECODED, pack_proof
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import (
@@ -41,6 +42,7 @@ from tribler_multicast.transfer.session.reports import (
 )
 from tribler_multicast.transfer.session.scheduler import Scheduler
 from tribler_multicast.transfer.session.sender import Sender
+from tribler_multicast.transfer.session.stream import Stream
 
 from .session_lan import KEY, TAG, Content, Cut, SessionLan
 
@@ -88,6 +90,25 @@ def test_replays_are_dropped_and_do_not_count_as_arrived() -> None:
     receiver.data_received(datagram(0, 2, 100), 2.0)
     assert receiver.counters == {"data: innovative": 2, "data: replay": 5}
     assert receiver.tracks[0].count == 2
+
+
+def test_sender_that_never_proves_what_it_sends_fills_no_memory() -> None:
+    content = Content(20 * MIB)
+    geometry, receiver, stream = content.geometry, receiver_of(content), Stream(TAG, KEY, unicast=False)
+    for segment, data in enumerate(content.segments):
+        schedule = geometry.schedule(segment, geometry.of(segment))
+        made = stream.systematic(data, geometry.symbol, schedule, 0, len(schedule) // SCHEDULED.size,
+                                 segment * geometry.parts, 1.0, 5)
+        size = geometry.symbol + OVERHEAD
+        receiver.batch_received(made, size, len(made) // size, 2.0)
+    assert receiver.counters["segment: given up"] == 20 - limits.UNPROVED_SEGMENTS
+    assert receiver.rank == sum(geometry.table()[4 * geometry.parts:]), "what was given up is asked for again"
+    hashes = content.tree.proof(0, 5)
+    assert hashes is not None
+    receiver.data_received(stream.one(PROOF, pack_proof(0, 5, hashes), 1.0, 5), 2.0)
+    ready = [event for event in receiver.take_events() if isinstance(event, SegmentReady)]
+    assert [event.segment for event in ready] == list(range(4, 20))
+    assert [event.data for event in ready] == content.segments[4:]
 
 
 @settings(max_examples=300, deadline=None)
@@ -231,8 +252,10 @@ def test_every_symbol_is_in_one_generation_of_its_segment(size: int, symbol: int
         assert sum(sizes) == -(-geometry.cut.length(segment) // symbol)
         assert max(sizes) <= k
         assert max(sizes) - min(size for size in sizes if size) <= 1
-        assert sorted(geometry.interleaved(segment)) == [
-            (number, index) for number in geometry.of(segment) for index in range(geometry.size(number))]
+        begin = segment * geometry.parts
+        assert sorted(SCHEDULED.iter_unpack(geometry.schedule(segment, geometry.of(segment)))) == [
+            (number - begin, index, geometry.offset(number) + index * symbol)
+            for number in geometry.of(segment) for index in range(geometry.size(number))]
         assert [geometry.table()[number] for number in geometry.of(segment)] == list(sizes)
 
 

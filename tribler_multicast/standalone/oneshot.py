@@ -210,6 +210,8 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
         source = await hashing
     finally:
         cancelled.set()
+        # When something else failed first, nobody asks what became of this.
+        hashing.add_done_callback(lambda done: done.cancelled() or done.exception())
     coded = node.add_transfers()
     publication = await coded.service.publish(source, wait_for=receivers)
     report({"event": "published", **_offered(publication)})
@@ -310,6 +312,5 @@ async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | No
     if transfer.state == FAILED:
         raise OneShotError(transfer.error or "it failed")
     report({"event": "done", **coded_view(transfer)})
-    await transfer.tell(TELL)
-    await node.close()
-    memory.end(content_id)
+    if await transfer.tell(TELL) or not transfer.total_down:
+        memory.end(content_id)  # Who comes for it later, after all of that, finds it here and need not tell anybody.

@@ -57,7 +57,7 @@ class SegmentReady:
     """
 
     segment: int
-    data: bytes
+    data: bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True)
