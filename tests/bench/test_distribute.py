@@ -152,7 +152,7 @@ def test_the_processor_time_of_a_program_counts_to_its_end(box: Box) -> None:
     with Run(box, fill(box.folder / "file.bin", 1000), 5) as going:
         program = going.sender([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
         going.finish(program)
-    assert 0.29 < program.cpu < 3
+    assert 0.25 < program.cpu < 3
 
 
 @pytest.mark.lan
