@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.transfer.errors import TransferError
-from tribler_multicast.transfer.service import incoming
 from tribler_multicast.transfer.service.transfer import ACTIVE
+from tribler_multicast.transfer.session.receiver import Receiver
 
 from ..trees import FOLDER, MIB, contents, make, some_bytes
 from .nodes import Node, Wire, done, soon, until
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tribler_multicast.transfer.service.publication import Publication
-    from tribler_multicast.transfer.session.receiver import Receiver
 
     from .nodes import Said
 
@@ -151,7 +150,7 @@ async def test_who_joins_late_gets_what_it_missed(node: MakeNode, tmp_path: Path
 @pytest.mark.parametrize("receivers", [1, 3])
 async def test_what_gets_lost_is_repaired(node: MakeNode, film: Path, monkeypatch: pytest.MonkeyPatch,
                                           receivers: int) -> None:
-    random, feed = Random(1), incoming.feed
+    random, take = Random(1), Receiver.batch_received
     lost = 0
 
     def lossy(receiver: Receiver, data: memoryview, size: int, count: int, now: float) -> None:
@@ -160,9 +159,9 @@ async def test_what_gets_lost_is_repaired(node: MakeNode, film: Path, monkeypatc
             if random.random() < 0.1:
                 lost += 1
             else:
-                feed(receiver, data[at:at + size], size, 1, now)
+                take(receiver, data[at:at + size], size, 1, now)
 
-    monkeypatch.setattr(incoming, "feed", lossy)
+    monkeypatch.setattr(Receiver, "batch_received", lossy)
     source, *sinks = (node(str(name)) for name in range(1 + receivers))
     await started(source, *sinks)
     publication = await offered(source, film, wait_for=receivers)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..content.tree import HashTree
     from ..session.geometry import Geometry
     from ..session.messages import Accept
+    from ..session.packets import Bytes
     from .courier import Courier, LinkKey
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Owner(Protocol):
     Who is told what happens.
     """
 
-    def segment_ready(self, incoming: Incoming, segment: int, data: bytes) -> None:
+    def segment_ready(self, incoming: Incoming, segment: int, data: Bytes) -> None:
         """
         Take a segment that is complete; answer by `incoming.receiver.stored`.
         """
@@ -195,7 +196,7 @@ class Incoming:
 
     def _received(self, data: memoryview, size: int, count: int) -> None:
         if self.receiver is not None and not self._closed:
-            feed(self.receiver, data, size, count, self.loop.time())
+            self.receiver.batch_received(data, size, count, self.loop.time())
             self.look()
 
     # --- What follows.
@@ -260,15 +261,3 @@ class Incoming:
             self.counters["data: off link"] += self.socket.strange
         if self.receiver is not None:
             self.counters.update(self.receiver.counters)
-
-
-def feed(receiver: Receiver, data: memoryview, size: int, count: int, now: float) -> None:
-    """
-    Give a receiver some datagrams of `size` bytes, the last one what is left.
-    """
-    batch = getattr(receiver, "batch_received", None)
-    if batch is not None:
-        batch(data, size, count, now)
-        return
-    for at in range(0, len(data), size):
-        receiver.data_received(data[at:at + size], now)
