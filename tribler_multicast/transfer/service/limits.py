@@ -11,7 +11,7 @@ from ..limits import MAX_CONTENT_SIZE
 
 # --- Joining.
 
-JOIN_AFTER: Final = (0.3, 0.7, 1.0, 2.0, 4.0, 5.0)
+JOIN_AFTER: Final = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 5.0)
 """Seconds from one round of JOINs to the next, the last one for ever: a datagram that got lost costs little, a content
 that nobody has costs neighbours next to nothing."""
 
