@@ -186,7 +186,8 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable)
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable,
+                                  is_sealed=self.courier.is_sealed)
         session.limit = float(publication.rate or 0)
         publication.sessions[link] = self.sessions[session.tag] = session
         return session
