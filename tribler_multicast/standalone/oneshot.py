@@ -263,12 +263,16 @@ class Received:
 
     def report_if_here(self, content_id: bytes, output: Path, report: Report) -> bool:
         """
-        Report it, when it is where it is to go and as it was received, and its sender was told.
+        Report it, when it is where it is to go and as it was received, and its sender was told; or when what has the
+        name of the result is that file, wherever it came from.
         """
         from ..transfer.service.found import here  # noqa: PLC0415
 
         found = here(content_id, output, self.folder)
-        if not isinstance(found, Source) or self._mark(content_id).exists():
+        if found is None and output.is_file():
+            with suppress(TransferError):
+                found = Source.publish(output)
+        if not isinstance(found, Source) or found.content.id != content_id or self._mark(content_id).exists():
             return False
         report({"event": "done", "content_id": content_id.hex(), "name": found.content.name, "state": "done",
                 "size": found.content.size, "progress": 1.0, "total_down": 0, "path": str(found.listing.path)})
