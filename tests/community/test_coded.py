@@ -408,3 +408,10 @@ async def test_in_another_group_there_are_other_neighbours(make: Maker) -> None:
     await a.multicast.apply_settings({"group_passphrase", "policy"})
     await until(lambda: recorder(a).found == [mid(b)] * 2 and recorder(b).found == [mid(a)] * 2)
     assert recorder(a).life == ["start"], "it goes on with whoever is there"
+
+
+async def test_where_a_node_only_listens_there_is_no_interface_for_transfers(make: Maker) -> None:
+    node = ride(await make(options={"visibility": "listen"}))
+    await node.start()
+    assert node.lan.links
+    assert [node.interface(link) for link in node.lan.links] == [None] * len(node.lan.links)
