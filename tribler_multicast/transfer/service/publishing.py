@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import TransferError
-    from .courier import Courier, LinkKey, Options
+    from .courier import Courier, LinkKey, Options, Path
     from .publication import Publication
     from .transfer import Transfer
 
@@ -155,28 +155,39 @@ class Publisher:
         if publication.paused:
             return Refusal.FULL
         lacks = join.lacks(publication.source.layout.segments)
-        address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
         if lacks is None:
             return Refusal.MALFORMED
-        session = publication.sessions.get(link) or self._begin(publication, link, join.largest_k)
-        if session is None or address is None:
+        path = self._path(mid, publication, link)
+        session = None if path is None else self._session(publication, path.link, join.largest_k)
+        if path is None or session is None:
             return Refusal.FULL
         if session.geometry.k > join.largest_k:
             return Refusal.MALFORMED
-        accept = session.join(mid, (address, join.port), lacks, join.rate * 125.0, now)
+        accept = session.join(mid, (path.address, join.port), lacks, join.rate * 125.0, now)
         if accept is None:
             return Refusal.FULL
         self.counters["join: accepted"] += 1
         if join.wants_manifest:
             accept = accept._replace(manifest=publication.manifest.pack())
-        self.courier.send(mid, Kind.ACCEPT, accept.pack(), link)
+        self.courier.send(mid, Kind.ACCEPT, accept.pack(), path.link)
         self._joined(publication, now)
         return None
 
-    def _begin(self, publication: Publication, link: LinkKey, largest_k: int) -> OutgoingSession | None:
+    def _path(self, mid: bytes, publication: Publication, link: LinkKey) -> Path | None:
         """
-        Begin a session; None when there can be none.
+        Get by which way of the interface data goes to somebody: where others receive it already, else by IPv4 where
+        there is a choice, so that all meet in one session.
         """
+        paths = [path for path in self.courier.paths(mid) if path.link[0] == link[0]]
+        sizes = {key: len(session.receivers) for key, session in publication.sessions.items()}
+        return min(paths, key=lambda path: (-sizes.get(path.link, 0), path.link[1]), default=None)
+
+    def _session(self, publication: Publication, link: LinkKey, largest_k: int) -> OutgoingSession | None:
+        """
+        Get the session of a link; None when there can be none.
+        """
+        if link in publication.sessions:
+            return publication.sessions[link]
         sending = self._link(link)
         if sending is None or len(self.sessions) >= SESSIONS:
             return None

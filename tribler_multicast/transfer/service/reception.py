@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..session.packets import Bytes
     from ..session.reports import Lacks
     from ..store.store import Store
-    from .courier import Courier, Options
+    from .courier import Courier, LinkKey, Options
     from .joining import Admitted
     from .remembered import Wanted
 
@@ -295,13 +295,13 @@ class Reception(Received):
 
     # --- What others say.
 
-    def accept_received(self, mid: bytes, accept: Accept) -> None:
+    def accept_received(self, mid: bytes, accept: Accept, link: LinkKey) -> None:
         """
-        Take an ACCEPT for this content.
+        Take an ACCEPT for this content, which came by a link.
         """
         incoming = self.incoming
         if incoming is None or incoming.mid != mid or incoming.accept.tag != accept.tag:
-            self.joining.accept_received(mid, accept)
+            self.joining.accept_received(mid, accept, link)
         elif incoming.accept.unicast_key != accept.unicast_key:
             # Our JOIN came twice, and the sender began anew.
             self._end_session(Outcome.AGAIN)
