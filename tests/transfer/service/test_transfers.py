@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.transfer.errors import TransferError
+from tribler_multicast.transfer.service.courier import Path as Way
 from tribler_multicast.transfer.service.transfer import ACTIVE
 from tribler_multicast.transfer.session.receiver import Receiver
 
 from ..trees import FOLDER, MIB, contents, make, some_bytes
-from .nodes import LO, LO6, Node, Wire, done, soon, until
+from .nodes import ADDRESSES, LO, LO6, Node, Wire, done, soon, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tribler_multicast.transfer.service.publication import Publication
+    from tribler_multicast.transfer.service.service import TransferService
 
     from .nodes import Said
 
@@ -224,6 +226,28 @@ async def test_receivers_meet_in_one_session_whichever_family_they_ask_by(node: 
     assert {path.read_bytes() for path in paths} == {film.read_bytes()}
     assert publication.uploaded < 1.2 * publication.size
     assert len({said.link for said in wire.said if said.kind.name == "ACCEPT"}) == 1
+
+
+async def test_receivers_meet_as_soon_as_they_can(node: MakeNode, film: Path) -> None:
+    source, *sinks = nodes = [node(name, transfer_rate=2_000_000) for name in ("source", "one", "two")]
+    links = {sinks[0].mid: [LO6], sinks[1].mid: [LO]}
+    source.paths = lambda mid: [Way(link, ADDRESSES[link]) for link in links[mid]]  # type: ignore[method-assign]
+    for each in nodes:
+        each.links = [LO, LO6]
+    await started(*nodes)
+    publication = await offered(source, film)
+    transfers = [await service_of(sink).receive(publication.content_id, sink.home) for sink in sinks]
+    await until(lambda: len(publication.sessions) == 2)
+    links[sinks[0].mid].append(LO)
+    await until(lambda: [len(each.receivers) for each in publication.sessions.values() if each.receivers] == [2])
+    source.options["transfer_rate"] = 0
+    for transfer in transfers:
+        assert (await done(transfer)).path.read_bytes() == film.read_bytes()
+
+
+def service_of(node: Node) -> TransferService:
+    assert node.service is not None
+    return node.service
 
 
 async def test_network_that_swallows_multicast_gets_it_by_unicast(node: MakeNode, film: Path,

@@ -305,7 +305,24 @@ class Publisher:
                 self._close(session, Ending.DONE)
             self._look(session.publication)
             self._look_at_files(session.publication, now)
+        for publication in {session.publication for session in self.sessions.values()}:
+            self._meet(publication)
         self.links.tick(now)
+
+    def _meet(self, publication: Publication) -> None:
+        """
+        Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told to
+        join again.
+        """
+        common = [session for (_, only), session in publication.sessions.items() if only is None and session.receivers]
+        for session in common if len(common) > 1 else ():
+            for mid in list(session.receivers):
+                path = self._path(mid, publication, session.link.key)
+                better = None if path is None else publication.sessions.get((path.link, None))
+                if better is not None and better is not session and better.receivers:
+                    self.counters["join: moved"] += 1
+                    self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
+                    session.leave(mid)
 
     def _look_at_files(self, publication: Publication, now: float) -> None:
         """
