@@ -311,8 +311,8 @@ class Publisher:
 
     def _meet(self, publication: Publication) -> None:
         """
-        Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told to
-        join again.
+        Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told
+        to join again.
         """
         common = [session for (_, only), session in publication.sessions.items() if only is None and session.receivers]
         for session in common if len(common) > 1 else ():
