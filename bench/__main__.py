@@ -3,7 +3,7 @@ Runs all benchmarks in turn and prints one table: `make bench`, or
 
     sh tests/in_namespace.sh python -m bench [--output FILE] [--long] [--only NAME]... [--json]
 
-Short settings, about eight minutes; --long takes those of each benchmark alone, over half an hour.
+Short settings, about ten minutes; --long takes those of each benchmark alone, over half an hour.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from . import (
     content,
     control,
     crypto,
+    distribute,
     feeds,
     flood,
     idle,
@@ -60,6 +61,8 @@ SHORT: dict[ModuleType, list[str]] = {
     transfer_sim: ["--size", "16", "--receivers", "4"],
     session_speed: ["--size", "32"],
     batch: ["--rounds", "1", "--seconds", "2"],
+    distribute: ["--only", "table", "--only", "small", "--rounds", "1", "--size", "16", "--loss", "0", "--loss", "10",
+                 "--limit", "20"],
 }
 """Each benchmark with its arguments for a short run."""
 

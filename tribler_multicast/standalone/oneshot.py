@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ..settings import SettingError, Settings
@@ -203,17 +204,17 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     cancelled = threading.Event()
     hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
     try:
-        community = node.load()
-        await asyncio.sleep(0)
-        if not hashing.done():
-            await community.start()
+        # Others verify this node while it loads what transfers take.
+        await node.load().start()
+        await asyncio.to_thread(import_module, "..community.coded", __package__)
         source = await hashing
     finally:
         cancelled.set()
+        # When something else failed first, nobody asks what became of this.
+        hashing.add_done_callback(lambda done: done.cancelled() or done.exception())
     coded = node.add_transfers()
     publication = await coded.service.publish(source, wait_for=receivers)
     report({"event": "published", **_offered(publication)})
-    await community.start()
     await coded.start()
     done = asyncio.ensure_future(publication.wait_finished(receivers))
     while not (await asyncio.wait({done}, timeout=LOOK))[0]:
@@ -310,6 +311,5 @@ async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | No
     if transfer.state == FAILED:
         raise OneShotError(transfer.error or "it failed")
     report({"event": "done", **coded_view(transfer)})
-    await transfer.tell(TELL)
-    await node.close()
-    memory.end(content_id)
+    if await transfer.tell(TELL) or not transfer.total_down:
+        memory.end(content_id)  # Who comes for it later, after all of that, finds it here and need not tell anybody.

@@ -52,6 +52,13 @@ class Farewell:
         self._heard.set()
         return True
 
+    @property
+    def is_heard(self) -> bool:
+        """
+        Whether it was answered.
+        """
+        return self._heard.is_set()
+
     async def end(self) -> None:
         """
         Wait until it was heard, or was said often enough.

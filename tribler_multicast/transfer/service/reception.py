@@ -355,12 +355,15 @@ class Reception(Received):
         if self.incoming is not None:
             self.incoming.tick(now)
 
-    async def tell(self, patience: float) -> None:
+    async def tell(self, patience: float) -> bool:
         """
-        Tell who sends it that it is here, if nobody knows yet; give up after so many seconds.
+        Tell who sends it that it is here, if nobody was told yet; give up after so many seconds. False when nobody
+        heard.
         """
         if self.state == DONE:
             await self._farewell.find(self, self.joining, patience)
+            await self._farewell.end()
+        return self._farewell.is_heard
 
     async def close(self, *, delete: bool = False) -> None:
         """

@@ -57,7 +57,7 @@ class SegmentReady:
     """
 
     segment: int
-    data: bytes | bytearray | memoryview
+    data: memoryview
 
 
 @dataclass(frozen=True)
