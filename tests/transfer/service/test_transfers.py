@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.transfer.errors import TransferError
-from tribler_multicast.transfer.service.courier import Path as Way
 from tribler_multicast.transfer.service import offers
+from tribler_multicast.transfer.service.courier import Path as Way
 from tribler_multicast.transfer.service.transfer import ACTIVE
 from tribler_multicast.transfer.session.receiver import Receiver
 
