@@ -60,17 +60,20 @@ class OutgoingSession:
     """
 
     def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
-                 failed: Callable[[Publication, TransferError], None], *, is_sealed: bool = False) -> None:
+                 failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None,
+                 is_sealed: bool = False) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
         :param is_sealed: whether nobody else may read what is sent.
         :param failed: is told when the content can't be read any more.
+        :param only: the one receiver that it is for, which multicast does not reach; None: for all.
         """
         assert publication.source is not None
         self.publication = publication
         self.source = publication.source
         self.link = link
+        self.place = link.key, only
         self.tag = token_bytes(TAG_SIZE)
         self.key = token_bytes(KEY_SIZE)
         self.cloak = Cloak(self.key) if is_sealed else None
