@@ -252,6 +252,22 @@ def test_the_group_of_the_settings_file_holds_for_a_single_send_too(lo: Lo, tmp_
     assert leftovers(tmp_path) == []
 
 
+def test_where_no_network_is_in_use_that_is_said(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tribler_multicast", "send", str(film(tmp_path)), "--set", "interfaces=nosuch0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()) as sender:
+        try:
+            assert sender.stderr is not None
+            assert b"no network is in use here" in sender.stderr.readline()
+        finally:
+            sender.kill()
+
+
+def test_a_folder_is_sent_under_its_own_name_however_it_is_written(lo: Lo, tmp_path: Path) -> None:
+    root = tree(tmp_path / "in")
+    sender = lo.send(root / "pictures" / "..")
+    assert sender.event("published")["name"] == "holiday"
+
+
 def test_settings_of_the_environment_count(tmp_path: Path) -> None:
     done = run("send", str(film(tmp_path)), "--state-dir", str(tmp_path / "state"), TRIBLER_MULTICAST_CODED="false")
     assert (done.returncode, done.stderr) == (1, "tribler-multicast: the setting coded is false\n")
