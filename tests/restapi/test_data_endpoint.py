@@ -97,6 +97,7 @@ class HandMovedTransfer(Transfer):
         return DATA[start:start + self.available(start, length)]
 
     progress = up = down = 0.0
+    total_up = total_down = 0
     rank: int | None = None
     peers: list[TransferPeer] = []
 
