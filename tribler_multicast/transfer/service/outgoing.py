@@ -57,16 +57,18 @@ class OutgoingSession:
     """
 
     def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
-                 failed: Callable[[Publication, TransferError], None]) -> None:
+                 failed: Callable[[Publication, TransferError], None], only: bytes | None = None) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
         :param failed: is told when the content can't be read any more.
+        :param only: the one receiver that it is for, which multicast does not reach; None: for all.
         """
         assert publication.source is not None
         self.publication = publication
         self.source = publication.source
         self.link = link
+        self.place = link.key, only
         self.tag = token_bytes(TAG_SIZE)
         self.key = token_bytes(KEY_SIZE)
         self.geometry = geometry
