@@ -59,7 +59,7 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913
                  failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None,
                  is_sealed: bool = False) -> None:
         """
