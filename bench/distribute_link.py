@@ -42,7 +42,7 @@ def probe(sender: Machine, receiver: Machine, rate: float) -> list[tuple[float, 
         back.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         begin, start = time.monotonic(), time.time()
         while (now := time.monotonic() - begin) < SECONDS + 0.2:
-            if now < SECONDS and sent * (SIZE + HEADERS) <= now * rate:
+            while now < SECONDS and sent * (SIZE + HEADERS) <= now * rate:
                 out.sendto(b"".join(map(numbered, range(sent, sent + BATCH))), address)
                 sent += BATCH
             arrived += taken(back, start)
