@@ -60,7 +60,10 @@ class OneShot(Process):
         """
         Wait until it ends well; its last event.
         """
-        status = self.wait(PATIENCE)
+        try:
+            status = self.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} does not end: {self.lines[-1:]} {self.said()}") from None
         assert status == 0, f"{self.name} ended with {status}: {self.said()}"
         last: dict[str, Any] = {}
         while (line := self.line(PATIENCE)) is not None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..settings import SettingError, Settings
 from ..transfer.content.source import Source
 from ..transfer.errors import TransferError
+from .log import set_up_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -170,6 +171,7 @@ class TemporaryNode:
         Make the community, silent yet.
         """
         options = settings_of(self.arguments)
+        set_up_log(options)
         from ipv8.keyvault.crypto import default_eccrypto  # noqa: PLC0415
         from ipv8.peer import Peer  # noqa: PLC0415
 

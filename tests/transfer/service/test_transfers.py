@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.transfer.errors import TransferError
+from tribler_multicast.transfer.service import offers
 from tribler_multicast.transfer.service.transfer import ACTIVE
 from tribler_multicast.transfer.session.receiver import Receiver
 
@@ -177,6 +178,20 @@ async def test_control_messages_get_lost_and_it_arrives_all_the_same(node: MakeN
     source, sink = node("source"), node("sink")
     await started(source, sink)
     assert (await fetched(sink, await offered(source, film))).read_bytes() == film.read_bytes()
+
+
+@pytest.mark.parametrize("lost", ["OFFERS_WANTED", "OFFER"])
+async def test_question_or_answer_that_gets_lost_is_said_again_before_the_next_round(
+        node: MakeNode, wire: Wire, film: Path, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offers, "ASK_AGAIN", 1000.0)
+    source, sink = node("source"), node("sink")
+    await started(source, sink)
+    publication = await offered(source, film)
+    wire.drops = lambda said: said.kind.name == lost and wire.kinds().count(lost) == 1
+    assert sink.service is not None
+    found = await soon(sink.service.wait_offer())
+    assert found.manifest.content.id == publication.content_id
+    assert wire.kinds().count(lost) == 2
 
 
 async def test_lost_accept_gets_the_same_keys_again(node: MakeNode, wire: Wire, film: Path) -> None:

@@ -195,7 +195,7 @@ class Reception(Received):
                 assert self._manifest is not None
                 await storage.open(self._manifest, admitted.accept.symbol)
             if storage.is_whole or storage.store is None:
-                why = Ending.DONE
+                why = Ending.DONE if storage.source is not None or await storage.finish() else Ending.CANCELLED
                 return
             await self._begin(incoming, storage.store)
             self._set(ACTIVE)
