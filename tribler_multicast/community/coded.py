@@ -262,13 +262,6 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         return self.core.identity
 
-    @property
-    def is_sealed(self) -> bool:
-        """
-        Whether we are in a group.
-        """
-        return self.core.group.seal is not None
-
     def neighbours(self) -> list[bytes]:
         """
         Get the mids of the verified peers that take part.

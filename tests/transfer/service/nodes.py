@@ -109,8 +109,6 @@ class Node:
 
     # The courier.
 
-    is_sealed = False
-
     def neighbours(self) -> list[bytes]:
         return [mid for mid in self.wire.nodes if mid != self.mid]
 

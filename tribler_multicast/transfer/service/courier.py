@@ -45,12 +45,6 @@ class Courier(Protocol):
         Who we are: signs what we publish.
         """
 
-    @property
-    def is_sealed(self) -> bool:
-        """
-        Whether we are in a group: then nobody outside may read anything.
-        """
-
     def neighbours(self) -> list[bytes]:
         """
         Get the verified peers that take part in coded transfers.

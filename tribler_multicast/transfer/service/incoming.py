@@ -19,7 +19,6 @@ from ..session.events import AllStored, SegmentReady
 from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
 from ..session.receiver import Receiver
-from .cloak import Cloak
 from .limits import FIRST_DATA
 from .meter import Meter
 
@@ -128,7 +127,6 @@ class Incoming:
         self.receiver: Receiver | None = None
         self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform)
         self.group_meter, self.unicast_meter = Meter(), Meter()
-        self._cloaks = (Cloak(accept.group_key), Cloak(accept.unicast_key)) if courier.is_sealed else None
         self._heard = 0, self.loop.time()
         """How many datagrams had come that the sender certainly sent, and when that was seen to be more than before."""
         self._timer: asyncio.TimerHandle | None = None
@@ -192,16 +190,14 @@ class Incoming:
             return
         self.group_meter.add(self.loop.time(), len(data))
         if self.group.receiver is not None:
-            self._received(data, size, count, self.group.receiver.arrived, unicast=False)
+            self._received(data, size, count, self.group.receiver.arrived)
 
     def _by_unicast(self, data: memoryview, size: int, count: int, arrived: float) -> None:
         self.unicast_meter.add(self.loop.time(), len(data))
-        self._received(data, size, count, arrived, unicast=True)
+        self._received(data, size, count, arrived)
 
-    def _received(self, data: memoryview, size: int, count: int, arrived: float, *, unicast: bool) -> None:
+    def _received(self, data: memoryview, size: int, count: int, arrived: float) -> None:
         if self.receiver is not None and not self._closed:
-            if self._cloaks is not None:
-                data = memoryview(self._cloaks[unicast].turn(data, size))
             self.receiver.batch_received(data, size, count, arrived)
             self.look()
 

@@ -16,7 +16,6 @@ from ..session.limits import CATCH_UP
 from ..session.messages import Accept
 from ..session.packets import KEY_SIZE, TAG_SIZE
 from ..session.sender import Sender
-from .cloak import Cloak
 from .limits import LEAST_ALONE, LEAST_CAP, READS, REPEATED
 from .meter import Meter
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ..session.geometry import Geometry
-    from ..session.packets import Bytes
     from ..session.reports import Lacks
     from ..session.sender import Batch
     from .publication import Publication
@@ -50,7 +48,6 @@ class Receiving:
     key: bytes
     rate: float
     joined: float
-    cloak: Cloak | None = None
     meter: Meter = field(default_factory=Meter)
 
 
@@ -59,13 +56,11 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913
-                 failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None,
-                 is_sealed: bool = False) -> None:
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
+                 failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
-        :param is_sealed: whether nobody else may read what is sent.
         :param failed: is told when the content can't be read any more.
         :param only: the one receiver that it is for, which multicast does not reach; None: for all.
         """
@@ -76,7 +71,6 @@ class OutgoingSession:
         self.place = link.key, only
         self.tag = token_bytes(TAG_SIZE)
         self.key = token_bytes(KEY_SIZE)
-        self.cloak = Cloak(self.key) if is_sealed else None
         self.geometry = geometry
         self.sender = Sender(geometry, self.source.tree, self.tag, self.key, link.rate,
                              seed=MAX_SYMBOLS + 1 + randbelow(SEEDS))
@@ -109,7 +103,7 @@ class OutgoingSession:
             key = token_bytes(KEY_SIZE)
             if not self.sender.join(mid, key, now, lacks):
                 return None
-            known = self.receivers[mid] = Receiving(address, key, rate, now, self.cloak and Cloak(key))
+            known = self.receivers[mid] = Receiving(address, key, rate, now)
         known.rate = rate
         self.look()
         self.link.wake()
@@ -217,13 +211,6 @@ class OutgoingSession:
             return self.group
         receiving = self.receivers.get(batch.member)
         return None if receiving is None else receiving.address
-
-    def bytes_of(self, batch: Batch) -> Bytes:
-        """
-        Get the datagrams of a batch as they leave: hidden in a group.
-        """
-        cloak = self.cloak if batch.member is None else self.receivers[batch.member].cloak
-        return batch.datagrams if cloak is None else cloak.turn(batch.datagrams, batch.size)
 
     def sent(self, batch: Batch, datagrams: int, now: float) -> None:
         """

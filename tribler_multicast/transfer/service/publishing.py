@@ -190,8 +190,7 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, only=place[1],
-                                  is_sealed=self.courier.is_sealed)
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, only=place[1])
         session.limit = float(publication.rate or 0)
         publication.sessions[place] = self.sessions[session.tag] = session
         return session

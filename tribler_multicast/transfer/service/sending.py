@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from ...lan.interfaces import Interface
     from ...lan.options import Platform
-    from ..session.packets import Bytes
     from ..session.scheduler import Turn
     from ..session.sender import Batch
     from .courier import LinkKey
@@ -40,11 +39,6 @@ class Sends(Protocol):
     def address_of(self, batch: Batch) -> tuple[str, int] | None:
         """
         Get where a batch goes; None when nobody is there any more.
-        """
-
-    def bytes_of(self, batch: Batch) -> Bytes:
-        """
-        Get the datagrams of a batch as they leave.
         """
 
     def sent(self, batch: Batch, datagrams: int, now: float) -> None:
@@ -163,7 +157,7 @@ class SendingLink:
             session = self._sessions[turn]
             address = session.address_of(batch)
             if address is not None:
-                self._left.append(Left(memoryview(session.bytes_of(batch)), batch.size, address))
+                self._left.append(Left(memoryview(batch.datagrams), batch.size, address))
                 session.sent(batch, len(batch.datagrams) // batch.size, now)
         if not self._drain():
             self._at(now + RETRY_FULL)
