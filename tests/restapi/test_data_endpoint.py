@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,7 +121,8 @@ def film(api: Api) -> HandMovedTransfer:
     """
     A film that arrives.
     """
-    service = api.context.control.parts.transfers = HandMovedService()  # type: ignore[assignment]
+    service = HandMovedService()
+    api.context.control.parts.coded = SimpleNamespace(service=service, started=True)  # type: ignore[assignment]
     return service.transfers["0" * 16]
 
 
