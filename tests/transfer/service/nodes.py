@@ -78,6 +78,7 @@ class Node:
         self.identity = Identity(default_eccrypto.generate_key("curve25519"))
         self.mid = mid_of(self.identity.key)
         self.options = options
+        self.must_seal = False
         self.events: list[tuple[str, str, float]] = []
         self.service: TransferService | None = None
         self.up: Interface | None = next(each for each in snapshot() if each.name == "lo")

@@ -157,6 +157,11 @@ class Joining:
             self.counters["accept: not asked for"] += 1
             return False
         socket = self._sockets.get(asked[0])
+        if self.courier.must_seal and not accept.sealed:
+            self.counters["accept: not sealed"] += 1
+            self.avoid(mid)
+            self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), asked[0])
+            return False
         try:
             manifest = self._checked(accept)
         except (ContentError, ValueError):

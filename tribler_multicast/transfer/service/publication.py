@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..content.manifest import Manifest
     from ..content.source import Source
     from ..store.store import Store
+    from .courier import LinkKey
     from .outgoing import OutgoingSession
 
 FINISHED_KEPT: Final = 4096
@@ -47,8 +48,8 @@ class Publication:
         """Most bytes/s of a session; None: any."""
         self.held_until: float | None = None
         """While `wait_for` holds it back, from the first receiver on: until when."""
-        self.sessions: dict[tuple[int, int], OutgoingSession] = {}
-        """By link."""
+        self.sessions: dict[tuple[LinkKey, bool], OutgoingSession] = {}
+        """By link, and whether it is sealed."""
         self.look_at = 0.0
         """When its files are to be looked at again."""
         self.meter = Meter()

@@ -158,7 +158,8 @@ class Publisher:
         address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
         if lacks is None:
             return Refusal.MALFORMED
-        session = publication.sessions.get(link) or self._begin(publication, link, join.largest_k)
+        sealed = join.sealed or self.courier.must_seal
+        session = publication.sessions.get((link, sealed)) or self._begin(publication, link, join.largest_k, sealed)
         if session is None or address is None:
             return Refusal.FULL
         if session.geometry.k > join.largest_k:
@@ -173,7 +174,7 @@ class Publisher:
         self._joined(publication, now)
         return None
 
-    def _begin(self, publication: Publication, link: LinkKey, largest_k: int) -> OutgoingSession | None:
+    def _begin(self, publication: Publication, link: LinkKey, largest_k: int, sealed: bool) -> OutgoingSession | None:
         """
         Begin a session; None when there can be none.
         """
@@ -186,9 +187,9 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable)
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, sealed=sealed)
         session.limit = float(publication.rate or 0)
-        publication.sessions[link] = self.sessions[session.tag] = session
+        publication.sessions[link, sealed] = self.sessions[session.tag] = session
         return session
 
     def _joined(self, publication: Publication, now: float) -> None:
@@ -272,7 +273,7 @@ class Publisher:
             self.courier.send(mid, Kind.FINISH, pack_end(session.tag, why), session.link.key)
         session.close()
         self.sessions.pop(session.tag, None)
-        session.publication.sessions.pop(session.link.key, None)
+        session.publication.sessions.pop((session.link.key, session.sealed), None)
 
     def gone(self, mid: bytes) -> None:
         """
@@ -297,7 +298,9 @@ class Publisher:
             for mid in [mid for mid in session.receivers if not self.courier.may(mid)]:
                 self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
                 session.leave(mid)
-            if not session.receivers and now - session.empty_since > LINGER:
+            if session.sender.is_spent or (self.courier.must_seal and not session.sealed):
+                self._close(session, Ending.CANCELLED)
+            elif not session.receivers and now - session.empty_since > LINGER:
                 self._close(session, Ending.DONE)
             self._look(session.publication)
             self._look_at_files(session.publication, now)
