@@ -25,6 +25,14 @@ typedef struct cipher_lanes {
 } cipher_lanes;
 
 extern const cipher_lanes cipher_portable;
+/* What is best with no instructions in particular. */
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 5)
+#define CIPHER_FOUR
+extern const cipher_lanes cipher_four;
+#define CIPHER_ANYWHERE &cipher_four
+#else
+#define CIPHER_ANYWHERE &cipher_portable
+#endif
 #if (defined(__x86_64__) || defined(__i386__)) && (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 5))
 extern const cipher_lanes cipher_avx2;
 extern const cipher_lanes cipher_avx512;

@@ -159,7 +159,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 #define NAME(x) ssse3_##x
 #define LABEL "ssse3"
 #define MACS &mac_portable
-#define CIPHER &cipher_portable
+#define CIPHER CIPHER_ANYWHERE
 #define TARGET __attribute__((target("ssse3")))
 #define VECTOR __m128i
 #define WIDTH 16
