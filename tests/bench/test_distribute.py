@@ -85,12 +85,12 @@ def test_distribute_measures_the_tools_that_are_there(lan: Lan) -> None:  # noqa
         pytest.skip("no tool to compare with is installed")
     asked = [part for name in THERE for part in ("--tool", name)]
     document = run("bench.distribute", "--only", "table", "--rounds", "1", "--size", "1", "--receivers", "2",
-                   "--loss", "0", "--limit", "15", *asked)
+                   "--loss", "0", "--limit", "12", *asked)
     found = rows(document)
     for name in THERE:
         outcomes = document["details"]["table"]["runs"]["0 % lost"][name]
         assert outcomes["errors"] == [], name
-        assert 0.05 < outcomes["seconds"][0] <= 15, name
+        assert 0.05 < outcomes["seconds"][0] <= 12, name
         assert outcomes["bytes_out"][0] > 0.9, name
     assert found
     assert 95 < document["details"]["table"]["links"]["mbit"] < 103
@@ -152,7 +152,7 @@ def test_the_processor_time_of_a_program_counts_to_its_end(box: Box) -> None:
     with Run(box, fill(box.folder / "file.bin", 1000), 5) as going:
         program = going.sender([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"])
         going.finish(program)
-    assert 0.29 < program.cpu < 3
+    assert 0.25 < program.cpu < 3
 
 
 @pytest.mark.lan

@@ -368,3 +368,35 @@ async def test_switched_off_and_on_a_node_still_gives_what_it_published(make: Ma
     async with asyncio.timeout(30):
         await transfer.wait()
     assert (tmp_path / "got.mkv").read_bytes() == b"boat" * 10_000
+
+
+async def test_members_of_a_group_transfer_among_each_other_and_who_is_outside_sees_no_message_of_it(
+        make: Maker, tmp_path: Path) -> None:
+    (tmp_path / "boat.mkv").write_bytes(b"boat" * 100_000)
+    inside = {"group_passphrase": "a passphrase that is fine", "policy": "group"}
+    a, b = [ride(await make(options=inside), service=TransferService) for _ in range(2)]
+    outside = ride(await make())
+    for node in (a, b, outside):
+        await node.start()
+    publication = await a.service.publish(tmp_path / "boat.mkv")
+    transfer = await b.service.receive(publication.content_id, tmp_path / "got.mkv")
+    async with asyncio.timeout(30):
+        await transfer.wait()
+    assert (tmp_path / "got.mkv").read_bytes() == b"boat" * 100_000
+    assert outside.neighbours() == []
+    assert outside.multicast.counters()["received"].get("join", 0) == 0
+    assert b.multicast.counters()["received"]["accept"] == 1
+
+
+async def test_in_another_group_there_are_other_neighbours(make: Maker) -> None:
+    a, b = await pair(make)
+    options = a.multicast.options
+    assert isinstance(options, dict)
+    options.update(group_passphrase="a passphrase that is fine", policy="group")
+    await a.multicast.apply_settings({"group_passphrase", "policy"})
+    await until(lambda: recorder(a).gone == [mid(b)] and recorder(b).gone == [mid(a)])
+    assert not a.send(mid(b), Kind.JOIN, b"")
+    options.update(group_passphrase="", policy="everyone")
+    await a.multicast.apply_settings({"group_passphrase", "policy"})
+    await until(lambda: recorder(a).found == [mid(b)] * 2 and recorder(b).found == [mid(a)] * 2)
+    assert recorder(a).life == ["start"], "it goes on with whoever is there"

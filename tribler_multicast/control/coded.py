@@ -7,16 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
-from ..transfer.errors import (
-    CancelledError,
-    ChangedError,
-    DiskFullError,
-    ExistsError,
-    InUseError,
-    LostError,
-    StoreError,
-    TransferError,
-)
+from ..transfer.errors import ContentError, DiskFullError, TransferError
 from ..transfer.service.views import coded_view, publication_view, whole_view
 from .call import GivenUpError
 from .check import refuse, shown, take_existing, take_folder, take_hex, take_path
@@ -55,17 +46,16 @@ STEP: Final = 0.01
 MAX_HASHING: Final = 4
 """Files and folders that are hashed at once: more would only make the disk jump between them."""
 
-STATUSES: Final[tuple[tuple[type[TransferError], int], ...]] = (
-    (DiskFullError, 507), (ExistsError, 409), (InUseError, 409), (ChangedError, 409), (LostError, 409),
-    (CancelledError, 409), (StoreError, 409))
-"""The HTTP status of each error, the first that fits; others are about what was asked for: 422."""
+STATUSES: Final[tuple[tuple[type[TransferError], int], ...]] = ((DiskFullError, 507), (ContentError, 422))
+"""The HTTP status of errors, the first that fits; with all others the command was right, and the state of things is
+not: 409."""
 
 
 def refused(error: TransferError) -> ClientError:
     """
     Make an error of a transfer the error of a command.
     """
-    return refuse(str(error), next((status for kind, status in STATUSES if isinstance(error, kind)), 422))
+    return refuse(str(error), next((status for kind, status in STATUSES if isinstance(error, kind)), 409))
 
 
 def service(call: Call) -> TransferService:

@@ -16,6 +16,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ..settings import SettingError, Settings
@@ -203,10 +204,9 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     cancelled = threading.Event()
     hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
     try:
-        community = node.load()
-        await asyncio.sleep(0)
-        if not hashing.done():
-            await community.start()
+        # Others verify this node while it loads what transfers take.
+        await node.load().start()
+        await asyncio.to_thread(import_module, "..community.coded", __package__)
         source = await hashing
     finally:
         cancelled.set()
@@ -215,7 +215,6 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     coded = node.add_transfers()
     publication = await coded.service.publish(source, wait_for=receivers)
     report({"event": "published", **_offered(publication)})
-    await community.start()
     await coded.start()
     done = asyncio.ensure_future(publication.wait_finished(receivers))
     while not (await asyncio.wait({done}, timeout=LOOK))[0]:

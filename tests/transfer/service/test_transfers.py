@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tribler_multicast.transfer.errors import TransferError
-from tribler_multicast.transfer.service import incoming
+from tribler_multicast.transfer.service import offers
 from tribler_multicast.transfer.service.transfer import ACTIVE
+from tribler_multicast.transfer.session.receiver import Receiver
 
 from ..trees import FOLDER, MIB, contents, make, some_bytes
 from .nodes import Node, Wire, done, soon, until
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tribler_multicast.transfer.service.publication import Publication
-    from tribler_multicast.transfer.session.receiver import Receiver
 
     from .nodes import Said
 
@@ -151,7 +151,7 @@ async def test_who_joins_late_gets_what_it_missed(node: MakeNode, tmp_path: Path
 @pytest.mark.parametrize("receivers", [1, 3])
 async def test_what_gets_lost_is_repaired(node: MakeNode, film: Path, monkeypatch: pytest.MonkeyPatch,
                                           receivers: int) -> None:
-    random, feed = Random(1), incoming.feed
+    random, take = Random(1), Receiver.batch_received
     lost = 0
 
     def lossy(receiver: Receiver, data: memoryview, size: int, count: int, now: float) -> None:
@@ -160,9 +160,9 @@ async def test_what_gets_lost_is_repaired(node: MakeNode, film: Path, monkeypatc
             if random.random() < 0.1:
                 lost += 1
             else:
-                feed(receiver, data[at:at + size], size, 1, now)
+                take(receiver, data[at:at + size], size, 1, now)
 
-    monkeypatch.setattr(incoming, "feed", lossy)
+    monkeypatch.setattr(Receiver, "batch_received", lossy)
     source, *sinks = (node(str(name)) for name in range(1 + receivers))
     await started(source, *sinks)
     publication = await offered(source, film, wait_for=receivers)
@@ -178,6 +178,20 @@ async def test_control_messages_get_lost_and_it_arrives_all_the_same(node: MakeN
     source, sink = node("source"), node("sink")
     await started(source, sink)
     assert (await fetched(sink, await offered(source, film))).read_bytes() == film.read_bytes()
+
+
+@pytest.mark.parametrize("lost", ["OFFERS_WANTED", "OFFER"])
+async def test_question_or_answer_that_gets_lost_is_said_again_before_the_next_round(
+        node: MakeNode, wire: Wire, film: Path, lost: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offers, "ASK_AGAIN", 1000.0)
+    source, sink = node("source"), node("sink")
+    await started(source, sink)
+    publication = await offered(source, film)
+    wire.drops = lambda said: said.kind.name == lost and wire.kinds().count(lost) == 1
+    assert sink.service is not None
+    found = await soon(sink.service.wait_offer())
+    assert found.manifest.content.id == publication.content_id
+    assert wire.kinds().count(lost) == 2
 
 
 async def test_lost_accept_gets_the_same_keys_again(node: MakeNode, wire: Wire, film: Path) -> None:

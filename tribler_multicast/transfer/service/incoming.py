@@ -19,6 +19,7 @@ from ..session.events import AllStored, SegmentReady
 from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
 from ..session.receiver import Receiver
+from .limits import FIRST_DATA
 from .meter import Meter
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..content.tree import HashTree
     from ..session.geometry import Geometry
     from ..session.messages import Accept
+    from ..session.packets import Bytes
     from .courier import Courier, LinkKey
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ class Owner(Protocol):
     Who is told what happens.
     """
 
-    def segment_ready(self, incoming: Incoming, segment: int, data: memoryview) -> None:
+    def segment_ready(self, incoming: Incoming, segment: int, data: Bytes) -> None:
         """
         Take a segment that is complete; answer by `incoming.receiver.stored`.
         """
@@ -77,7 +79,7 @@ class DataSocket:
         sock = open_data(platform, interface, key[1], ports)
         self.port: int = sock.getsockname()[1]
         self.link = Link(key[0], key[1], interface.address(key[1]) or "", self.port, tuple(networks))
-        self.taker: Callable[[memoryview, int, int], None] | None = None
+        self.taker: Callable[[memoryview, int, int, float], None] | None = None
         self.strange = 0
         """Datagrams that were dropped because they came from elsewhere."""
         self.receiver = BatchReceiver(sock, self._take, platform)
@@ -93,7 +95,7 @@ class DataSocket:
         if self.taker is None or not self.is_local(source, hops, unicast=True):
             self.strange += count
         else:
-            self.taker(data, size, count)
+            self.taker(data, size, count, self.receiver.arrived)
 
     def close(self) -> None:
         """
@@ -187,15 +189,16 @@ class Incoming:
             self.socket.strange += count
             return
         self.group_meter.add(self.loop.time(), len(data))
-        self._received(data, size, count)
+        if self.group.receiver is not None:
+            self._received(data, size, count, self.group.receiver.arrived)
 
-    def _by_unicast(self, data: memoryview, size: int, count: int) -> None:
+    def _by_unicast(self, data: memoryview, size: int, count: int, arrived: float) -> None:
         self.unicast_meter.add(self.loop.time(), len(data))
-        self._received(data, size, count)
+        self._received(data, size, count, arrived)
 
-    def _received(self, data: memoryview, size: int, count: int) -> None:
+    def _received(self, data: memoryview, size: int, count: int, arrived: float) -> None:
         if self.receiver is not None and not self._closed:
-            self.receiver.batch_received(data, size, count, self.loop.time())
+            self.receiver.batch_received(data, size, count, arrived)
             self.look()
 
     # --- What follows.
@@ -236,7 +239,7 @@ class Incoming:
         count = 0 if self.receiver is None else sum(track.count for track in self.receiver.tracks)
         if self._held or count != self._heard[0]:
             self._heard = count, now
-        elif now - self._heard[1] > SENDER_SILENT:
+        elif now - self._heard[1] > (SENDER_SILENT if count else FIRST_DATA):
             self.owner.sender_silent(self)
 
     def say(self, why: Ending) -> None:

@@ -14,7 +14,7 @@ from ..errors import ContentError
 from ..session.geometry import Geometry
 from ..session.messages import Ending, Refusal, pack_end
 from .incoming import DataSocket
-from .limits import ASKED, CANDIDATES, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
+from .limits import ASKED, CANDIDATES, FRESH_AFTER, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -65,6 +65,10 @@ class Joining:
         self._sockets: dict[LinkKey, DataSocket] = {}
         self._wanted: asyncio.Future[Admitted] | None = None
         self._manifest_wanted = False
+        self._taken: tuple[bytes, bytes] | None = None
+        """Who let us in, and by which tag."""
+        self._fresh: set[bytes] = set()
+        """Who just became a neighbour, and did not say that it has not got it."""
         self._next = 0
 
     async def admitted(self, *, manifest_wanted: bool) -> Admitted:
@@ -101,8 +105,22 @@ class Joining:
         """
         Ask somebody who just came, if we are asking.
         """
-        if self._wanted is not None and not self._wanted.done():
-            self._ask(mid, self.loop.time())
+        if self._wanted is not None and not self._wanted.done() and mid not in self._fresh:
+            self._fresh.add(mid)
+            self._ask_fresh(mid, 0)
+
+    def _ask_fresh(self, mid: bytes, number: int) -> None:
+        now = self.loop.time()
+        if self._wanted is None or self._wanted.done() or mid not in self._fresh:
+            self._fresh.discard(mid)
+            return
+        asked = self.asked.get(mid)
+        if asked is None or now - asked[1] >= FRESH_AFTER[0]:
+            self._ask(mid, now)
+        if number < len(FRESH_AFTER):
+            self.loop.call_later(FRESH_AFTER[number], self._ask_fresh, mid, number + 1)
+        else:
+            self._fresh.discard(mid)
 
     def offered(self, mid: bytes) -> None:
         """
@@ -170,8 +188,12 @@ class Joining:
         else:
             if self._wanted is not None and not self._wanted.done() and socket is not None:
                 del self._sockets[asked[0]]
+                self._taken = mid, accept.tag
                 self._wanted.set_result(Admitted(mid, socket, accept, manifest))
                 return True
+            if (mid, accept.tag) == self._taken:
+                self.counters["accept: again"] += 1
+                return False
             self.counters["accept: late"] += 1
         self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), asked[0])
         return False
@@ -201,6 +223,7 @@ class Joining:
         self.counters[f"refuse: {reason.name.lower()}"] += 1
         if reason == Refusal.UNKNOWN:
             self.likely.pop(mid, None)
+            self._fresh.discard(mid)
 
 
 def ordered(paths: list[Path]) -> list[Path]:

@@ -11,9 +11,17 @@ from ..limits import MAX_CONTENT_SIZE
 
 # --- Joining.
 
-JOIN_AFTER: Final = (0.3, 0.7, 1.0, 2.0, 4.0, 5.0)
+JOIN_AFTER: Final = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 5.0)
 """Seconds from one round of JOINs to the next, the last one for ever: a datagram that got lost costs little, a content
 that nobody has costs neighbours next to nothing."""
+
+ASKED_AGAIN: Final = (0.08, 0.25, 0.6)
+"""Seconds after which who is asked for offers, and says nothing, is asked once more: on the air one datagram in ten is
+lost, and the next round may be a second away. Who has nothing to offer says nothing, so no more than that."""
+
+FRESH_AFTER: Final = (0.15, 0.3, 0.6, 1.2)
+"""Who just became a neighbour is asked again so soon, unless it says that it has not got it: a datagram may get lost,
+and it may not know us yet."""
 
 JOINS_A_ROUND: Final = 16
 """Neighbours that are asked at once; the next ones in the next round. On a large LAN nobody shoots at all."""
@@ -156,6 +164,9 @@ MAX_RATE: Final = MAX_CONTENT_SIZE
 
 REMEMBERED: Final = 4 << 20
 """Bytes of the file that transfers are remembered in: a longer one is none of ours."""
+
+FIRST_DATA: Final = 3.0
+"""For so long after an ACCEPT nothing need come: a sender may wait for others (`HOLD`)."""
 
 LEAST_SYMBOL: Final = 1024
 LEAST_K: Final = 16

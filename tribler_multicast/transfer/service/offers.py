@@ -10,10 +10,11 @@ from ...protocol.wire import Kind
 from ..content.manifest import Manifest
 from ..errors import ContentError
 from ..session.messages import Offer
-from .limits import ASK_AGAIN, OFFERS_KEPT, OFFERS_LOOKED_AT
+from .limits import ASK_AGAIN, ASKED_AGAIN, OFFERS_KEPT, OFFERS_LOOKED_AT
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Callable
 
     from .courier import Courier
 
@@ -40,6 +41,27 @@ class Question:
         self.found: dict[bytes, Found] = {}
         self.looked_at = 0
         self.news = asyncio.Event()
+        self.heard: set[bytes] = set()
+        """Who offered something."""
+        self._reminders: set[asyncio.TimerHandle] = set()
+
+    def remind(self, seconds: float, act: Callable[[], None]) -> None:
+        """
+        Do something later, unless it has its answer by then.
+        """
+        def due() -> None:
+            self._reminders.discard(timer)
+            act()
+
+        timer = asyncio.get_running_loop().call_later(seconds, due)
+        self._reminders.add(timer)
+
+    def end(self) -> None:
+        """
+        Ask nobody any more.
+        """
+        while self._reminders:
+            self._reminders.pop().cancel()
 
 
 class Offers:
@@ -66,6 +88,7 @@ class Offers:
             return None
         for question in self.questions:
             question.looked_at += 1
+            question.heard.add(mid)
         offer = Offer.read(payload)
         try:
             manifest = Manifest.read(offer.manifest) if offer is not None else None
@@ -92,12 +115,15 @@ class Offers:
             found.mids.append(mid)
         return found
 
-    def ask(self, question: Question, mids: list[bytes]) -> None:
+    def ask(self, question: Question, mids: list[bytes], number: int = 0) -> None:
         """
-        Ask some neighbours.
+        Ask some neighbours; who says nothing is asked again, after the time of this number and of the next.
         """
         for mid in mids:
             self.courier.send(mid, Kind.OFFERS_WANTED, question.content_id or b"")
+        if mids and number < len(ASKED_AGAIN):
+            question.remind(ASKED_AGAIN[number], lambda: self.ask(
+                question, [mid for mid in mids if mid not in question.heard], number + 1))
 
     def neighbour_found(self, mid: bytes) -> None:
         """
@@ -143,3 +169,4 @@ class Offers:
             return list(question.found.values())
         finally:
             self.questions.discard(question)
+            question.end()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..session.messages import Accept
+    from ..session.packets import Bytes
     from ..session.reports import Lacks
     from ..store.store import Store
     from .courier import Courier, Options
@@ -249,7 +250,7 @@ class Reception(Received):
 
     # --- What happens in it (`incoming.Owner`).
 
-    def segment_ready(self, incoming: Incoming, segment: int, data: memoryview) -> None:
+    def segment_ready(self, incoming: Incoming, segment: int, data: Bytes) -> None:
         """
         Have a segment checked and written.
         """

@@ -39,6 +39,8 @@ __all__ = ["Found", "Publication", "Transfer", "TransferService"]
 logger = logging.getLogger(__name__)
 
 TOPIC: Final = "multicast_transfer"
+REMOVED: Final = "removed"
+"""The state that is told last of a transfer, when it is forgotten."""
 RECORDS: Final = "contents"
 """Below the folder: what was hashed or received, so that it is known again."""
 
@@ -378,7 +380,7 @@ class TransferService:
             return
         if isinstance(transfer, Reception):
             other = self._receiving(transfer.content_id)
-            if other is not None and other is not transfer:
+            if other is not None and other is not transfer and other.state not in (DONE, FAILED):
                 raise TransferError(f"it is being received to {shown(str(other.output))} already")
             self._changed(transfer, WAITING)
             transfer.begin()
@@ -436,6 +438,8 @@ class TransferService:
         self.transfers.pop(transfer.id, None)
         self._told.pop(transfer.id, None)
         transfer.end()
+        self.tell(TOPIC, id=transfer.id, content_id=transfer.content_id.hex(), state=REMOVED,
+                  progress=transfer.progress)
 
     def _changed(self, transfer: Transfer, state: str) -> None:
         if isinstance(transfer, Serving):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..content.manifest import Manifest
+    from ..session.packets import Bytes
     from ..session.receiver import Receiver
     from ..store.store import Store
 
@@ -60,7 +61,7 @@ class Storage:
         self._committer = ThreadPoolExecutor(1, "transfer-commit")
         self._committing: asyncio.Future[None] | None = None
         self._is_ending = False
-        self._unwritten: list[tuple[int, memoryview]] = []
+        self._unwritten: list[tuple[int, Bytes]] = []
 
     @property
     def is_whole(self) -> bool:
@@ -105,7 +106,7 @@ class Storage:
 
     # --- Writing.
 
-    def write(self, segment: int, data: memoryview, written: Callable[[int, bool], None]) -> None:
+    def write(self, segment: int, data: Bytes, written: Callable[[int, bool], None]) -> None:
         """
         Have a segment checked and written; `written` is told whether it was good, or not at all when the disk fails.
         """
@@ -114,7 +115,7 @@ class Storage:
         writing = self._loop.run_in_executor(self._writer, self.store.write_segment, segment, data)
         writing.add_done_callback(partial(self._written, segment, data, written))
 
-    def _written(self, segment: int, data: memoryview, written: Callable[[int, bool], None],
+    def _written(self, segment: int, data: Bytes, written: Callable[[int, bool], None],
                  done: asyncio.Future[bool | None]) -> None:
         self.queued -= 1
         error = None if done.cancelled() else done.exception()

@@ -242,6 +242,7 @@ class RateControl:
             return
         seconds, self._last_round = now - self._last_round, now
         sent, self._sent = self._sent, 0
+        is_busy = sent >= BUSY * self.rate * seconds
         least = now - 2 * self.round - seconds
         fresh = [path for path in self.paths.values() if path.at is not None and path.at >= least]
         if not fresh or self._is_pausing(now):
@@ -253,8 +254,8 @@ class RateControl:
             self.starting = False
             self.growth = min(self.growth, CAREFUL_GROWTH)
             self._target = min(self.target, self._target * LONGER)
-            wanted = min(self._for_queue(path) for path in fresh)
-        if wanted > self.rate and sent < BUSY * self.rate * seconds:
+            wanted = min(self._for_queue(path, is_busy) for path in fresh)
+        if wanted > self.rate and not is_busy:
             return
         self.rate = min(max(wanted, self.floor), self.cap)
         if now - self._empty_at > SLOWDOWN_EACH:
@@ -270,13 +271,14 @@ class RateControl:
             self._empty_at = now
         return True
 
-    def _for_queue(self, path: Path) -> float:
+    def _for_queue(self, path: Path, is_busy: bool) -> float:
         """
-        Get the rate that brings the queue of a path to the target.
+        Get the rate that brings the queue of a path to the target. Who sends little learns nothing about the link: what
+        it sent is not what passes.
         """
         if path.queue < SEEN:
             return self.rate * self.growth
-        link = self.rate if path.link is None else min(path.link, 1.5 * self.rate)
+        link = self.rate if path.link is None or not is_busy else min(path.link, 1.5 * self.rate)
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)
