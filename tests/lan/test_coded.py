@@ -226,12 +226,6 @@ def test_who_is_outside_of_a_group_gets_nothing_and_learns_no_name(lan: Lan, tmp
     assert [packet for packet in packets if bytes.fromhex(content_id) in packet.payload] == []
 
 
-@pytest.mark.xfail(strict=True, reason="data is not sealed yet")
-def test_data_of_a_group_is_not_readable_outside(lan: Lan, tmp_path: Path) -> None:
-    _, _, packets = in_a_group(lan, tmp_path)
-    assert [packet for packet in packets if SECRET in packet.payload] == []
-
-
 def test_who_is_no_friend_gets_nothing(lan: Lan, tmp_path: Path) -> None:
     machines = lan.machines(3)
     only, pal, other = (machine.node(name, introduction_interval=1, **{"policy": "friends"} if name == "only" else {})

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .kernels import BEST
-from .packets import HEAD, MAC_SIZE, NUMBERED, OVERHEAD, UNICAST, cipher_key, microseconds
+from .packets import HEAD, MAC_SIZE, NUMBERED, OVERHEAD, UNICAST, microseconds, sealing_keys
 
 if TYPE_CHECKING:
     from .fallback_datagrams import Streams
@@ -27,7 +27,9 @@ class Stream:
         """
         self.tag = tag
         self.way = UNICAST if unicast else 0
-        self._cipher = cipher_key(key, tag, self.way) if sealed else None
+        self._cipher = None
+        if sealed:
+            key, self._cipher = sealing_keys(key, tag, self.way)
         self.sequence = 0
         self._key = way.datagrams.mac_key(key)
         self._seal, self._lay = way.datagrams.seal, way.datagrams.lay
@@ -67,5 +69,6 @@ def arriving(way: Way, tag: bytes, group_key: bytes | None, unicast_key: bytes |
     """
     if not sealed:
         return way.datagrams.Streams(tag, group_key, unicast_key)
-    ciphers = (None if key is None else cipher_key(key, tag, its) for key, its in ((group_key, 0), (unicast_key, UNICAST)))
-    return way.datagrams.Streams(tag, group_key, unicast_key, *ciphers)
+    group = (None, None) if group_key is None else sealing_keys(group_key, tag, 0)
+    unicast = (None, None) if unicast_key is None else sealing_keys(unicast_key, tag, UNICAST)
+    return way.datagrams.Streams(tag, group[0], unicast[0], group[1], unicast[1])
