@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 PIECE = 16
 UNICAST_KEY = bytes(KEY_SIZE)
-LADIES = (b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would "
-          b"be it.")
+LADIES = (b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen "
+          b"would be it.")
 SUNSCREEN = bytes.fromhex(
     "6e2e359a2568f98041ba0728dd0d6981e97e7aec1d4360c20a27afccfd9fae0bf91b65c5524733ab8f593dabcd62b3571639d624e65152ab"
     "8f530c359f0861d807ca0dbf500d6a6156a38e088a22b65e52bc514d16ccf806818ce91ab77937365af90bbf74a35be6b40b8eedf2785e42"

@@ -166,7 +166,7 @@ class Streams:
     What arrives in a session: that of the group, and our unicast stream.
     """
 
-    def __init__(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None,  # noqa: PLR0913, PLR0917
+    def __init__(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None,
                  group_cipher: Bytes | None = None, unicast_cipher: Bytes | None = None, /) -> None:
         """
         :param tag: of the session (8 bytes).

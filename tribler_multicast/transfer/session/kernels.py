@@ -38,7 +38,7 @@ class Datagrams(Protocol):
         Make numbered datagrams of symbols, without heads and MACs.
         """
 
-    def Streams(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None,  # noqa: N802, PLR0913, PLR0917
+    def Streams(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None,  # noqa: N802
                 group_cipher: Bytes | None = None, unicast_cipher: Bytes | None = None, /) -> Streams:
         """
         Make what checks the datagrams of a session that arrive.

@@ -116,7 +116,7 @@ class Join(NamedTuple):
     sealed: bool = False
 
     @classmethod
-    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,
+    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
            wants_manifest: bool = False, rate: int = 0, sealed: bool = False) -> Join:
         """
         Ask for the segments that are lacking.

@@ -15,9 +15,9 @@ The datagrams of the data stream, byte by byte. They go to the session's group, 
     proof       first segment (4), height (1), hashes (32 each): see content.tree
     heartbeat   0 (1): somebody lacks something; 1: nobody does
 
-In a session that is sealed the body is encrypted (ChaCha20, RFC 8439, from block 1 on), then the MAC is made: over what is
-on the wire. Both keys are made of that of the stream (`sealing_keys`), the nonce is bytes 1 to 12 of the datagram, tag
-and sequence: no sequence is used twice under a key, and at LAST_SEQUENCE a session ends.
+In a session that is sealed the body is encrypted (ChaCha20, RFC 8439, from block 1 on), then the MAC is made: over what
+is on the wire. Both keys are made of that of the stream (`sealing_keys`), the nonce is bytes 1 to 12 of the datagram,
+tag and sequence: no sequence is used twice under a key, and at LAST_SEQUENCE a session ends.
 
 No datagram of IPv8 begins with such a byte, so both can come to one socket. All integers are big-endian. Of 1,452 bytes
 42 are not symbol or vector. The key of the group is held by all members: it says that a member sent this, no more. The
