@@ -4,6 +4,7 @@ Whether the links of `bench/distribute.py` are what they are meant to be: their 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -29,22 +30,28 @@ SETTLED = 0.2
 TURN = 0.001
 
 
-def probe(sender: Machine, receiver: Machine, rate: float) -> list[tuple[float, int]]:
+def probe(sender: Machine, receiver: Machine, rate: float, *, gently: bool = False) -> list[tuple[float, int]]:
     """
     Send numbered datagrams, many in one buffer, at a rate (bytes/s), and return when which arrived.
+
+    :param gently: when late, do not make up for it: no queue is ever filled.
     """
     with sender.socket() as out, receiver.socket() as back:
         out.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SIZE)
         back.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         back.bind(("", PORT))
-        back.setblocking(False)
+        for sock in (out, back):
+            sock.setblocking(False)
         address, sent, arrived = (receiver.interfaces["eth0"].ipv4, PORT), 0, list[tuple[float, int]]()
+        due, interval = 0.0, BATCH * (SIZE + HEADERS) / rate
         back.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         begin, start = time.monotonic(), time.time()
         while (now := time.monotonic() - begin) < SECONDS + 0.2:
-            if now < SECONDS and sent * (SIZE + HEADERS) <= now * rate:
-                out.sendto(b"".join(map(numbered, range(sent, sent + BATCH))), address)
-                sent += BATCH
+            while due <= now < SECONDS:
+                due = (now if gently else due) + interval
+                with contextlib.suppress(BlockingIOError):
+                    out.sendto(b"".join(map(numbered, range(sent, sent + BATCH))), address)
+                    sent += BATCH
             arrived += taken(back, start)
             time.sleep(TURN)
     if len(arrived) < 2:
@@ -87,7 +94,7 @@ def loss(box: Box, mbit: float) -> dict[str, float]:
     Return the percent lost at the first receiver of what is sent at a third of the rate, and the percent lost right
     after one that was lost: the same when each is lost on its own.
     """
-    arrived = {number for _, number in probe(box.sender, box.receivers[0], mbit * 1e6 / 8 / 3)}
+    arrived = {number for _, number in probe(box.sender, box.receivers[0], mbit * 1e6 / 8 / 3, gently=True)}
     lost = sorted(set(range(max(arrived) + 1)) - arrived)
     again = sum(number + 1 in set(lost) for number in lost)
     return {"lost": 100 * len(lost) / (max(arrived) + 1), "after_lost": 100 * again / max(1, len(lost))}

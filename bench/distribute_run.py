@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from .common import BenchError
-from .distribute_lan import PROGRAMS, Watched, same
+from .distribute_lan import PROGRAMS, WORDS, Watched, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,9 +144,11 @@ class Run:
         Wait until all receivers have a UDP socket at a port (proc(5), /proc/net/udp).
         """
         wanted = f":{port:04X} "
-        for machine in self.box.receivers:
-            self.until(lambda machine=machine: wanted in machine.run(["cat", "/proc/net/udp"]),
-                       f"UDP port {port} of {machine} is open")
+        for number, machine in enumerate(self.box.receivers):
+            self.until(lambda number=number, machine=machine: self.receivers[number].ended()
+                       or wanted in machine.run(["cat", "/proc/net/udp"]), f"UDP port {port} of {machine} is open")
+            if self.receivers[number].ended():
+                raise BenchError(f"{self.receivers[number].name} has ended: {self.receivers[number].said()}")
 
     def expect(self, program: Watched, word: str) -> None:
         """
@@ -190,6 +192,8 @@ class Run:
         outcome.cpu_receiver = sum(program.cpu for program in self.receivers.values()) / len(self.places)
         outcome.peak_sender = max((program.peak for program in self.senders), default=0)
         outcome.peak_receiver = max((program.peak for program in self.receivers.values()), default=0)
+        if len(done) < len(self.places):
+            outcome.error = " ".join(filter(None, (program.said() for program in self.programs)))[-WORDS:]
         for number in done:
             if not same(self.source, tool.result(number)):
                 said = self.receivers[number].said()

@@ -14,7 +14,7 @@ from .distribute_link import loss as measured_loss
 from .distribute_link import rate as measured_rate
 from .distribute_others import OTHERS, UNTUNED, Nginx, Udpcast, Uftp
 from .distribute_ours import Fallback, Ours
-from .distribute_run import Run
+from .distribute_run import Outcome, Run
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .common import Report
-    from .distribute_run import Outcome, Tool
+    from .distribute_run import Tool
 
 TOOLS: dict[str, type[Tool]] = {tool.name: tool for tool in (Ours, *OTHERS, *UNTUNED, Fallback)}
 
@@ -70,10 +70,13 @@ def installed(asked: Sequence[type[Tool]], options: argparse.Namespace, report: 
 
 def transfer(box: Box, tool: type[Tool], source: Path, size: int, **more: Any) -> Outcome:  # noqa: ANN401
     """
-    Let a tool distribute once; more as for Run.
+    Let a tool distribute once; more as for Run. What does not even start is told as what is not done.
     """
-    with Run(box, source, **more) as run:
-        outcome = run.measure(tool, size)
+    try:
+        with Run(box, source, **more) as run:
+            outcome = run.measure(tool, size)
+    except BenchError as e:
+        outcome = Outcome(None, 0.0, [None] * len(box.receivers), error=str(e))
     say(f"distribute: {tool.name}, {source.name} to {len(box.receivers)}, {more.get('loss', 0.0):g} % lost: "
         f"{told(outcome)}")
     return outcome

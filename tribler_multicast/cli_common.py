@@ -4,6 +4,7 @@ What the commands share: how they fail, ask the node and print.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def absolute(text: str) -> Path:
     try:
         if not text:
             raise OSError("it is empty")
-        path = Path(text).expanduser().absolute()
+        path = Path(os.path.abspath(Path(text).expanduser()))
         str(path).encode()
     except (RuntimeError, OSError, UnicodeEncodeError) as error:
         raise Failed(f"{text!r} is no path that can be: {error}", 2) from error

@@ -102,6 +102,8 @@ def words(said: dict[str, Any]) -> str:
     """
     What is said beside the bar.
     """
+    if said.get("error"):
+        return f"{said['state']}: {clean(said['error'])}"
     if said["state"] == "waiting":
         return "waiting for receivers" if "receivers" in said else "waiting for somebody who offers it"
     who = (f"to {said['receivers']}, {said['finished']} have it" if "receivers" in said

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
     from tribler_multicast import MulticastCommunity
+    from tribler_multicast.protocol.introduction import Introduction
     from tribler_multicast.transfer.service.courier import Courier, LinkKey
 
 __all__ = ["make"]
@@ -236,7 +237,8 @@ async def test_a_disk_that_is_slow_does_not_hold_up_the_goodbye(make: Maker, mon
     a, b = await pair(make)
     go_on = asyncio.Event()
     recorder(a).at_close = go_on.wait
-    await a.multicast.stop()
+    async with asyncio.timeout(20):
+        await a.multicast.stop()
     await until(lambda: recorder(b).gone)
     ending = asyncio.ensure_future(a.unload())
     await asyncio.sleep(0)
@@ -265,11 +267,17 @@ async def test_the_first_introduction_says_already_that_it_takes_part(make: Make
     a, b = await pair(make)
     await b.multicast.stop()
     await until(lambda: recorder(a).gone)
-    seen: list[bool] = []
-    a.multicast.add_introduction_handler(lambda peer: seen.append("coded" in peer.capabilities))
+    said: list[bool] = []
+    say = b.core.set_introduction
+
+    def note(introduction: Introduction, now: float) -> None:
+        said.append("coded" in introduction.capabilities)
+        say(introduction, now)
+
+    b.core.set_introduction = note  # type: ignore[method-assign]
     await b.multicast.start()
-    await until(lambda: seen)
-    assert all(seen)
+    assert said
+    assert all(said)
 
 
 async def test_a_service_that_cannot_start_is_not_claimed_and_harms_nobody(make: Maker) -> None:
@@ -361,9 +369,9 @@ async def test_a_file_gets_from_one_node_to_the_other(make: Maker, tmp_path: Pat
     async with asyncio.timeout(30):
         await transfer.wait()
     assert (tmp_path / "got.mkv").read_bytes() == content
+    await until(lambda: {"join", "report", "leave"} <= a.multicast.counters()["received"].keys())
     said = a.multicast.counters()
-    assert (said["received"]["join"], said["sent"]["accept"]) == (1, 1)
-    assert said["received"]["report"] >= 1
+    assert said["sent"]["accept"] >= 1
     assert not {reason for reason, count in said["dropped"].items() if count} & {"rate", "unexpected", "not_sealed"}
 
 
@@ -397,7 +405,7 @@ async def test_members_of_a_group_transfer_among_each_other_and_who_is_outside_s
     assert (tmp_path / "got.mkv").read_bytes() == b"boat" * 100_000
     assert outside.neighbours() == []
     assert outside.multicast.counters()["received"].get("join", 0) == 0
-    assert b.multicast.counters()["received"]["accept"] == 1
+    assert b.multicast.counters()["received"]["accept"] >= 1
 
 
 async def test_in_another_group_there_are_other_neighbours(make: Maker) -> None:
@@ -412,3 +420,10 @@ async def test_in_another_group_there_are_other_neighbours(make: Maker) -> None:
     await a.multicast.apply_settings({"group_passphrase", "policy"})
     await until(lambda: recorder(a).found == [mid(b)] * 2 and recorder(b).found == [mid(a)] * 2)
     assert recorder(a).life == ["start"], "it goes on with whoever is there"
+
+
+async def test_where_a_node_only_listens_there_is_no_interface_for_transfers(make: Maker) -> None:
+    node = ride(await make(options={"visibility": "listen"}))
+    await node.start()
+    assert node.lan.links
+    assert [node.interface(link) for link in node.lan.links] == [None] * len(node.lan.links)

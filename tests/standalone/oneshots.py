@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that anything here may take: a busy machine takes many times as long as a quiet one."""
 
 
@@ -60,7 +60,10 @@ class OneShot(Process):
         """
         Wait until it ends well; its last event.
         """
-        status = self.wait(PATIENCE)
+        try:
+            status = self.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} does not end: {self.lines[-1:]} {self.said()}") from None
         assert status == 0, f"{self.name} ended with {status}: {self.said()}"
         last: dict[str, Any] = {}
         while (line := self.line(PATIENCE)) is not None:
@@ -90,11 +93,12 @@ class Lo:
         self.settings = ["--set", "interfaces=lo", "--set", f"port={port}", "--set", f"control_port={control}"]
         self.running: list[OneShot] = []
 
-    def start(self, name: str, *arguments: str, **extra: str) -> OneShot:
+    def start(self, name: str, *arguments: str, prefix: Callable[[list[str]], list[str]] = list,
+              **extra: str) -> OneShot:
         """
         Start one.
         """
-        self.running.append(OneShot(self.folder, name, [*arguments, *self.settings], **extra))
+        self.running.append(OneShot(self.folder, name, [*arguments, *self.settings], prefix, **extra))
         return self.running[-1]
 
     def send(self, path: Path, *arguments: str, name: str = "send", **extra: str) -> OneShot:
@@ -103,11 +107,12 @@ class Lo:
         """
         return self.start(name, "send", str(path), *arguments, **extra)
 
-    def receive(self, what: str, output: Path, *arguments: str, name: str = "receive", **extra: str) -> OneShot:
+    def receive(self, what: str, output: Path, *arguments: str, name: str = "receive",
+                prefix: Callable[[list[str]], list[str]] = list) -> OneShot:
         """
         Start a receiver.
         """
-        return self.start(name, "receive", what, "--output", str(output), *arguments, **extra)
+        return self.start(name, "receive", what, "--output", str(output), *arguments, prefix=prefix)
 
     def close(self) -> None:
         """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.hostile_disk import namespace
 from tribler_multicast.transfer.content.source import Source
 
 from .nodes import environment, run, wait_for
@@ -118,6 +119,11 @@ def test_what_is_there_already_ends_at_once_with_nobody_there(lo: Lo, tmp_path: 
     assert sender.poll() is None
 
 
+def test_a_file_that_is_there_by_other_means_is_known_by_its_bytes(lo: Lo, tmp_path: Path) -> None:
+    path = film(tmp_path / "in")
+    assert lo.receive(content_id(path), path).done()["path"] == str(path)
+
+
 def test_a_sender_hears_of_who_had_it_all_before_and_could_not_say(lo: Lo, tmp_path: Path) -> None:
     path = film(tmp_path / "in")
     sender = lo.send(path)
@@ -172,6 +178,30 @@ def test_a_file_that_changes_while_it_is_sent_ends_it(lo: Lo, tmp_path: Path) ->
     assert not (tmp_path / path.name).exists()
 
 
+def test_a_disk_that_is_too_small_is_one_line(lo: Lo, tmp_path: Path) -> None:
+    if not namespace():
+        pytest.skip("a small disk needs Linux and the right to mount (root, or user namespaces)")
+    path, small = film(tmp_path / "in", 3_000_000), tmp_path / "small"
+    small.mkdir()
+    lo.send(path)
+    receiver = lo.receive("--any", small, prefix=lambda command: [
+        *namespace(), "sh", "-c", f'mount -t tmpfs -o size=1m none "{small}" && exec "$@"', "sh", *command])
+    assert receiver.wait(PATIENCE) == 1
+    assert "no room on the disk" in receiver.said()
+    assert len(receiver.said().splitlines()) == 1
+
+
+def test_two_receivers_of_one_place_are_told_apart(lo: Lo, tmp_path: Path) -> None:
+    path = film(tmp_path / "in", 3_000_000)
+    lo.send(path, "--set", "transfer_rate=50000")
+    first = lo.receive(content_id(path), tmp_path)
+    wait_for(lambda: any('"active"' in line for _, line in first.lines), PATIENCE)
+    second = lo.receive(content_id(path), tmp_path, name="second")
+    assert second.wait(PATIENCE) == 1
+    assert "another transfer is receiving" in second.said()
+    assert first.poll() is None
+
+
 @pytest.mark.parametrize("arguments", [
     ["send"], ["send", "a", "b"], ["send", ""], ["send", "a", "--receivers", "0"], ["send", "a", "--set", "nothing=1"],
     ["send", "a", "--set", "ipv4"], ["receive", "--any"], ["receive", "--output", "x"],
@@ -220,6 +250,22 @@ def test_the_group_of_the_settings_file_holds_for_a_single_send_too(lo: Lo, tmp_
     assert stranger.poll() is None
     assert not (tmp_path / "stolen").exists()
     assert leftovers(tmp_path) == []
+
+
+def test_where_no_network_is_in_use_that_is_said(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tribler_multicast", "send", str(film(tmp_path)), "--set", "interfaces=nosuch0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()) as sender:
+        try:
+            assert sender.stderr is not None
+            assert b"no network is in use here" in sender.stderr.readline()
+        finally:
+            sender.kill()
+
+
+def test_a_folder_is_sent_under_its_own_name_however_it_is_written(lo: Lo, tmp_path: Path) -> None:
+    root = tree(tmp_path / "in")
+    sender = lo.send(root / "pictures" / "..")
+    assert sender.event("published")["name"] == "holiday"
 
 
 def test_settings_of_the_environment_count(tmp_path: Path) -> None:

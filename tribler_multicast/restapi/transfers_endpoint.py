@@ -97,7 +97,7 @@ class TransfersRoom:
         read_query(request)
         body = await read_object(request, ("state", "rate"))
         id, state = request.match_info["id"], body.get("state")  # noqa: A001
-        if state is not None and state not in STATES:
+        if state is not None and (not isinstance(state, str) or state not in STATES):
             raise RestError(422, f"state must be paused or active, not {shown(state)}")
         if "rate" in body:  # First: a wrong one changes nothing.
             await self.context.ask(RateCoded(id, body["rate"]))

@@ -24,6 +24,7 @@ from urllib.parse import quote
 from ..community.grouping import check_group
 from ..settings import SettingError, Settings
 from .listener import ListenError, api_url, bind_api
+from .log import set_up_log
 from .state import StateDir, StateError
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT = 1.5
 """Seconds for goodbye and the end of all requests; the process is to be gone two seconds after the signal."""
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class NodeError(Exception):
@@ -104,20 +103,6 @@ async def _run(arguments: NodeArguments, listener: socket.socket, state: StateDi
         await stop.wait()
     finally:
         await node.stop()
-
-
-def set_up_log(options: Settings) -> None:
-    """
-    Write the log to stderr, at the level of the setting, and follow when it changes.
-    """
-    logging.basicConfig(stream=sys.stderr, format=LOG_FORMAT)
-
-    def follow(changed: set[str]) -> None:
-        if "log_level" in changed:
-            logging.getLogger().setLevel(str(options["log_level"]).upper())
-
-    follow({"log_level"})
-    options.subscribe(follow)
 
 
 def _on_signals(stop: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..settings import SettingError, Settings
 from ..transfer.content.source import Source
 from ..transfer.errors import TransferError
+from .log import set_up_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     Report = Callable[[dict[str, Any]], None]
     """Is told what happens, as plain values with an `event`."""
+
+logger = logging.getLogger(__name__)
 
 LOOK: Final = 0.5
 """Seconds between two reports of how far it is."""
@@ -170,6 +174,7 @@ class TemporaryNode:
         Make the community, silent yet.
         """
         options = settings_of(self.arguments)
+        set_up_log(options)
         from ipv8.keyvault.crypto import default_eccrypto  # noqa: PLC0415
         from ipv8.peer import Peer  # noqa: PLC0415
 
@@ -189,6 +194,15 @@ class TemporaryNode:
         assert self.community is not None
         return CodedTransferCommunity(CodedTransferCommunity.settings_class(multicast=self.community))
 
+    async def start(self) -> None:
+        """
+        Go on the LAN, if there is one.
+        """
+        assert self.community is not None
+        await self.community.start()
+        if all(link.silent for link in self.community.lan.links.values()):
+            logger.warning("no network is in use here, see: tribler-multicast doctor")
+
     async def close(self) -> None:
         """
         Say goodbye: first to whom there are transfers with, then to all.
@@ -205,7 +219,8 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
     try:
         # Others verify this node while it loads what transfers take.
-        await node.load().start()
+        node.load()
+        await node.start()
         await asyncio.to_thread(import_module, "..community.coded", __package__)
         source = await hashing
     finally:
@@ -261,12 +276,16 @@ class Received:
 
     def report_if_here(self, content_id: bytes, output: Path, report: Report) -> bool:
         """
-        Report it, when it is where it is to go and as it was received, and its sender was told.
+        Report it, when it is where it is to go and as it was received, and its sender was told; or when what has the
+        name of the result is that file, wherever it came from.
         """
         from ..transfer.service.found import here  # noqa: PLC0415
 
         found = here(content_id, output, self.folder)
-        if not isinstance(found, Source) or self._mark(content_id).exists():
+        if found is None and output.is_file():
+            with suppress(TransferError):
+                found = Source.publish(output)
+        if not isinstance(found, Source) or found.content.id != content_id or self._mark(content_id).exists():
             return False
         report({"event": "done", "content_id": content_id.hex(), "name": found.content.name, "state": "done",
                 "size": found.content.size, "progress": 1.0, "total_down": 0, "path": str(found.listing.path)})
@@ -293,13 +312,13 @@ async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | No
     """
     Receive it to its end.
     """
-    community = node.load()
+    node.load()
     service = node.add_transfers().service
     service.records = memory.folder
     from ..transfer.service.transfer import FAILED  # noqa: PLC0415
     from ..transfer.service.views import coded_view  # noqa: PLC0415
 
-    await community.start()
+    await node.start()
     if content_id is None:
         content_id = (await service.wait_offer()).manifest.content.id
     memory.begin(content_id)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tribler_multicast.transfer.service.transfer import Transfer
 
 LO: LinkKey = (socket.if_nametoindex("lo"), 4)
+LO6: LinkKey = (LO[0], 6)
+ADDRESSES = {LO: "127.0.0.1", LO6: "::1"}
+NETWORKS = {LO: ("127.0.0.0/8",), LO6: ("::1/128",)}
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds after which a test fails."""
@@ -35,8 +38,8 @@ class Said:
     A control message on its way.
     """
 
-    def __init__(self, sender: Node, receiver: Node, kind: Kind, payload: bytes) -> None:
-        self.sender, self.receiver, self.kind, self.payload = sender, receiver, kind, payload
+    def __init__(self, sender: Node, receiver: Node, kind: Kind, payload: bytes, link: LinkKey) -> None:
+        self.sender, self.receiver, self.kind, self.payload, self.link = sender, receiver, kind, payload, link
 
 
 class Wire:
@@ -59,7 +62,7 @@ class Wire:
     def deliver(self, said: Said) -> None:
         node = self.nodes.get(said.receiver.mid)
         if node is said.receiver and node.service is not None:
-            node.service.message_received(said.sender.mid, said.kind, said.payload, LO, time.monotonic())
+            node.service.message_received(said.sender.mid, said.kind, said.payload, said.link, time.monotonic())
 
     def kinds(self) -> list[str]:
         return [said.kind.name for said in self.said]
@@ -79,6 +82,8 @@ class Node:
         self.mid = mid_of(self.identity.key)
         self.options = options
         self.must_seal = False
+        self.links = [LO]
+        """By which others reach it and it reaches others, the best first."""
         self.events: list[tuple[str, str, float]] = []
         self.service: TransferService | None = None
         self.up: Interface | None = next(each for each in snapshot() if each.name == "lo")
@@ -109,23 +114,23 @@ class Node:
         return [mid for mid in self.wire.nodes if mid != self.mid]
 
     def paths(self, mid: bytes) -> list[Path]:
-        return [Path(LO, "127.0.0.1")] if mid in self.wire.nodes else []
+        return [Path(link, ADDRESSES[link]) for link in self.links] if mid in self.wire.nodes else []
 
     def send(self, mid: bytes, kind: Kind, payload: bytes, link: LinkKey | None = None) -> bool:
         other = self.wire.nodes.get(mid)
         if other is None:
             return False
-        self.wire.carry(Said(self, other, kind, bytes(payload)))
+        self.wire.carry(Said(self, other, kind, bytes(payload), link or self.links[0]))
         return True
 
     def may(self, mid: bytes) -> bool:
         return (self.mid, mid) not in self.wire.strangers
 
     def interface(self, link: LinkKey) -> Interface | None:
-        return self.up if link == LO else None
+        return self.up if link in self.links else None
 
     def networks(self, link: LinkKey) -> tuple[str, ...]:
-        return ("127.0.0.0/8",) if link == LO else ()
+        return NETWORKS.get(link, ())
 
     async def round_trip(self, mid: bytes, link: LinkKey) -> float | None:
         return None

@@ -322,7 +322,7 @@ async def test_name_that_is_taken_at_the_last_moment_loses_nothing(pair: Pair, f
     pair.sink_service.resume(transfer.id)
     await done(transfer)
     assert taken.read_bytes() == film.read_bytes()
-    assert pair.publication.uploaded == before, "all of it was here"
+    assert pair.publication.uploaded < before + 1000, "all of it was here, but for what keeps a session alive"
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ async def test_a_sender_for_everyone_has_a_session_for_each_kind(node: MakeNode,
     publication = await offered(source, film)
     transfers = [await fetching(sink, publication) for sink in sinks]
     await until(lambda: publication.receivers == 3)
-    assert {sealed: len(session.receivers) for (_, sealed), session in publication.sessions.items()} == {
+    assert {sealed: len(session.receivers) for (*_, sealed), session in publication.sessions.items()} == {
         True: 1, False: 2}
     assert len({session.tag for session in publication.sessions.values()}) == 2
     source.options["transfer_rate"] = 0
@@ -114,7 +114,7 @@ async def test_a_change_of_policy_ends_what_is_in_clear_and_it_goes_on_sealed(no
     transfer = await fetching(nodes["sink"], publication)
     await until(lambda: transfer.progress > 0.1)
     nodes[whose].must_seal = True
-    await until(lambda: [sealed for _, sealed in publication.sessions] == [True])
+    await until(lambda: [place.sealed for place in publication.sessions] == [True])
     nodes["source"].options["transfer_rate"] = 0
     await whole(transfer, film)
     assert accepted(wire, nodes["sink"])[-1]

@@ -12,17 +12,19 @@ import pytest
 
 from tribler_multicast.transfer.errors import TransferError
 from tribler_multicast.transfer.service import offers
+from tribler_multicast.transfer.service.courier import Path as Way
 from tribler_multicast.transfer.service.transfer import ACTIVE
 from tribler_multicast.transfer.session.receiver import Receiver
 
 from ..trees import FOLDER, MIB, contents, make, some_bytes
-from .nodes import Node, Wire, done, soon, until
+from .nodes import ADDRESSES, LO, LO6, Node, Wire, done, soon, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tribler_multicast.transfer.service.publication import Publication
+    from tribler_multicast.transfer.service.service import TransferService
 
     from .nodes import Said
 
@@ -209,6 +211,73 @@ async def test_lost_accept_gets_the_same_keys_again(node: MakeNode, wire: Wire, 
     await fetched(sink, await offered(source, film))
     assert len(accepts) == 2
     assert accepts[0] == accepts[1]
+
+
+async def test_accept_that_comes_twice_in_one_breath_is_one(node: MakeNode, wire: Wire, film: Path) -> None:
+    source, sink = node("source"), node("sink")
+    await started(source, sink)
+
+    def twice(said: Said) -> bool:
+        if said.kind.name == "ACCEPT":
+            asyncio.get_running_loop().call_soon(wire.deliver, said)
+        return False
+
+    wire.drops = twice
+    await fetched(sink, await offered(source, film))
+    assert sink.service is not None
+    assert sink.service.counters["accept: again"] == 1
+    assert wire.kinds().count("JOIN") == 1
+
+
+async def test_receivers_meet_in_one_session_whichever_family_they_ask_by(node: MakeNode, wire: Wire,
+                                                                          film: Path) -> None:
+    source, *sinks = nodes = [node(name) for name in ("source", "one", "two", "three")]
+    for each, links in zip(nodes, ([LO6, LO], [LO6], [LO], [LO, LO6]), strict=True):
+        each.links = links
+    await started(*nodes)
+    sinks[0].links = [LO6, LO]
+    publication = await offered(source, film, wait_for=3)
+    paths = await asyncio.gather(*(fetched(sink, publication) for sink in sinks))
+    assert {path.read_bytes() for path in paths} == {film.read_bytes()}
+    assert publication.uploaded < 1.2 * publication.size
+    assert len({said.link for said in wire.said if said.kind.name == "ACCEPT"}) == 1
+
+
+async def test_receivers_meet_as_soon_as_they_can(node: MakeNode, film: Path) -> None:
+    source, *sinks = nodes = [node(name, transfer_rate=2_000_000) for name in ("source", "one", "two")]
+    links = {sinks[0].mid: [LO6], sinks[1].mid: [LO]}
+    source.paths = lambda mid: [Way(link, ADDRESSES[link]) for link in links[mid]]  # type: ignore[method-assign]
+    for each in nodes:
+        each.links = [LO, LO6]
+    await started(*nodes)
+    publication = await offered(source, film)
+    transfers = [await service_of(sink).receive(publication.content_id, sink.home) for sink in sinks]
+    await until(lambda: len(publication.sessions) == 2)
+    links[sinks[0].mid].append(LO)
+    await until(lambda: [len(each.receivers) for each in publication.sessions.values() if each.receivers] == [2])
+    source.options["transfer_rate"] = 0
+    for transfer in transfers:
+        assert (await done(transfer)).path.read_bytes() == film.read_bytes()
+
+
+def service_of(node: Node) -> TransferService:
+    assert node.service is not None
+    return node.service
+
+
+async def test_network_that_swallows_multicast_gets_it_by_unicast(node: MakeNode, film: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_DATA", "SENDER_SILENT"):
+        monkeypatch.setattr(f"tribler_multicast.transfer.service.incoming.{name}", 0.6)
+    # On lo there is no way for multicast of IPv6.
+    source, *sinks = nodes = [node(name) for name in ("source", "one", "two")]
+    for each in nodes:
+        each.links = [LO6]
+    await started(*nodes)
+    publication = await offered(source, film, wait_for=2)
+    paths = await asyncio.gather(*(fetched(sink, publication) for sink in sinks))
+    assert {path.read_bytes() for path in paths} == {film.read_bytes()}
+    assert publication.uploaded > 1.9 * publication.size
 
 
 async def test_several_contents_arrive_side_by_side(node: MakeNode, tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...lan.options import current
 from ...protocol.wire import Kind
 from ..content.manifest import Manifest
 from ..errors import ContentError
 from ..session.geometry import Geometry
 from ..session.messages import Ending, Refusal, pack_end
-from .incoming import DataSocket
+from .doors import Doors
 from .limits import ASKED, CANDIDATES, FRESH_AFTER, JOIN_AFTER, JOINS_A_ROUND, LEAST_K, LEAST_SYMBOL, SOURCES_AVOIDED
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..session.messages import Accept, Join
     from .courier import Courier, LinkKey, Path
+    from .incoming import DataSocket
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Joining:
         self.content_id = content_id
         self.courier = courier
         self.counters = counters
-        self.ports = ports
+        self.doors = Doors(courier, ports)
         self.join = join
         self.loop = asyncio.get_running_loop()
         self.likely: dict[bytes, None] = {}
@@ -62,7 +62,6 @@ class Joining:
         """Who failed us, until when it is asked last."""
         self.asked: dict[bytes, tuple[LinkKey, float]] = {}
         self._attempts: dict[bytes, int] = {}
-        self._sockets: dict[LinkKey, DataSocket] = {}
         self._wanted: asyncio.Future[Admitted] | None = None
         self._manifest_wanted = False
         self._taken: tuple[bytes, bytes] | None = None
@@ -77,18 +76,20 @@ class Joining:
         """
         self._wanted = wanted = self.loop.create_future()
         self._manifest_wanted = manifest_wanted
-        number = 0
+        number, is_taken = 0, False
         try:
             while not wanted.done():
                 self._round()
                 await asyncio.wait((wanted,), timeout=JOIN_AFTER[min(number, len(JOIN_AFTER) - 1)])
                 number += 1
             admitted: Admitted = wanted.result()
+            is_taken = True
             return admitted
         finally:
             self._wanted = None
-            while self._sockets:
-                self._sockets.popitem()[1].close()
+            if wanted.done() and not wanted.cancelled() and not is_taken:
+                wanted.result().socket.close()
+            self.doors.close()
 
     def _round(self) -> None:
         now = self.loop.time()
@@ -143,42 +144,29 @@ class Joining:
         paths = ordered(self.courier.paths(mid))
         attempt = self._attempts.get(mid, 0)
         for number in range(len(paths)):
-            path = paths[(attempt + number) % len(paths)]
-            socket = self._socket(path.link)
-            if socket is not None and self.courier.send(mid, Kind.JOIN, self.join(socket.port).pack(), path.link):
+            # The same way twice, then the next one.
+            path = paths[(attempt // 2 + number) % len(paths)]
+            port = self.doors.port(path.link)
+            if port is not None and self.courier.send(mid, Kind.JOIN, self.join(port).pack(), path.link):
                 self.counters["join: sent"] += 1
                 self.asked = {each: (link, at) for each, (link, at) in self.asked.items() if now - at <= ASKED}
                 self.asked[mid] = path.link, now
-                # The same way twice, then the next one.
                 self._attempts = {each: tries for each, tries in self._attempts.items() if each in self.asked}
-                self._attempts[mid] = attempt + number % len(paths) + bool(attempt % 2)
+                self._attempts[mid] = attempt + 1
                 return
 
-    def _socket(self, key: LinkKey) -> DataSocket | None:
-        if key not in self._sockets:
-            interface = self.courier.interface(key)
-            if interface is None:
-                return None
-            try:
-                self._sockets[key] = DataSocket(key, interface, self.courier.networks(key), current(), self.ports())
-            except OSError as error:
-                logger.warning("No data socket on %s: %s", interface.name, error)
-                return None
-        return self._sockets[key]
-
-    def accept_received(self, mid: bytes, accept: Accept) -> bool:
+    def accept_received(self, mid: bytes, accept: Accept, link: LinkKey) -> bool:
         """
-        Take an ACCEPT for this content; False when it is not taken, and the reason is counted.
+        Take an ACCEPT for this content, which came by a link; False when it is not taken, and the reason is counted.
         """
         asked = self.asked.get(mid)
         if asked is None or self.loop.time() - asked[1] > ASKED:
             self.counters["accept: not asked for"] += 1
             return False
-        socket = self._sockets.get(asked[0])
         if self.courier.must_seal and not accept.sealed:
             self.counters["accept: not sealed"] += 1
             self.avoid(mid)
-            self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), asked[0])
+            self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), link)
             return False
         try:
             manifest = self._checked(accept)
@@ -186,16 +174,18 @@ class Joining:
             self.counters["accept: bad"] += 1
             self.avoid(mid)
         else:
-            if self._wanted is not None and not self._wanted.done() and socket is not None:
-                del self._sockets[asked[0]]
-                self._taken = mid, accept.tag
-                self._wanted.set_result(Admitted(mid, socket, accept, manifest))
-                return True
+            if self._wanted is not None and not self._wanted.done():
+                # The data comes by the link that the sender answers by, of the interface that we asked by.
+                socket = self.doors.take(link if link[0] == asked[0][0] else asked[0])
+                if socket is not None:
+                    self._taken = mid, accept.tag
+                    self._wanted.set_result(Admitted(mid, socket, accept, manifest))
+                    return True
             if (mid, accept.tag) == self._taken:
                 self.counters["accept: again"] += 1
                 return False
             self.counters["accept: late"] += 1
-        self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), asked[0])
+        self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), link)
         return False
 
     def _checked(self, accept: Accept) -> Manifest | None:

@@ -165,6 +165,9 @@ MAX_RATE: Final = MAX_CONTENT_SIZE
 REMEMBERED: Final = 4 << 20
 """Bytes of the file that transfers are remembered in: a longer one is none of ours."""
 
+DEAF: Final = 2
+"""After so many sessions in which nothing came by multicast one is asked for without: networks are that swallow it."""
+
 FIRST_DATA: Final = 3.0
 """For so long after an ACCEPT nothing need come: a sender may wait for others (`HOLD`)."""
 

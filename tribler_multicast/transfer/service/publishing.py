@@ -10,7 +10,6 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 from ...coding.field import why_not_native
-from ...lan.options import current
 from ...protocol.budget import KeyedBuckets
 from ...protocol.wire import Kind
 from ..content.manifest import ID_SIZE
@@ -26,7 +25,6 @@ from ..session.messages import (
     read_end,
     read_report,
 )
-from .canary import Canary
 from .limits import (
     ASKS_AT_ONCE,
     ASKS_PER_SECOND,
@@ -34,7 +32,6 @@ from .limits import (
     JOINS_AT_ONCE,
     JOINS_PER_SECOND,
     LINGER,
-    LINK_IDLE,
     LOOK_EACH,
     LOOK_SHARE,
     OFFERS_AT_ONCE,
@@ -44,9 +41,9 @@ from .limits import (
     REPORTS_PER_SECOND,
     SESSIONS,
 )
+from .links import SendingLinks
 from .outgoing import OutgoingSession
-from .publication import Serving
-from .sending import SendingLink
+from .publication import Place, Serving
 from .transfer import FAILED, PAUSED
 
 if TYPE_CHECKING:
@@ -54,23 +51,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import TransferError
-    from .courier import Courier, LinkKey, Options
+    from .courier import Courier, LinkKey, Options, Path
     from .publication import Publication
+    from .sending import SendingLink
     from .transfer import Transfer
 
 logger = logging.getLogger(__name__)
 
 LOOK_MOST = float("inf")
-PORTS = 16
-"""The first free of so many ports after the control port is taken for data: a firewall needs one range."""
-
-
-def data_ports(options: Options) -> tuple[int, ...]:
-    """
-    Get the ports to try for a data socket.
-    """
-    first = options.get("control_port", 32110)
-    return (*range(first, first + PORTS), 0)
 
 
 class Publisher:
@@ -92,12 +80,15 @@ class Publisher:
         self.publications: dict[bytes, Publication] = {}
         self.sessions: dict[bytes, OutgoingSession] = {}
         """By tag."""
-        self.links: dict[LinkKey, SendingLink] = {}
+        self.links = SendingLinks(courier, options, self._receivers)
         self._readers = ThreadPoolExecutor(READERS, "transfer-read")
         self._joins = KeyedBuckets(JOINS_PER_SECOND, JOINS_AT_ONCE, PEERS_KEPT)
         self._asks = KeyedBuckets(ASKS_PER_SECOND, ASKS_AT_ONCE, PEERS_KEPT)
         self._reports = KeyedBuckets(REPORTS_PER_SECOND, REPORTS_AT_ONCE, PEERS_KEPT)
         self._next_offer: dict[bytes, int] = {}
+
+    def _receivers(self, link: SendingLink) -> set[bytes]:
+        return {mid for session in self.sessions.values() if session.link is link for mid in session.receivers}
 
     # --- What others say.
 
@@ -152,33 +143,47 @@ class Publisher:
         publication = self.publications.get(join.content_id)
         if publication is None or publication.source is None or publication.error is not None:
             return Refusal.UNKNOWN
-        if publication.paused:
-            return Refusal.FULL
         lacks = join.lacks(publication.source.layout.segments)
-        address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
         if lacks is None:
             return Refusal.MALFORMED
         sealed = join.sealed or self.courier.must_seal
-        session = publication.sessions.get((link, sealed)) or self._begin(publication, link, join.largest_k, sealed)
-        if session is None or address is None:
+        path = None if publication.paused else self._path(mid, publication, link, sealed)
+        place = None if path is None else Place(path.link, mid if join.no_multicast else None, sealed)
+        session = None if place is None else self._session(publication, place, join.largest_k)
+        if path is None or session is None:
             return Refusal.FULL
         if session.geometry.k > join.largest_k:
             return Refusal.MALFORMED
-        accept = session.join(mid, (address, join.port), lacks, join.rate * 125.0, now)
+        accept = session.join(mid, (path.address, join.port), lacks, join.rate * 125.0, now)
         if accept is None:
             return Refusal.FULL
         self.counters["join: accepted"] += 1
+        for other in list(publication.sessions.values()):
+            if other is not session and other.link is session.link:
+                other.leave(mid)
         if join.wants_manifest:
             accept = accept._replace(manifest=publication.manifest.pack())
-        self.courier.send(mid, Kind.ACCEPT, accept.pack(), link)
+        self.courier.send(mid, Kind.ACCEPT, accept.pack(), path.link)
         self._joined(publication, now)
         return None
 
-    def _begin(self, publication: Publication, link: LinkKey, largest_k: int, sealed: bool) -> OutgoingSession | None:
+    def _path(self, mid: bytes, publication: Publication, link: LinkKey, sealed: bool) -> Path | None:
         """
-        Begin a session; None when there can be none.
+        Get by which way of the interface data goes to somebody: where others receive it already, else by IPv4 where
+        there is a choice, so that all meet in one session.
         """
-        sending = self._link(link)
+        paths = [path for path in self.courier.paths(mid) if path.link[0] == link[0]]
+        sizes = {place.link: len(session.receivers) for place, session in publication.sessions.items()
+                 if place.only is None and place.sealed == sealed}
+        return min(paths, key=lambda path: (-sizes.get(path.link, 0), path.link[1]), default=None)
+
+    def _session(self, publication: Publication, place: Place, largest_k: int) -> OutgoingSession | None:
+        """
+        Get the session of a place, which begins when there is none; None when there can be none.
+        """
+        if place in publication.sessions:
+            return publication.sessions[place]
+        sending = self.links.get(place.link)
         if sending is None or len(self.sessions) >= SESSIONS:
             return None
         assert publication.source is not None
@@ -187,9 +192,9 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, sealed=sealed)
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, place)
         session.limit = float(publication.rate or 0)
-        publication.sessions[link, sealed] = self.sessions[session.tag] = session
+        publication.sessions[place] = self.sessions[session.tag] = session
         return session
 
     def _joined(self, publication: Publication, now: float) -> None:
@@ -273,7 +278,7 @@ class Publisher:
             self.courier.send(mid, Kind.FINISH, pack_end(session.tag, why), session.link.key)
         session.close()
         self.sessions.pop(session.tag, None)
-        session.publication.sessions.pop((session.link.key, session.sealed), None)
+        session.publication.sessions.pop(session.place, None)
 
     def gone(self, mid: bytes) -> None:
         """
@@ -298,16 +303,30 @@ class Publisher:
             for mid in [mid for mid in session.receivers if not self.courier.may(mid)]:
                 self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
                 session.leave(mid)
-            if session.sender.is_spent or (self.courier.must_seal and not session.sealed):
+            if session.sender.is_spent or (self.courier.must_seal and not session.place.sealed):
                 self._close(session, Ending.CANCELLED)
             elif not session.receivers and now - session.empty_since > LINGER:
                 self._close(session, Ending.DONE)
             self._look(session.publication)
             self._look_at_files(session.publication, now)
-        for key, link in list(self.links.items()):
-            link.limit(self.options.get("transfer_rate", 0))
-            if not link.is_used and now - link.used > LINK_IDLE:
-                self.links.pop(key).close()
+        for publication in {session.publication for session in self.sessions.values()}:
+            self._meet(publication)
+        self.links.tick(now)
+
+    def _meet(self, publication: Publication) -> None:
+        """
+        Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told
+        to join again.
+        """
+        common = [session for session in publication.sessions.values() if session.place.only is None and session.receivers]
+        for session in common if len(common) > 1 else ():
+            for mid in list(session.receivers):
+                path = self._path(mid, publication, session.link.key, session.place.sealed)
+                better = None if path is None else publication.sessions.get(session.place._replace(link=path.link))
+                if better is not None and better is not session and better.receivers:
+                    self.counters["join: moved"] += 1
+                    self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
+                    session.leave(mid)
 
     def _look_at_files(self, publication: Publication, now: float) -> None:
         """
@@ -329,38 +348,15 @@ class Publisher:
             where = shown(str(publication.path))
             self._unreadable(publication, ChangedError(f"{where} was changed or deleted since it was offered"))
 
-    # --- Links.
-
-    def _link(self, key: LinkKey) -> SendingLink | None:
-        if key not in self.links:
-            interface = self.courier.interface(key)
-            if interface is None:
-                return None
-            try:
-                self.links[key] = SendingLink(key, interface, current(), data_ports(self.options))
-            except OSError as error:
-                logger.warning("No data socket on %s: %s", interface.name, error)
-                return None
-            self.links[key].limit(self.options.get("transfer_rate", 0))
-            self._watch(key, self.links[key])
-        return self.links[key]
-
-    def _watch(self, key: LinkKey, link: SendingLink) -> None:
-        canary = Canary(self.courier, key, link.rate, lambda: link.is_busy,
-                        lambda: {mid for each in self.sessions.values() if each.link is link for mid in each.receivers})
-        link.canary = asyncio.get_running_loop().create_task(canary.run())
-
     def links_changed(self) -> None:
         """
         Give up links that are gone, or have another address now. Their receivers will join again.
         """
-        for key, link in list(self.links.items()):
-            interface = self.courier.interface(key)
-            if interface is None or interface.address(key[1]) != link.interface.address(key[1]):
-                for session in [session for session in self.sessions.values() if session.link is link]:
-                    self._close(session, Ending.CANCELLED)
-                    self._look(session.publication)
-                self.links.pop(key).close()
+        for link in self.links.changed():
+            for session in [session for session in self.sessions.values() if session.link is link]:
+                self._close(session, Ending.CANCELLED)
+                self._look(session.publication)
+            self.links.close(link)
 
     def close(self) -> None:
         """
@@ -368,6 +364,5 @@ class Publisher:
         """
         for publication in self.publications.values():
             self.end(publication, Ending.CANCELLED)
-        while self.links:
-            self.links.popitem()[1].close()
+        self.links.close()
         self._readers.shutdown(wait=False, cancel_futures=True)

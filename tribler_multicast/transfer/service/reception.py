@@ -19,8 +19,8 @@ from .farewell import Farewell
 from .found import here
 from .incoming import Incoming
 from .joining import Joining
-from .limits import BAD_SEGMENTS, ROOM_LOOK, SEGMENTS_QUEUED
-from .publishing import data_ports
+from .limits import BAD_SEGMENTS, DEAF, ROOM_LOOK, SEGMENTS_QUEUED
+from .links import data_ports
 from .received import Received
 from .storage import Storage
 from .transfer import ACTIVE, CHECKING, DONE, FAILED, PAUSED, WAITING, Transfer
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..session.packets import Bytes
     from ..session.reports import Lacks
     from ..store.store import Store
-    from .courier import Courier, Options
+    from .courier import Courier, LinkKey, Options
     from .joining import Admitted
     from .remembered import Wanted
 
@@ -88,6 +88,8 @@ class Reception(Received):
         self._is_stopping = False
         self._outcome: asyncio.Future[Outcome] | None = None
         self._bad = 0
+        self._deaf = 0
+        """Sessions in a row that ended in silence, without a datagram of the group."""
         self._reports = 0
         self._lacks: tuple[int, Lacks] | None = None
         self._farewell = Farewell()
@@ -166,7 +168,8 @@ class Reception(Received):
     def _join(self, port: int) -> Join:
         rate = 0 if self.rate is None else max(1, self.rate // 125)
         return Join.of(self.content_id, self._lacking(), port, largest_k=MAX_SYMBOLS,
-                       wants_manifest=self._manifest is None, rate=rate, sealed=self.courier.must_seal)
+                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF, rate=rate,
+                       sealed=self.courier.must_seal)
 
     def _lacking(self) -> Lacks:
         store, source = self.storage.store, self.storage.source
@@ -195,7 +198,7 @@ class Reception(Received):
                 assert self._manifest is not None
                 await storage.open(self._manifest, admitted.accept.symbol)
             if storage.is_whole or storage.store is None:
-                why = Ending.DONE
+                why = Ending.DONE if storage.source is not None or await storage.finish() else Ending.CANCELLED
                 return
             await self._begin(incoming, storage.store)
             self._set(ACTIVE)
@@ -209,6 +212,7 @@ class Reception(Received):
                 why = Ending.FAILED
             elif how in AVOIDED:
                 self.joining.avoid(admitted.mid)
+                self._deaf += how is Outcome.SILENT
         except asyncio.CancelledError:
             why = Ending.CANCELLED
             raise
@@ -222,6 +226,8 @@ class Reception(Received):
             self.came += incoming.total
             if incoming.receiver is not None:
                 self._reports = incoming.receiver.number
+                if incoming.receiver.tracks[0].count:
+                    self._deaf = 0
                 await storage.keep(incoming.receiver)
         await self._wait_for_room()
 
@@ -295,13 +301,13 @@ class Reception(Received):
 
     # --- What others say.
 
-    def accept_received(self, mid: bytes, accept: Accept) -> None:
+    def accept_received(self, mid: bytes, accept: Accept, link: LinkKey) -> None:
         """
-        Take an ACCEPT for this content.
+        Take an ACCEPT for this content, which came by a link.
         """
         incoming = self.incoming
         if incoming is None or incoming.mid != mid or incoming.accept.tag != accept.tag:
-            self.joining.accept_received(mid, accept)
+            self.joining.accept_received(mid, accept, link)
         elif incoming.accept.unicast_key != accept.unicast_key:
             # Our JOIN came twice, and the sender began anew.
             self._end_session(Outcome.AGAIN)

@@ -149,7 +149,7 @@ class TransferService:
         elif kind == Kind.OFFER:
             self._offer_received(mid, payload)
         elif kind == Kind.ACCEPT:
-            self._accept_received(mid, payload)
+            self._accept_received(mid, payload, link)
         elif kind == Kind.REFUSE:
             self._refuse_received(mid, payload)
         elif kind == Kind.FINISH:
@@ -164,7 +164,7 @@ class TransferService:
             if reception is not None:
                 reception.joining.offered(mid)
 
-    def _accept_received(self, mid: bytes, payload: bytes) -> None:
+    def _accept_received(self, mid: bytes, payload: bytes, link: LinkKey) -> None:
         accept = Accept.read(payload)
         reception = None if accept is None else self._receiving(accept.content_id)
         if accept is None:
@@ -172,7 +172,7 @@ class TransferService:
         elif reception is None:
             self.counters["accept: not asked for"] += 1
         else:
-            reception.accept_received(mid, accept)
+            reception.accept_received(mid, accept, link)
 
     def _refuse_received(self, mid: bytes, payload: bytes) -> None:
         refusal = read_refusal(payload)

@@ -117,11 +117,11 @@ class Join(NamedTuple):
 
     @classmethod
     def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
-           wants_manifest: bool = False, rate: int = 0, sealed: bool = False) -> Join:
+           wants_manifest: bool = False, no_multicast: bool = False, rate: int = 0, sealed: bool = False) -> Join:
         """
         Ask for the segments that are lacking.
         """
-        return cls(content_id, largest_k, wants_manifest, False, min(rate, 0xFFFFFFFF), port, pack_lacks(lacks),
+        return cls(content_id, largest_k, wants_manifest, no_multicast, min(rate, 0xFFFFFFFF), port, pack_lacks(lacks),
                    sealed)
 
     def pack(self) -> bytes:
