@@ -318,7 +318,8 @@ class Publisher:
         Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told
         to join again.
         """
-        common = [session for session in publication.sessions.values() if session.place.only is None and session.receivers]
+        common = [session for place, session in publication.sessions.items()
+                  if place.only is None and session.receivers]
         for session in common if len(common) > 1 else ():
             for mid in list(session.receivers):
                 path = self._path(mid, publication, session.link.key, session.place.sealed)
