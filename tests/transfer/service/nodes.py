@@ -83,6 +83,7 @@ class Node:
         self.options = options
         self.links = [LO]
         """By which others reach it and it reaches others, the best first."""
+        self.must_seal = False
         self.events: list[tuple[str, str, float]] = []
         self.service: TransferService | None = None
         self.up: Interface | None = next(each for each in snapshot() if each.name == "lo")

@@ -56,11 +56,13 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
-                 failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None) -> None:
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913
+                 failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None,
+                 sealed: bool) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
+        :param sealed: whether all that is sent is encrypted.
         :param failed: is told when the content can't be read any more.
         :param only: the one receiver that it is for, which multicast does not reach; None: for all.
         """
@@ -68,12 +70,13 @@ class OutgoingSession:
         self.publication = publication
         self.source = publication.source
         self.link = link
-        self.place = link.key, only
+        self.place = link.key, only, sealed
         self.tag = token_bytes(TAG_SIZE)
         self.key = token_bytes(KEY_SIZE)
         self.geometry = geometry
+        self.sealed = sealed
         self.sender = Sender(geometry, self.source.tree, self.tag, self.key, link.rate,
-                             seed=MAX_SYMBOLS + 1 + randbelow(SEEDS))
+                             seed=MAX_SYMBOLS + 1 + randbelow(SEEDS), sealed=sealed)
         self.group = group_of(self.tag, link.key[1]), SESSION_PORT
         self.receivers: dict[bytes, Receiving] = {}
         self.empty_since = link.loop.time()
@@ -107,7 +110,8 @@ class OutgoingSession:
         known.rate = rate
         self.look()
         self.link.wake()
-        return Accept(self.publication.content_id, self.tag, self.key, known.key, self.geometry.k, self.geometry.symbol)
+        return Accept(self.publication.content_id, self.tag, self.key, known.key, self.geometry.k, self.geometry.symbol,
+                      self.sealed)
 
     def leave(self, mid: bytes) -> None:
         """

@@ -48,8 +48,8 @@ class Publication:
         """Most bytes/s of a session; None: any."""
         self.held_until: float | None = None
         """While `wait_for` holds it back, from the first receiver on: until when."""
-        self.sessions: dict[tuple[LinkKey, bytes | None], OutgoingSession] = {}
-        """By link, and who they are for when that is one only."""
+        self.sessions: dict[tuple[LinkKey, bytes | None, bool], OutgoingSession] = {}
+        """By link, who they are for when that is one only, and whether they are sealed."""
         self.look_at = 0.0
         """When its files are to be looked at again."""
         self.meter = Meter()

@@ -171,14 +171,15 @@ class Publisher:
         there is a choice, so that all meet in one session.
         """
         paths = [path for path in self.courier.paths(mid) if path.link[0] == link[0]]
-        sizes = {link: len(session.receivers) for (link, only), session in publication.sessions.items() if only is None}
+        sizes = {link: len(session.receivers)
+                 for (link, only, _), session in publication.sessions.items() if only is None}
         return min(paths, key=lambda path: (-sizes.get(path.link, 0), path.link[1]), default=None)
 
     def _session(self, publication: Publication, link: LinkKey, mid: bytes, join: Join) -> OutgoingSession | None:
         """
         Get the session of a link, or the one that somebody has for itself there; None when there can be none.
         """
-        place = link, mid if join.no_multicast else None
+        place = link, mid if join.no_multicast else None, join.sealed or self.courier.must_seal
         if place in publication.sessions:
             return publication.sessions[place]
         sending = self.links.get(place[0])
@@ -190,7 +191,8 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, only=place[1])
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, only=place[1],
+                                  sealed=place[2])
         session.limit = float(publication.rate or 0)
         publication.sessions[place] = self.sessions[session.tag] = session
         return session
@@ -301,7 +303,9 @@ class Publisher:
             for mid in [mid for mid in session.receivers if not self.courier.may(mid)]:
                 self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
                 session.leave(mid)
-            if not session.receivers and now - session.empty_since > LINGER:
+            if session.sender.is_spent or (self.courier.must_seal and not session.sealed):
+                self._close(session, Ending.CANCELLED)
+            elif not session.receivers and now - session.empty_since > LINGER:
                 self._close(session, Ending.DONE)
             self._look(session.publication)
             self._look_at_files(session.publication, now)
@@ -314,11 +318,12 @@ class Publisher:
         Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told
         to join again.
         """
-        common = [session for (_, only), session in publication.sessions.items() if only is None and session.receivers]
+        common = [session for (_, only, _), session in publication.sessions.items()
+                  if only is None and session.receivers]
         for session in common if len(common) > 1 else ():
             for mid in list(session.receivers):
                 path = self._path(mid, publication, session.link.key)
-                better = None if path is None else publication.sessions.get((path.link, None))
+                better = None if path is None else publication.sessions.get((path.link, *session.place[1:]))
                 if better is not None and better is not session and better.receivers:
                     self.counters["join: moved"] += 1
                     self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
