@@ -167,9 +167,9 @@ class Sender:
         self.rate.round = max(ROUND, self.interval)
         self.rate.feedback(now, (self.tag, member.name), report.delay, member.arrived(report))
         was_finished = member.finished
+        member.proof = report.proof if report.proof is not None and report.proof < self.geometry.segments else None
+        member.unproved = member.proof is not None
         member.apply(report.lacks)
-        if report.proof is not None and report.proof < self.geometry.segments:
-            member.proof = report.proof
         if member.finished:
             if not was_finished:
                 self.events.append(MemberFinished(member.name))
@@ -288,6 +288,7 @@ class Sender:
             if member.proof is not None:
                 run = self.tree.run_of(member.proof, PROOF_ROOM)
                 member.proof = None
+                self._charge(member, 1)
                 return self._prove(run, member, now)
         return None
 
