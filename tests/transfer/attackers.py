@@ -20,9 +20,9 @@ from tribler_multicast.transfer.session.packets import (
     RECODED,
     TAG_SIZE,
     UNICAST,
-    Stream,
 )
 from tribler_multicast.transfer.session.reports import WHOLE, Arrival, Lacks, Report, Run
+from tribler_multicast.transfer.session.stream import Stream
 
 from .coop_lan import CONTENT_ID, SOURCE, CoopNode
 from .session_lan import KEY
@@ -96,7 +96,7 @@ class Forger(CoopNode):
         if receiver is None or lan.source_gone or all(node.done for node in lan.nodes if node is not self):
             return
         stream = Stream(lan.sender.tag, KEY, unicast=False)
-        stream.sequence = max(0, receiver.tracks[0].window.highest + self.ahead - 1)
+        stream.sequence = max(0, receiver.tracks[0].highest + self.ahead - 1)
         random = lan.random
         segment = receiver.passing or 0
         made = bytearray()
@@ -144,7 +144,8 @@ class Liar(CoopNode):
         for node in lan.nodes:
             if node is not self and node.coop is not None:
                 wanted = Help(CONTENT_ID, geometry.k, geometry.symbol, bytes((self.lies % 256,)) * TAG_SIZE,
-                              bytes(KEY_SIZE), 32111, self.lies, 1e9, True, False, None, wants)
+                              bytes(KEY_SIZE), 32111, self.lies, 1e9, True, False, False,
+                              None, 0, wants)
                 self.say(Message(node.name, CoopKind.HELP, wanted.pack(geometry)))
         self.say(Message(SOURCE, CoopKind.HELP, wanted.pack(geometry)))
         lan.at(lan.now + 0.02, self.lie)

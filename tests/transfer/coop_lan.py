@@ -67,7 +67,7 @@ class CoopNode(Node):
         random = Random(f"{self.number} {self.times}")
         tree = HashTree(content.cut.segments, content.tree.root)
         self.receiver = Receiver(content.geometry, tree, tree.add, tag=lan.sender.tag, keys=(KEY, self.key),
-                                 random=random, now=now, stored=self.segments)
+                                 random=random, now=now, stored=self.segments, sealed=lan.sender.sealed)
         self.coop = Cooperation(self.receiver, CONTENT_ID, self.name, port=32111, random=random, now=now,
                                 source=None if lan.source_gone else SOURCE, checked=lan.checked,
                                 start=ASK_START / content.scale, floor=ASK_LEAST / content.scale)
@@ -202,7 +202,7 @@ class CoopLan(SessionLan):
         target = self.find(mid)
         if target is None:
             return
-        view = memoryview(datagrams)
+        view = memoryview(datagrams).toreadonly()  # Several receivers read it.
         symbol = self.content.geometry.symbol
         found = []
         for at in range(0, len(datagrams), size):
@@ -222,7 +222,7 @@ class CoopLan(SessionLan):
 
     def multicast(self, node: CoopNode, datagrams: bytearray, size: int) -> None:
         """Send somebody's datagrams to the group: to all but itself."""
-        view = memoryview(datagrams)
+        view = memoryview(datagrams).toreadonly()  # Several receivers read it.
         is_data = size >= OVERHEAD + self.content.geometry.symbol
         wire = (size + FRAME) if is_data else (size + FRAME) / self.content.scale
         for at in range(0, len(datagrams), size):

@@ -13,9 +13,10 @@ from tribler_multicast.transfer.session.checks import Checks
 from tribler_multicast.transfer.session.coop_messages import Sums
 from tribler_multicast.transfer.session.cooperation import Cooperation
 from tribler_multicast.transfer.session.events import Checking, PeerNamed
-from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE, Stream
+from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import Lacks, Run
+from tribler_multicast.transfer.session.stream import Stream
 from tribler_multicast.transfer.session.summer import Summer
 
 from .attackers import Forger, JumpingForger, Liar, NumberedSpoiler, Replayer, Spoiler

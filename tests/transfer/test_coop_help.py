@@ -54,6 +54,25 @@ def test_what_is_lost_comes_from_the_others_and_the_source_sends_no_more_for_it(
     assert lan.bytes_per_file < per_file
 
 
+@pytest.mark.parametrize("sealed", [True, False])
+def test_helpers_work_in_sealed_sessions_too(sealed: bool) -> None:
+    lan = join_all(lan_of(3, 3 * MIB, loss=0.1, sealed=sealed))
+    lan.run_until_done()
+    counters = [node.receiver.counters for node in lan.nodes if node.receiver is not None]
+    assert all(node.receiver.sealed == sealed for node in lan.nodes if node.receiver is not None)
+    assert lan.helped_bytes
+    assert not any(each["help: MAC"] for each in counters)
+
+
+def test_helper_that_forgot_a_stream_uses_no_sequence_twice() -> None:
+    helper = helper_of(CONTENT)
+    helper.help_received(b"a" * 20, wanted(CONTENT, 1, Want(0, 5)), 0.0)
+    assert helper.clients[b"a" * 20].stream.sequence == 0
+    again = helper_of(CONTENT)
+    again.help_received(b"a" * 20, wanted(CONTENT, 7, Want(0, 5))._replace(highest=33), 0.0)
+    assert again.clients[b"a" * 20].stream.sequence == 33 + (1 << 20)
+
+
 def test_hardly_a_packet_of_helpers_comes_in_vain() -> None:
     lan = join_all(lan_of(4, 16 * MIB, loss=0.1))
     lan.run_until_done()
@@ -165,7 +184,7 @@ def helper_of(content: Content) -> Helper:
 def wanted(content: Content, number: int, *wants: Want, tag: int = 1) -> Help:
     geometry = content.geometry
     return Help(CONTENT_ID, geometry.k, geometry.symbol, bytes((tag,)) * TAG_SIZE, bytes(KEY_SIZE), 32111, number, 1e6,
-                False, False, None, wants)
+                False, False, False, None, 0, wants)
 
 
 def drain(helper: Helper, content: Content, seconds: float = 2.0) -> int:

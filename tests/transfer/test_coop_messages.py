@@ -38,7 +38,7 @@ WANTS = [Want(0, 5), Want(1, 60, 0, 7), Want(40, 255, 3, (1 << 50) - 1), Want(GE
 
 def help_of(*wants: Want) -> Help:
     return Help(bytes(32), GEOMETRY.k, GEOMETRY.symbol, b"t" * TAG_SIZE, b"k" * KEY_SIZE, 32111, 7, 1_000_000.0, True,
-                False, 3, list(wants))
+                False, True, 3, 77, list(wants))
 
 
 def test_messages_are_read_as_they_were_written() -> None:

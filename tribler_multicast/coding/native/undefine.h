@@ -22,3 +22,5 @@
 #undef HIGH
 #undef MASK_OF_TOP
 #undef SHIFT
+#undef MACS
+#undef CIPHER

@@ -23,6 +23,7 @@ from ...coding.coefficients import expand
 from .coop_limits import ALARM_EACH, ALARM_TIMES, CHECKED_AHEAD, SPOILT, SUSPECTS, SUSPECTS_EACH
 from .coop_messages import LARGEST_CHECKED, pack_alarm
 from .events import Checking, GroupSpoilt, PeerNamed
+from .packets import HEAD, MAC_SIZE, NUMBERED, RECODED, UNICAST
 from .reports import WHOLE, Lacks, Run
 
 if TYPE_CHECKING:
@@ -188,6 +189,21 @@ class Checks:
         self._bad(Suspect(origin, is_whole or origin in self.vouched, generation, vector, bytes(payload)))
         return False
 
+    def is_good_datagram(self, datagram: memoryview, missing: bytearray, origin: int) -> bool:
+        """
+        Tell the same of a datagram of the data stream; of one that is not coded, or not needed, that it is.
+        """
+        form, body = datagram[0] & ~UNICAST, datagram[HEAD.size:-MAC_SIZE]
+        generation = int.from_bytes(body[:4], "big")
+        verifier = self._verifiers.get(generation)
+        if form not in (NUMBERED, RECODED) or verifier is None or not missing[generation]:
+            return True
+        head = 4 if form == NUMBERED else verifier.k
+        if len(body) != 4 + head + self.geometry.symbol:
+            return True
+        identity = int.from_bytes(body[4:8], "big") if form == NUMBERED else body[4:4 + head]
+        return self.is_good(generation, identity, body[4 + head:], origin)
+
     def look(self, generation: int, decoder: Decoder) -> int:
         """
         Check what is stored of a generation, and remove what is bad. Gets how much of it that was.
@@ -216,7 +232,7 @@ class Checks:
 
     # --- The truth.
 
-    def proved(self, segment: int, data: bytes) -> None:
+    def proved(self, segment: int, data: bytes | memoryview) -> None:
         """
         Take a segment that has its hash: now it is known what each packet of it should have been.
         """
@@ -228,10 +244,10 @@ class Checks:
                 self._kept[suspect.origin] -= 1
                 self._judge(suspect, data)
 
-    def _judge(self, suspect: Suspect, data: bytes) -> None:
+    def _judge(self, suspect: Suspect, data: bytes | memoryview) -> None:
         symbol, size = self.geometry.symbol, self.geometry.size(suspect.generation)
         start = self.geometry.offset(suspect.generation)
-        symbols = data[start:start + size * symbol].ljust(size * symbol, b"\0")
+        symbols = bytes(data[start:start + size * symbol]).ljust(size * symbol, b"\0")
         true = bytearray(symbol)
         field.kernels.product(true, suspect.vector, 1, size, symbols, symbol)
         if true == suspect.payload or suspect.origin == SOURCE:

@@ -4,8 +4,9 @@ The messages of cooperation, byte by byte: payloads that the overlay seals for t
     MEMBERS  tag of the session (8), flags (1; bit 0: these are all, bit 1: leave the group, bit 2: be in the group),
              member ids (20 each): from the source, who else receives
     HELP     content id (32), k (1), symbol size (2), tag of the stream (8), its key (32), UDP port for data (2), number
-             from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE, bit 1: nothing that is not checked),
-             a segment whose hash proof is missing, + 1, or 0 (4), what is wanted (n)
+             from 1 (4), pace in kbit/s (4), flags (1; bit 0: answer with a HAVE, bit 1: nothing that is not checked,
+             bit 2: encrypted), a segment whose hash proof is missing, + 1, or 0 (4),
+             highest sequence that came on the stream (4), what is wanted (n)
     SUMS     tag of the session (8), key (32), then again and again: generation (4), secure random checksums of its n
              symbols (8 x n): from the source, of nobody else's use (coding/checksums)
     ALARM    tag of the session (8), segments whose checksums are wanted (n; as lacking ones in JOIN): to the source
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 MID_SIZE: Final = 20
 MEMBERS: Final = struct.Struct(f">{TAG_SIZE}sB")
-HELP: Final = struct.Struct(f">{ID_SIZE}sBH{TAG_SIZE}s{KEY_SIZE}sHIIBI")
+HELP: Final = struct.Struct(f">{ID_SIZE}sBH{TAG_SIZE}s{KEY_SIZE}sHIIBII")
 HAVE: Final = struct.Struct(f">{ID_SIZE}sB")
 ACCOUNT: Final = struct.Struct(">I")
 ALL: Final = 1
@@ -59,6 +60,7 @@ LEAVE_GROUP: Final = 2
 BE_IN_GROUP: Final = 4
 HAVE_WANTED: Final = 1
 CHECKED: Final = 2
+SEALED: Final = 4
 NOTHING: Final = 1
 SUMS: Final = struct.Struct(f">{TAG_SIZE}s{KEY_SIZE}s")
 SUMS_ROOM: Final = MAX_CONTROL - SUMS.size
@@ -117,7 +119,9 @@ class Help(NamedTuple):
     pace: float
     wants_have: bool
     wants_checked: bool
+    sealed: bool
     proof: int | None
+    highest: int
     wants: Sequence[Want]
 
     def pack(self, geometry: Geometry) -> bytes:
@@ -125,8 +129,9 @@ class Help(NamedTuple):
         Write it.
         """
         return HELP.pack(*self[:7], min(max(int(self.pace / 125), 1), 0xFFFFFFFF),
-                         (HAVE_WANTED if self.wants_have else 0) | (CHECKED if self.wants_checked else 0),
-                         0 if self.proof is None else self.proof + 1) + pack_wants(self.wants, geometry)
+                         (HAVE_WANTED if self.wants_have else 0) | (CHECKED if self.wants_checked else 0)
+                         | (SEALED if self.sealed else 0),
+                         0 if self.proof is None else self.proof + 1, self.highest) + pack_wants(self.wants, geometry)
 
     @classmethod
     def read(cls, payload: Bytes, geometry: Geometry) -> Help | None:
@@ -135,14 +140,15 @@ class Help(NamedTuple):
         """
         if not HELP.size <= len(payload) <= MAX_CONTROL:
             return None
-        content_id, k, symbol, tag, key, port, number, pace, flags, proof = HELP.unpack_from(payload)
+        content_id, k, symbol, tag, key, port, number, pace, flags, proof, highest = HELP.unpack_from(payload)
         if (k, symbol) != (geometry.k, geometry.symbol) or not number or proof > geometry.segments:
             return None
         wants = read_wants(payload[HELP.size:], geometry)
         if wants is None:
             return None
         return cls(content_id, k, symbol, tag, key, port, number, 125.0 * pace, bool(flags & HAVE_WANTED),
-                   bool(flags & CHECKED), proof - 1 if proof else None, wants)
+                   bool(flags & CHECKED), bool(flags & SEALED), proof - 1 if proof else None,
+                   highest, wants)
 
 
 def content_of(payload: Bytes) -> bytes | None:

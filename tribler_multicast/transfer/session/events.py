@@ -67,7 +67,7 @@ class SegmentReady:
     """
 
     segment: int
-    data: bytes
+    data: memoryview
 
 
 @dataclass(frozen=True)

@@ -33,15 +33,16 @@ from .packets import (
     NUMBER_AT,
     NUMBERED,
     OVERHEAD,
+    PLACE,
     PROOF,
     RECODED,
     SYMBOL_AT,
-    Stream,
     pack_proof,
 )
 from .rate import Pacer
 from .reports import lacking_segments
 from .sender import Batch
+from .stream import Stream
 
 if TYPE_CHECKING:
     from random import Random
@@ -50,10 +51,13 @@ if TYPE_CHECKING:
     from ..content.tree import HashTree
     from .coop_messages import Help, Want
     from .geometry import Geometry
+    from .packets import Bytes
     from .receiver import Receiver
 
 ASK: Final = 5
 PARTLY: Final = 4096
+UNKNOWN: Final = 1 << 20
+"""Sequences that are left out when it is not known which were used under a key: none may be used twice."""
 ACCOUNTS: Final = 2
 """An account is sent so many times: it costs little, and without it an asker waits."""
 
@@ -162,8 +166,10 @@ class Helper:
             if len(self.clients) >= MAX_CLIENTS:
                 self.counters["help: no room"] += 1
                 return None
-        client = Client(mid, Stream(wanted.tag, wanted.key, unicast=True), now)
+        client = Client(mid, Stream(wanted.tag, wanted.key, unicast=True, sealed=wanted.sealed), now)
         client.given = 0 if before is None else before.given
+        if wanted.number > 1:
+            client.stream.sequence = wanted.highest + UNKNOWN
         self.clients[mid] = client
         return client
 
@@ -319,16 +325,33 @@ class Helper:
         if decoder is None and data is None:
             return None
         if not want.coded:
-            size = geometry.symbol
-            start = geometry.offset(generation)
-            lacking = [index for index in range(geometry.size(generation)) if not want.symbols >> index & 1]
-            symbols = [(generation, index, symbol) for index in lacking
-                       if (symbol := data[start + index * size:start + (index + 1) * size] if data is not None
-                           else decoder.symbol(index) if decoder is not None else None) is not None]
-            chosen = symbols[done:done + most]
-            if chosen:
-                return len(chosen), stream.systematic(chosen, size, now, ASK)
+            symbols = self._symbols(want, decoder, data or b"")[done:done + most]
+            if symbols:
+                return len(symbols), self._numbered(generation, symbols, stream, now)
         return most, self._combinations(generation, most, decoder, data or b"", stream, now)
+
+    def _symbols(self, want: Want, decoder: Decoder | None, data: Bytes) -> list[tuple[int, Bytes]]:
+        """
+        Get the symbols that are lacking there and are here, with their numbers.
+        """
+        size, start = self.geometry.symbol, self.geometry.offset(want.generation)
+        found: list[tuple[int, Bytes]] = []
+        for index in range(self.geometry.size(want.generation)):
+            if not want.symbols >> index & 1:
+                symbol = (data[start + index * size:start + (index + 1) * size] if decoder is None
+                          else decoder.symbol(index))
+                if symbol is not None:
+                    found.append((index, symbol))
+        return found
+
+    def _numbered(self, generation: int, symbols: list[tuple[int, Bytes]], stream: Stream, now: float) -> bytearray:
+        step = OVERHEAD + self.geometry.symbol
+        made = bytearray(step * len(symbols))
+        for number, (index, symbol) in enumerate(symbols):
+            PLACE.pack_into(made, number * step + GENERATION_AT, generation, index)
+            at = number * step + SYMBOL_AT
+            made[at:at + len(symbol)] = symbol
+        return stream.finish(NUMBERED, made, step, now, ASK)
 
     def _combinations(self, generation: int, packets: int, decoder: Decoder | None, data: bytes,
                       stream: Stream, now: float) -> bytearray:

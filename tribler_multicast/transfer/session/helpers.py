@@ -85,7 +85,7 @@ class Peer:
         """
         Learn how much of the stream got lost since the last time. Tells whether it is more than usual.
         """
-        highest, came = self.stream.window.highest, self.stream.count
+        highest, came = self.stream.highest, self.stream.count
         before_highest, before_came = self.counted
         if highest <= before_highest:
             return False

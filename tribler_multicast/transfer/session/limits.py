@@ -15,6 +15,10 @@ MAX_DATA: Final = 1452
 MAX_CONTROL: Final = 1100
 """Payload of a control message: with prefix, key, signature or seal it stays below the overlay's 1,400."""
 
+LAST_SEQUENCE: Final = (1 << 32) - (1 << 20)
+"""A session in which a stream has come so far (5 TiB) ends, its receivers join another one. A sequence is the nonce of
+the cipher: used twice under one key it would give away what is sealed, and a receiver takes none twice anyway."""
+
 MAX_GENERATIONS: Final = 1 << 30
 """Numbers of generations: 1 TiB in runs of 8 symbols. A content that needs more is refused."""
 
@@ -96,6 +100,10 @@ HEARTBEAT: Final = 1.0
 
 OPEN_SEGMENTS: Final = 48
 """Segments that may be open at once, some 1.2 MiB each while they are. Those that lack most are given up for newer."""
+
+UNPROVED_SEGMENTS: Final = 16
+"""Complete segments held until their hashes are known: a sender that sends data and no proofs fills no memory. The
+eldest is given up for the next."""
 
 SENDER_SILENT: Final = 5.0
 """After so long without a datagram the sender is told to be silent: time to join again, or elsewhere."""

@@ -12,8 +12,8 @@ from .rate import Pacer, RateControl
 from .reports import NOT_ZERO, WHOLE, Arrival
 
 if TYPE_CHECKING:
-    from .packets import Stream
     from .reports import Lacks, Report
+    from .stream import Stream
 
 SMOOTH: Final = 0.25
 
@@ -68,7 +68,10 @@ class Member:
         self.finished = False
         self.budget = 0.0
         self.greedy = False
+        self.unproved = False
+        """Whether it has a segment that it can't check, for want of a proof: it is not finished then."""
         self.proof: int | None = None
+        """The segment of which a proof is to be sent to it."""
         self.alone: Alone | None = None
         """How it gets what it lacks by itself; None: with the others."""
         self.forged = inf
@@ -152,7 +155,7 @@ class Member:
     def _look(self) -> None:
         found = NOT_ZERO.search(self.missing, self.base)
         self.base = found.start() if found else len(self.missing)
-        self.finished = found is None
+        self.finished = found is None and not self.unproved
 
     def is_possible(self, report: Report, group: int) -> bool:
         """

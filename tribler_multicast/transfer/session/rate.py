@@ -55,7 +55,10 @@ RECOVERY: Final = 1.25
 when somebody else leaves the link, it is ours within a second."""
 LOSS_STEP: Final = 0.03
 SIGMAS: Final = 4.0
-"""A loss above its usual share by so much, and so many standard deviations, is not by chance."""
+LOSS_LOOK: Final = 128
+BIAS: Final = 1.9
+"""A loss of so many packets above its usual share by so much, and so many standard deviations, is not by chance. The
+usual share is the least of some blocks: as a rule it is so many deviations of a block more."""
 LOSS_BLOCK: Final = 400
 LOSS_TIME: Final = 0.5
 LOSS_BLOCKS: Final = 20
@@ -120,6 +123,7 @@ class Path:
         self.excess = 0.0
         self._block = [0, 0]
         self._block_at = 0.0
+        self._look = [0, 0]
 
     def _relative(self, delay: int) -> float:
         if self.first is None:
@@ -151,15 +155,24 @@ class Path:
         """
         Take how many packets were sent to it, and came, since the last time.
         """
-        self.lost = 1 - came / sent
-        usual = self.usual_loss
-        chance = SIGMAS * sqrt(max(usual * (1 - usual), 0.01) / sent)
-        self.excess = self.lost - usual if self.blocks and self.lost - usual > max(LOSS_STEP, chance) else 0.0
+        self._look[0] += sent
+        self._look[1] += came
+        if self._look[0] >= LOSS_LOOK:
+            self._judge(*self._look)
+            self._look = [0, 0]
         self._block[0] += sent
         self._block[1] += came
         if self._block[0] >= LOSS_BLOCK and (not self.blocks or now - self._block_at >= LOSS_TIME):
             self.blocks.append(1 - self._block[1] / self._block[0])
             self._block, self._block_at = [0, 0], now
+
+    def _judge(self, sent: int, came: int) -> None:
+        self.lost = 1 - came / sent
+        usual = self.usual_loss
+        if len(self.blocks) > 1:
+            usual += BIAS * sqrt(usual * (1 - usual) / LOSS_BLOCK)
+        chance = SIGMAS * sqrt(max(usual * (1 - usual), 0.01) / sent)
+        self.excess = self.lost - usual if self.blocks and self.lost - usual > max(LOSS_STEP, chance) else 0.0
 
     @property
     def usual_loss(self) -> float:

@@ -4,45 +4,71 @@ The receiver of one session: datagrams in, checked segments and reports out.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...coding import Code, Decoder
+from ...protocol.limits import REPLAY_WINDOW
 from .coop_limits import OLD_ONES
 from .events import AllStored, Event, SegmentReady, SenderSilent
-from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
+from .fallback_datagrams import (
+    ACCEPTED,
+    AT_END,
+    COMPLETE,
+    FOREIGN,
+    MAX_SIZE,
+    REPLAYED,
+    TO_OPEN,
+    WRONG_FORM,
+    WRONG_LENGTH,
+    WRONG_MAC,
+)
+from .kernels import BEST
+from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT, UNPROVED_SEGMENTS
 from .packets import (
+    AT_ONCE,
     CLOCK,
-    HEARTBEAT,
+    HEAD,
+    MAC_SIZE,
     MORE,
     NUMBERED,
-    PLACE,
     PROOF,
     RECODED,
     TAG_SIZE,
-    Head,
-    Seal,
+    UNICAST,
+    interval_of,
     microseconds,
-    read_head,
     read_proof,
 )
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
+from .stream import arriving
 from .track import Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from random import Random
 
+    from ...coding.fallback_generation import Generation
     from ..content.tree import HashTree
     from .checks import Checks
     from .geometry import Geometry
+    from .kernels import Way
     from .packets import Bytes
     from .track import HelpStream
 
 SPREAD = 0.04
 """Share of the interval over which reports that all are asked for at once are spread."""
 
-FROM_SOURCE = 1
-"""Packets are stored with where they came from: 0 the group's stream, 1 the source's unicast, above: a helper's."""
+
+REFUSED: Final = {WRONG_LENGTH: "data: length", WRONG_FORM: "data: form", FOREIGN: "data: foreign session",
+                  WRONG_MAC: "data: MAC", REPLAYED: "data: replay"}
+COLLECTED: Final = ("data: not innovative", "data: not needed", "data: no such generation",
+                    "data: malformed")
+"""How is counted what became of a datagram, the latter in the order of what `collect` gets."""
+
+GROUP, UNICAST_STREAM = 0, 1
+"""Packets are stored with where they came from: tags of the decoders. Above are those of helpers (`HelpStream`)."""
+
+INTERVALS: Final = [interval_of(ask) for ask in range(256)]
 
 
 class Receiver:
@@ -51,47 +77,54 @@ class Receiver:
     """
 
     def __init__(self, geometry: Geometry, tree: HashTree, add_proof: Callable[[int, int, bytes], bool], *, tag: bytes,  # noqa: PLR0913
-                 keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = ()) -> None:
+                 keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = (),
+                 reports: int = 0, way: Way = BEST, sealed: bool = False) -> None:
         """
         :param tree: of which the root is known; proofs go to it by `add_proof`, which checks them.
         :param keys: of the group's stream and of our unicast stream.
         :param stored: segments that are here.
+        :param reports: how many were made in an earlier session with the same sender: the numbers go on.
+        :param way: to calculate.
+        :param sealed: whether the streams are encrypted.
         """
         self.geometry = geometry
         self.tree = tree
         self.add_proof = add_proof
         self.tag = tag
         self.random = random
-        self.seals = Seal(keys[0]), Seal(keys[1])
+        self.way = way
+        self._collect_from = way.datagrams.collect
+        self.sealed = sealed
+        self.streams = arriving(way, tag, *keys, sealed=sealed)
         self.sizes = geometry.table()
         self.missing = bytearray(self.sizes)
         self.stored_segments: set[int] = set()
         self.counters: Counter[str] = Counter()
         self.events: list[Event] = []
         self.reports: list[bytes] = []
-        self.tracks = Track(), Track()
+        self.interval = REPORT_INTERVAL
         self.helpers: dict[bytes, HelpStream] = {}
         """Streams of those who help, by their tags."""
-        self.front = 0
-        self.passing: int | None = None
-        self.useful_at = now
-        """The segment behind the last one that the source began to pass; the one it passes; when it last told something
-        new."""
-        self.first: int | None = None
-        """The one that it passed when we came."""
-        self.interval = REPORT_INTERVAL
         self.checks: Checks | None = None
         """What packets are checked by; None: the hash of segments alone."""
-        self._proving: dict[int, dict[int, Decoder]] = {}
+        self.front = 0
+        self.passing: int | None = None
+        self.first: int | None = None
+        self.useful_at = now
+        """The segment behind the last one that the source began to pass; the one it passes; the one that it passed when
+        we came; when it last told something new."""
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
-        self._open: dict[int, None] = {}
-        self._unproved: dict[int, bytes] = {}
+        self._generations: dict[int, Generation] = {}
+        self._open: dict[int, memoryview] = {}
+        self._proving: dict[int, tuple[memoryview, dict[int, Decoder]]] = {}
+        self._unproved: dict[int, memoryview] = {}
         self._report_at: float | None = None
         self._reported = float("-inf")
-        self._number = 0
+        self.number = reports
+        """Of the last report."""
         self._cursor = self._base = self._end = 0
-        self._delay: Delay | None = None
+        self._delay: tuple[int, int, int] | None = None
         self._old_ones = 0
         self._heard = now
         self._silent = False
@@ -107,6 +140,13 @@ class Receiver:
         """
         return sum(self.sizes) - sum(self.missing)
 
+    @property
+    def tracks(self) -> tuple[Track, Track]:
+        """
+        Get how the group's stream and our unicast stream arrive.
+        """
+        return Track(*self.streams.arrival(0)), Track(*self.streams.arrival(1))
+
     # --- For those who ask, and those who help.
 
     @property
@@ -117,7 +157,7 @@ class Receiver:
         return not self._unproved and NOT_ZERO.search(self.missing, self._base) is None
 
     @property
-    def open_segments(self) -> dict[int, None]:
+    def open_segments(self) -> dict[int, memoryview]:
         """
         The segments of which something is here, but not all.
         """
@@ -129,13 +169,6 @@ class Receiver:
         How many segments are whole, but not stored: their hashes are not known.
         """
         return len(self._unproved)
-
-    @property
-    def is_checking(self) -> bool:
-        """
-        Whether packets are checked.
-        """
-        return self.checks is not None and self.checks.on
 
     def decoder(self, generation: int) -> Decoder | None:
         """
@@ -169,114 +202,156 @@ class Receiver:
         """
         Take a datagram that arrived at `now`. Never raises.
         """
-        helper = self.helpers.get(bytes(datagram[1:1 + TAG_SIZE]))
-        if helper is not None:
-            self._helped(helper, datagram, now)
-            return
-        head = read_head(datagram, self.tag, self.seals)
-        if isinstance(head, str):
-            self.counters[head] += 1
-            return
-        track = self.tracks[head.unicast]
-        if not track.take(head.sequence, head.time, now):
-            self.counters["data: replay"] += 1
-            if not head.unicast:
-                self._repeated(head, track.is_old(head.sequence))
-            return
+        self.batch_received(datagram, len(datagram), 1, now)
+
+    def batch_received(self, data: Bytes, size: int, count: int, now: float) -> None:
+        """
+        Take datagrams that arrived together: `count`, of `size` bytes each but the last, which has what is left. Never
+        raises; keeps nothing of `data`. What is sealed is opened where it lies, if it may be written there.
+        """
+        if self.sealed and memoryview(data).readonly:
+            data = bytearray(data)
+        size, clock = min(size, MAX_SIZE), microseconds(now)
+        verdicts, accepted, least, time, ask = self.streams.take(data, size, count, now, clock)
+        if accepted < count:
+            self._refused(data, size, verdicts, now, clock)
+            if not accepted:
+                return
         self._heard, self._silent = now, False
-        if head.unicast or self._old_ones < OLD_ONES:
-            self._delay = Delay.later(self._delay, (microseconds(now) - head.time) % CLOCK, head.time)
-        self.interval = head.interval
-        if head.form == HEARTBEAT and bytes(head.body) != MORE:
-            self._end = len(self.missing)
-            self.front, self.passing = self.geometry.segments, None
-        elif head.form == PROOF:
-            self._proof(head)
-        elif head.form != HEARTBEAT and self._coded(head, head.unicast):
+        if self._old_ones < OLD_ONES or data[0] & UNICAST:
+            before = self._delay
+            if before is not None and (least - before[0]) % CLOCK < CLOCK // 2:
+                least = before[0]
+            self._delay = least, (clock - time) % CLOCK, time
+        self.interval = INTERVALS[ask]
+        if self._collect(data, size, verdicts, now):
             self.useful_at = now
-        self._plan(now, head.at_once)
+        self._plan(now, bool(ask & AT_ONCE))
 
-    def _repeated(self, head: Head, is_old: bool) -> None:
+    def _refused(self, data: Bytes, size: int, verdicts: bytes, now: float, clock: int) -> None:
         """
-        Take a datagram of the group whose sequence was there before, or is far behind. Somebody else who has the key
-        may have used it, or one far ahead: what the source sends is good all the same.
+        Look at datagrams that are not the source's, or not for the first time.
         """
-        self._old_ones += is_old
-        if head.form in (NUMBERED, RECODED) and (is_old or self.is_checking):
-            self._coded(head, head.unicast)
+        for verdict, name in REFUSED.items():
+            if verdict == FOREIGN and self.helpers:
+                self._helped(data, size, verdicts, now, clock)
+            else:
+                self._count(name, verdicts.count(verdict))
+        if REPLAYED in verdicts and not self.sealed:
+            self._repeated(data, size, verdicts, now)
 
-    def _helped(self, helper: HelpStream, datagram: Bytes, now: float) -> None:
+    def _helped(self, data: Bytes, size: int, verdicts: bytes, now: float, clock: int) -> None:
         """
-        Take a datagram that should come from a helper: nobody else can make it.
+        Take datagrams that may come from helpers: nobody else can make them.
         """
-        head = helper.read(datagram, now)
-        if isinstance(head, str):
-            self.counters[head] += 1
-        elif head.form == HEARTBEAT:
-            helper.account(head.body, now)
-        elif head.form == PROOF:
-            self._proof(head)
-        elif self._coded(head, helper.origin):
-            helper.useful += 1
+        view, number = memoryview(data), 0
+        while (number := verdicts.find(FOREIGN, number)) >= 0:
+            end, tag = number + 1, view[number * size + 1:number * size + 1 + TAG_SIZE]
+            while end < len(verdicts) and verdicts[end] == FOREIGN \
+                    and view[end * size + 1:end * size + 1 + TAG_SIZE] == tag:
+                end += 1
+            helper = self.helpers.get(bytes(tag))
+            if helper is None:
+                self._count(REFUSED[FOREIGN], end - number)
+            else:
+                mine = view[number * size:end * size]
+                found = helper.take(mine, size, end - number, now, clock)
+                for verdict, name in REFUSED.items():
+                    self._count(name.replace("data", "help"), found.count(verdict))
+                helper.useful += self._collect(mine, size, found, now, helper)
+            number = end
 
-    def _coded(self, head: Head, origin: int) -> bool:
+    def _repeated(self, data: Bytes, size: int, verdicts: bytes, now: float) -> None:
         """
-        Take a packet of a generation. Tells whether it told something new.
+        Take packets of the group whose sequence is far behind, or, in checked mode, was there before. Somebody else who
+        has the key may have used it, or one far ahead: what the source sends is good all the same.
         """
-        if head.form != NUMBERED:
-            return self._recoded(head, origin)
-        return self._numbered(head, origin)
+        highest, again = self.streams.arrival(GROUP)[0], bytearray(verdicts)
+        is_checking = self.checks is not None and self.checks.on
+        for number, verdict in enumerate(verdicts):
+            again[number] = REPLAYED
+            if verdict == REPLAYED:
+                form, _, sequence, _, _ = HEAD.unpack_from(data, number * size)
+                is_old = form in (NUMBERED, RECODED) and highest - sequence >= REPLAY_WINDOW
+                self._old_ones += is_old
+                if is_old or (is_checking and form in (NUMBERED, RECODED)):
+                    again[number] = ACCEPTED
+        if ACCEPTED in again and self._collect(data, size, bytes(again), now):
+            self.useful_at = now
+
+    def _count(self, name: str, count: int) -> None:
+        if count:
+            self.counters[name] += count
 
     def _plan(self, now: float, at_once: bool) -> None:
-        when = max(now, self._reported + self.interval)
+        when = self._reported + self.interval
         if at_once:
             when = now + self.random.random() * SPREAD * self.interval
+        elif when < now:
+            when = now
         if self._report_at is None or when < self._report_at:
             self._report_at = when
 
-    def _numbered(self, head: Head, origin: int) -> bool:
-        if len(head.body) != PLACE.size + self.geometry.symbol:
-            self.counters["data: malformed"] += 1
-            return False
-        generation, number = PLACE.unpack_from(head.body)
-        if origin <= FROM_SOURCE and generation < len(self.sizes) and number < self.sizes[generation]:
-            self.passing = generation // self.geometry.parts
-            self.first = self.passing if self.first is None else self.first
-            self.front = max(self.front, self.passing + 1)
-        return self._add(generation, number, head.body[PLACE.size:], origin)
+    def _collect(self, data: Bytes, size: int, verdicts: bytes, now: float, helper: HelpStream | None = None) -> int:
+        """
+        Hand over what was accepted. Gets how many packets told something new.
+        """
+        group_tag, unicast_tag = (GROUP, UNICAST_STREAM) if helper is None else (helper.origin, helper.origin)
+        if self.checks is not None and self.checks.on:
+            verdicts = self._checked(data, size, verdicts, group_tag, unicast_tag)
+        at, symbol, generations, sizes, missing = 0, self.geometry.symbol, self._generations, self.sizes, self.missing
+        parts, total = self.geometry.parts, 0
+        while True:
+            at, why, generation, end, front, latest, innovative, *others = self._collect_from(
+                data, size, verdicts, at, symbol, generations, sizes, missing, group_tag, unicast_tag)
+            self._end = max(self._end, end)
+            if latest and helper is None:
+                self.passing = (latest - 1) // parts
+                self.first = self.passing if self.first is None else self.first
+                self.front = max(self.front, (front - 1) // parts + 1)
+            total += innovative
+            if any(others):
+                for name, count in zip(COLLECTED, others, strict=True):
+                    self._count(name, count)
+            if why == AT_END:
+                self._count("data: innovative", total)
+                return total
+            if why == TO_OPEN:
+                self._opened(generation)
+            elif why == COMPLETE:
+                self._look_whether_complete(generation)
+            else:
+                self._other(memoryview(data)[(at - 1) * size:at * size], now, helper)
 
-    def _recoded(self, head: Head, origin: int) -> bool:
-        generation = int.from_bytes(head.body[:4], "big")
-        size = self.sizes[generation] if generation < len(self.sizes) else 0
-        if not size or len(head.body) != 4 + size + self.geometry.symbol:
-            self.counters["data: malformed"] += 1
-            return False
-        return self._add(generation, head.body[4:4 + size], head.body[4 + size:], origin)
+    def _checked(self, data: Bytes, size: int, verdicts: bytes, group_tag: int, unicast_tag: int) -> bytes:
+        """
+        Refuse packets that are not what they say, as far as that can be told.
+        """
+        checks, view, found = self.checks, memoryview(data), bytearray(verdicts)
+        assert checks is not None
+        for number, verdict in enumerate(verdicts):
+            if verdict == ACCEPTED:
+                datagram = view[number * size:(number + 1) * size]
+                tag = unicast_tag if datagram[0] & UNICAST else group_tag
+                if not checks.is_good_datagram(datagram, self.missing, tag):
+                    found[number] = WRONG_MAC
+                    self.counters["data: bad"] += 1
+        return bytes(found)
 
-    def _add(self, generation: int, identity: int | memoryview, symbol: memoryview, origin: int = 0) -> bool:
-        if generation >= len(self.sizes) or not self.sizes[generation]:
-            self.counters["data: no such generation"] += 1
-            return False
-        self._end = max(self._end, generation + 1)
-        if not self.missing[generation]:
-            self.counters["data: not needed"] += 1
-            return False
-        if self.checks is not None and not self.checks.is_good(generation, identity, symbol, origin):
-            self.counters["data: bad"] += 1
-            return False
-        decoder = self._decoders.get(generation)
-        if decoder is None:
-            decoder = self._opened(generation)
-        if not decoder.add(identity, symbol, origin):
-            self.counters["data: not innovative"] += 1
-            return False
-        self.counters["data: innovative"] += 1
-        self.missing[generation] -= 1
-        if not self.missing[generation]:
-            segment = generation // self.geometry.parts
-            if not any(self.missing[segment * self.geometry.parts:(segment + 1) * self.geometry.parts]):
-                self._complete(segment)
-        return True
+    def _other(self, datagram: memoryview, now: float, helper: HelpStream | None) -> None:
+        form, body = datagram[0] & ~UNICAST, datagram[HEAD.size:-MAC_SIZE]
+        if form == PROOF:
+            self._proof(body)
+        elif helper is not None:
+            helper.account(body, now)
+        elif bytes(body) != MORE:
+            self._end = len(self.missing)
+            self.front, self.passing = self.geometry.segments, None
+
+    def _look_whether_complete(self, generation: int) -> None:
+        segment = generation // self.geometry.parts
+        if not any(self.missing[segment * self.geometry.parts:(segment + 1) * self.geometry.parts]):
+            self._complete(segment)
 
     def _opened(self, generation: int) -> Decoder:
         segment = generation // self.geometry.parts
@@ -284,11 +359,15 @@ class Receiver:
             parts = self.geometry.parts
             self.give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
             self.counters["segment: given up"] += 1
-        self._open[segment] = None
+        if segment not in self._open:
+            self._open[segment] = memoryview(bytearray(sum(self.geometry.sizes(segment)) * self.geometry.symbol))
         size = self.sizes[generation]
         if size not in self._codes:
             self._codes[size] = Code(size, self.geometry.symbol)
-        decoder = self._decoders[generation] = Decoder(self._codes[size])
+        code, start = self._codes[size], self.geometry.offset(generation)
+        decoder = self._decoders[generation] = Decoder(code, kernels=self.way.coding,
+                                                       room=self._open[segment][start:start + code.generation_size])
+        self._generations[generation] = decoder.generation
         return decoder
 
     def removed(self, generation: int) -> None:
@@ -303,26 +382,35 @@ class Receiver:
         Forget a segment that is not stored.
         """
         self._open.pop(segment, None)
+        self._proving.pop(segment, None)
+        self._unproved.pop(segment, None)
         for generation in self.geometry.of(segment):
             self._decoders.pop(generation, None)
+            self._generations.pop(generation, None)
             self.missing[generation] = self.sizes[generation]
         self._base = min(self._base, segment * self.geometry.parts)
 
     def _complete(self, segment: int) -> None:
         decoders = {generation: self._decoders.pop(generation) for generation in self.geometry.of(segment)
                     if self.sizes[generation]}
-        found = [decoder.decode() for decoder in decoders.values()]
+        for generation, decoder in decoders.items():
+            decoder.decode()
+            del self._generations[generation]
+        room = self._open.pop(segment)
         if self.checks is not None:
-            self._proving[segment] = decoders
-        self._open.pop(segment, None)
-        data = b"".join(found)[:self.geometry.cut.length(segment)]
+            self._proving[segment] = room, decoders
+        # The symbols lie one behind the other already: nothing is copied.
+        data = room[:self.geometry.cut.length(segment)].toreadonly()
         if self.tree.leaf(segment) is None:
+            if len(self._unproved) >= UNPROVED_SEGMENTS:
+                self.give_up(next(iter(self._unproved)))
+                self.counters["segment: given up"] += 1
             self._unproved[segment] = data
         else:
             self.events.append(SegmentReady(segment, data))
 
-    def _proof(self, head: Head) -> None:
-        proof = read_proof(head.body)
+    def _proof(self, body: memoryview) -> None:
+        proof = read_proof(body)
         if proof is None or not self.add_proof(*proof):
             self.counters["data: bad proof"] += 1
             return
@@ -335,17 +423,18 @@ class Receiver:
         """
         Answer a SegmentReady: it is stored; or it was bad, or could not be stored, and has to come again.
         """
-        decoders = self._proving.pop(segment, None)
+        proving = self._proving.pop(segment, None)
         if not is_good:
             self.counters["segment: bad"] += 1
-            if decoders is None or self.checks is None or not self.checks.suspect(segment):
+            if proving is None or self.checks is None or not self.checks.suspect(segment):
                 self.give_up(segment)
-            else:
-                self._decoders |= decoders
-                self._open[segment] = None
+                return
+            self._open[segment], decoders = proving
+            self._decoders |= decoders
+            self._generations |= {generation: decoder.generation for generation, decoder in decoders.items()}
             return
-        if self.checks is not None and decoders is not None:
-            self.checks.proved(segment, b"".join(decoder.decode() for decoder in decoders.values()))
+        if self.checks is not None and proving is not None:
+            self.checks.proved(segment, proving[0])
         self.stored_segments.add(segment)
         self._look_whether_all()
 
@@ -388,8 +477,15 @@ class Receiver:
         for generation in self.geometry.of(segment):
             for index in range(self.sizes[generation]):
                 if units >> at // size & 1:
-                    self._add(generation, index, memoryview(bytes(data[at:at + size]).ljust(size, b"\0")))
+                    self._add(generation, index, bytes(data[at:at + size]).ljust(size, b"\0"))
                 at += size
+
+    def _add(self, generation: int, index: int, symbol: bytes) -> None:
+        self._end = max(self._end, generation + 1)
+        if self.missing[generation] and (self._decoders.get(generation) or self._opened(generation)).add(index, symbol):
+            self.missing[generation] -= 1
+            if not self.missing[generation]:
+                self._look_whether_complete(generation)
 
     # --- Reports.
 
@@ -420,7 +516,7 @@ class Receiver:
         return reports
 
     def _report(self, now: float) -> Report:
-        self._number += 1
+        self.number += 1
         self._reported, self._report_at = now, None
         found = NOT_ZERO.search(self.missing, self._base)
         self._base = found.start() if found else len(self.missing)
@@ -431,6 +527,8 @@ class Receiver:
             lacks = lacks._replace(start=0)
         if self._cursor:
             self._report_at = now + self.interval
-        delay, self._delay = self._delay, None
-        return Report(self._number, self.tracks[0].arrival(now), self.tracks[1].arrival(now), delay,
-                      next(iter(self._unproved), None), lacks)
+        delay = None if self._delay is None else Delay(*self._delay)
+        self._delay = None
+        group, unicast = self.tracks
+        return Report(self.number, group.arrival(now), unicast.arrival(now), delay, next(iter(self._unproved), None),
+                      lacks)

@@ -115,7 +115,8 @@ class Seeker:
         """
         Make a stream for what somebody sends.
         """
-        stream = HelpStream(self.random.randbytes(TAG_SIZE), self.random.randbytes(KEY_SIZE), self._origin)
+        stream = HelpStream(self.random.randbytes(TAG_SIZE), self.random.randbytes(KEY_SIZE), self._origin,
+                            self.receiver.way, sealed=self.receiver.sealed)
         self._origin += 1
         self.receiver.helpers[stream.tag] = stream
         checks = self.receiver.checks
@@ -210,7 +211,8 @@ class Seeker:
         """
         Get how many datagrams ever came, from whomever.
         """
-        return sum(track.count for track in (*self.receiver.tracks, *self.receiver.helpers.values()))
+        helped = sum(helper.count for helper in self.receiver.helpers.values())
+        return helped + sum(track.count for track in self.receiver.tracks)
 
     def _give_room(self, seconds: float, now: float) -> None:
         """
@@ -372,11 +374,11 @@ class Seeker:
         at = self._turn % len(able) if able else 0
         return able[at:] + able[:at]
 
-    def _help(self, tag: bytes, key: bytes, number: int, wants: list[Want]) -> Help:
+    def _help(self, tag: bytes, key: bytes, number: int, wants: list[Want], highest: int = 0) -> Help:
         geometry = self.receiver.geometry
         proof = self.receiver.unproved(want.generation // geometry.parts for want in wants)
         return Help(self.content_id, geometry.k, geometry.symbol, tag, key, self.port, number, 0.0, False,
-                    self.wants_checked, proof, sorted(wants))
+                    self.wants_checked, self.receiver.sealed, proof, highest, sorted(wants))
 
     def _send(self, peer: Peer, wants: list[Want], now: float) -> None:
         peer.number += 1
@@ -387,7 +389,8 @@ class Seeker:
         pace = max(total * self.packet / self.receiver.interval, self.demand.floor)
         if self.lacking.is_quiet(now):
             pace = self.demand.rate
-        made = self._help(peer.stream.tag, peer.stream.key, peer.number, wants)._replace(pace=pace, wants_have=is_due)
+        made = self._help(peer.stream.tag, peer.stream.key, peer.number, wants, peer.stream.highest)
+        made = made._replace(pace=pace, wants_have=is_due)
         lasts = total * self.packet / pace
         until = now + lasts + max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies)
         peer.asked[peer.number] = Asked(peer.number, now, lasts, total, {

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
 from .care import FORGED_SETTLES, Care
 from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
+from .fallback_datagrams import SCHEDULED
 from .held import Held
+from .kernels import BEST
 from .limits import (
     CHUNK,
     FRAME,
     GONE,
     HEARTBEAT,
+    LAST_SEQUENCE,
     MAX_MEMBERS,
     MAX_TABLES,
     POLL,
@@ -43,13 +46,13 @@ from .packets import (
     OVERHEAD,
     PROOF,
     SYMBOL_AT,
-    Stream,
     asked,
     pack_proof,
 )
 from .packets import HEARTBEAT as BEAT
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
+from .stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from ..content.tree import HashTree
     from .coop_messages import Want
     from .geometry import Geometry
+    from .kernels import Way
     from .rate import RateControl
 
 MOSTLY: Final = 0.75
@@ -85,17 +89,21 @@ class Sender:
     One session: bytes in, batches and events out.
     """
 
-    def __init__(self, geometry: Geometry, tree: HashTree, tag: bytes, key: bytes, rate: RateControl, *,
-                 seed: int = 1 << 16) -> None:
+    def __init__(self, geometry: Geometry, tree: HashTree, tag: bytes, key: bytes, rate: RateControl, *,  # noqa: PLR0913
+                 seed: int = 1 << 16, way: Way = BEST, sealed: bool = False) -> None:
         """
         :param tree: whole.
         :param key: of the group's stream (32 bytes).
         :param seed: of the first combination: sources that send at once take different ones.
+        :param way: to calculate.
+        :param sealed: whether the streams are encrypted.
         """
+        self.way = way
         self.geometry = geometry
         self.tree = tree
         self.tag = tag
-        self.group = Stream(tag, key, unicast=False)
+        self.sealed = sealed
+        self.group = Stream(tag, key, unicast=False, way=way, sealed=sealed)
         self.rate = rate
         self.sizes = geometry.table()
         self.members: dict[bytes, Member] = {}
@@ -106,7 +114,8 @@ class Sender:
         self.flight = Flight()
         self._seed = seed
         self._queue: OrderedDict[int, None] = OrderedDict()
-        self._passing: deque[tuple[int, int]] = deque()
+        self._passing = 0
+        self._schedule = b""
         self._segment: int | None = None
         self.repairs: OrderedDict[int, None] = OrderedDict()
         self._turn = 0
@@ -131,7 +140,8 @@ class Sender:
             self.counters["join: no room"] += 1
             return False
         self.leave(name)
-        member = Member(name, Stream(self.tag, key, unicast=True), self.sizes, self.group.sequence, now)
+        member = Member(name, Stream(self.tag, key, unicast=True, way=self.way, sealed=self.sealed), self.sizes,
+                        self.group.sequence, now)
         member.helps = helps
         member.begin(lacks, self.geometry.parts, self.geometry.symbol)
         self.members[name] = member
@@ -188,9 +198,9 @@ class Sender:
         rate = self.rate if member.alone is None else member.alone.rate
         rate.feedback(now, (self.tag, member.name), report.delay, arrived)
         was_finished = member.finished
+        member.proof = report.proof if report.proof is not None and report.proof < self.geometry.segments else None
+        member.unproved = member.proof is not None
         member.apply(report.lacks)
-        if report.proof is not None and report.proof < self.geometry.segments:
-            member.proof = report.proof
         if member.finished:
             if not was_finished:
                 self.events.append(MemberFinished(member.name))
@@ -313,6 +323,9 @@ class Sender:
         """
         Make what is to be sent next, up to `count` datagrams; None when there is nothing now.
         """
+        if self.is_spent:
+            self._poll_at = now + HEARTBEAT
+            return None
         if self._ready:
             return self._ready.popleft()
         is_wanted = any(member.counts or member.asked for member in self.members.values())
@@ -327,6 +340,14 @@ class Sender:
         if not is_wanted or not (self._passing or self.repairs or self._queue):
             self._beat(now)
         return self._ready.popleft() if self._ready else None
+
+    @property
+    def is_spent(self) -> bool:
+        """
+        Whether the sequences of a stream are used up: nothing is sent any more, the session is to end.
+        """
+        return max((member.stream.sequence for member in self.members.values()), default=0) > LAST_SEQUENCE \
+            or self.group.sequence > LAST_SEQUENCE
 
     def next_timer(self) -> float:
         """
@@ -348,6 +369,7 @@ class Sender:
             if member.proof is not None:
                 run = self.tree.run_of(member.proof, PROOF_ROOM)
                 member.proof = None
+                self._charge(member, 1)
                 return self._prove(run, member, now)
         return None
 
@@ -419,7 +441,7 @@ class Sender:
         if self._seed + count > MAX_NUMBER:
             self._seed = MAX_SYMBOLS + 1
         encoder = Encoder(Code(size, symbol), memoryview(data)[start:start + size * symbol], systematic=False,
-                          seed=self._seed)
+                          seed=self._seed, kernels=self.way.coding)
         encoder.encode_into(made, count, step=step, head=NUMBER_AT, payload=SYMBOL_AT)
         self._seed += count
         place = generation.to_bytes(4, "big")
@@ -439,16 +461,12 @@ class Sender:
             return None
         sole, symbol = self._sole(), self.geometry.symbol
         stream = self.group if sole is None else sole.stream
-        offsets = {}
-        chosen: list[tuple[int, int, bytes]] = []
-        while self._passing and len(chosen) < count:
-            generation, index = self._passing.popleft()
-            if generation not in offsets:
-                offsets[generation] = self.geometry.offset(generation)
-            start = offsets[generation] + index * symbol
-            chosen.append((generation, index, data[start:start + symbol]))
-        made = stream.systematic(chosen, symbol, now, self._ask())
-        self.counters["systematic"] += len(chosen)
+        count = min(count, self._passing)
+        first = len(self._schedule) // SCHEDULED.size - self._passing
+        made = stream.systematic(data, symbol, self._schedule, first, count, segment * self.geometry.parts, now,
+                                 self._ask())
+        self._passing -= count
+        self.counters["systematic"] += count
         if not self._passing:
             self._end(segment, stream)
         return Batch(None if sole is None else sole.name, made, OVERHEAD + symbol)
@@ -469,7 +487,8 @@ class Sender:
             whole = {generation for generation, missing in shares.items()
                      if missing >= max(1, MOSTLY * self.sizes[generation])}
             self._segment = segment
-            self._passing.extend(place for place in self.geometry.interleaved(segment) if place[0] in whole)
+            self._schedule = self.geometry.schedule(segment, whole)
+            self._passing = len(self._schedule) // SCHEDULED.size
             for generation in self.geometry.of(segment):
                 self.flight.forget(generation)
             sole = self._sole()

@@ -3,44 +3,30 @@ How streams arrive at a receiver: those of the source, and those of helpers.
 """
 from __future__ import annotations
 
-from ...protocol.limits import REPLAY_WINDOW
-from ...protocol.replay import ReplayWindow
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from .coop_messages import read_account
-from .packets import CLOCK, Head, Seal, microseconds, read_head
+from .fallback_datagrams import ACCEPTED
+from .packets import CLOCK
 from .reports import Arrival, Delay
+from .stream import arriving
+
+if TYPE_CHECKING:
+    from .kernels import Way
+    from .packets import Bytes
 
 
+@dataclass(frozen=True)
 class Track:
     """
     How one stream arrives.
     """
 
-    def __init__(self) -> None:
-        """
-        Nothing came yet.
-        """
-        self.window = ReplayWindow()
-        self.count = 0
-        self.time = 0
-        self.at = 0.0
-
-    def take(self, sequence: int, time: int, now: float) -> bool:
-        """
-        Count a datagram. False when it came before.
-        """
-        if not self.window.is_fresh(sequence):
-            return False
-        if sequence > self.window.highest:
-            self.time, self.at = time, now
-        self.window.add(sequence)
-        self.count += 1
-        return True
-
-    def is_old(self, sequence: int) -> bool:
-        """
-        Tell whether a sequence is so far behind that it can't be told whether it came before.
-        """
-        return self.window.highest - sequence >= REPLAY_WINDOW
+    highest: int
+    count: int
+    time: int
+    at: float
 
     def arrival(self, now: float) -> Arrival:
         """
@@ -48,44 +34,50 @@ class Track:
         """
         if not self.count:
             return Arrival()
-        return Arrival(self.window.highest, self.count, self.time, min(CLOCK - 1, max(0, int((now - self.at) * 1e6))))
+        return Arrival(self.highest, self.count, self.time, min(CLOCK - 1, max(0, int((now - self.at) * 1e6))))
 
 
-class HelpStream(Track):
+class HelpStream:
     """
     What comes from one helper: only it and we hold the key.
     """
 
-    def __init__(self, tag: bytes, key: bytes, origin: int) -> None:
+    def __init__(self, tag: bytes, key: bytes, origin: int, way: Way, *, sealed: bool) -> None:
         """
         Nothing came yet.
 
         :param origin: number under which its packets are stored.
         """
-        super().__init__()
         self.tag = tag
         self.key = key
         self.origin = origin
-        self.seal = Seal(key)
-        self.useful = 0
-        self.bytes = 0
+        self.bytes = self.count = self.useful = 0
         self.delay: Delay | None = None
         self.accounts: list[tuple[int, bytes, float]] = []
+        self._streams = arriving(way, tag, None, key, sealed=sealed)
 
-    def read(self, datagram: bytes | bytearray | memoryview, now: float) -> Head | str:
+    @property
+    def highest(self) -> int:
         """
-        Read a datagram off the wire, or get why it does not count.
+        The highest sequence that came; 0: none.
         """
-        head = read_head(datagram, self.tag, (None, self.seal))
-        if isinstance(head, str):
-            return head.replace("data", "help")
-        if not self.take(head.sequence, head.time, now):
-            return "help: replay"
-        self.bytes += len(datagram)
-        self.delay = Delay.later(self.delay, (microseconds(now) - head.time) % CLOCK, head.time)
-        return head
+        return max(0, self._streams.arrival(1)[0])
 
-    def account(self, body: memoryview, now: float) -> None:
+    def take(self, data: Bytes, size: int, count: int, now: float, clock: int) -> bytes:
+        """
+        Take datagrams that arrived together. Gets what becomes of each (`fallback_datagrams`).
+        """
+        verdicts, accepted, least, time, _ = self._streams.take(data, size, count, now, clock)
+        if accepted:
+            self.count += accepted
+            self.bytes += len(data) if accepted == count else size * verdicts.count(ACCEPTED)
+            before = self.delay
+            if before is not None and (least - before.least) % CLOCK < CLOCK // 2:
+                least = before.least
+            self.delay = Delay(least, (clock - time) % CLOCK, time)
+        return verdicts
+
+    def account(self, body: Bytes, now: float) -> None:
         """
         Take an account: an answer has ended.
         """
