@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tribler_multicast.protocol.wire import Kind
 from tribler_multicast.transfer.session.coop_limits import MAX_PACKETS_ASKED
-from tribler_multicast.transfer.session.coop_messages import CoopKind, Help, Want
+from tribler_multicast.transfer.session.coop_messages import Help, Want
 from tribler_multicast.transfer.session.cooperation import Message
 from tribler_multicast.transfer.session.helper import Client, Helper
 from tribler_multicast.transfer.session.limits import FRAME
@@ -146,8 +147,8 @@ class Liar(CoopNode):
                 wanted = Help(CONTENT_ID, geometry.k, geometry.symbol, bytes((self.lies % 256,)) * TAG_SIZE,
                               bytes(KEY_SIZE), 32111, self.lies, 1e9, True, False, False,
                               None, 0, wants)
-                self.say(Message(node.name, CoopKind.HELP, wanted.pack(geometry)))
-        self.say(Message(SOURCE, CoopKind.HELP, wanted.pack(geometry)))
+                self.say(Message(node.name, Kind.HELP, wanted.pack(geometry)))
+        self.say(Message(SOURCE, Kind.HELP, wanted.pack(geometry)))
         lan.at(lan.now + 0.02, self.lie)
 
 

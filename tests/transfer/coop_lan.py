@@ -11,9 +11,9 @@ from hashlib import sha256
 from random import Random
 from typing import TYPE_CHECKING
 
+from tribler_multicast.protocol.wire import Kind
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session.coop_limits import ASK_LEAST, ASK_START
-from tribler_multicast.transfer.session.coop_messages import CoopKind
 from tribler_multicast.transfer.session.cooperation import Cooperation, Message, SourceCooperation
 from tribler_multicast.transfer.session.events import GroupMembership, PeerNamed
 from tribler_multicast.transfer.session.limits import FRAME
@@ -172,7 +172,7 @@ class CoopLan(SessionLan):
             self.source.give(segment, self.content.segments[segment])
         for message in self.source.take_messages(self.now):
             wire = (len(message.payload) + CONTROL) / self.content.scale
-            self.sums_bytes += wire if message.kind == CoopKind.SUMS else 0
+            self.sums_bytes += wire if message.kind == Kind.SUMS else 0
             through = self.up.send(self.now, wire)
             if through is not None:
                 self.at(through + WIRE, lambda message=message: self.control(SOURCE, *message))

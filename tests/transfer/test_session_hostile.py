@@ -243,7 +243,7 @@ def test_no_more_members_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     lacks = lacking_segments({1, 2, 7}, 4096, 1000)
-    join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9)
+    join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9, helps=True)
     assert Join.read(join.pack()) == join
     assert join.lacks(4096) == lacks
     accept = Accept(bytes(32), TAG, KEY, UNICAST_KEY, 64, 1344, True, b"manifest")

@@ -32,7 +32,6 @@ an *account*, a heartbeat of that stream:
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_SYMBOLS
@@ -71,18 +70,6 @@ WANTED_ROOM: Final = MAX_CONTROL - HELP.size
 LARGEST_WANT: Final = VARINT_BYTES + 2 + -(-MAX_SYMBOLS // 8)
 MOST_WANTED: Final = 255
 LACKS_ROOM: Final = MAX_CONTROL - HAVE.size
-
-
-class CoopKind(IntEnum):
-    """
-    Kinds of messages of cooperation: always by unicast, sealed for the pair.
-    """
-
-    MEMBERS = 35
-    HELP = 36
-    HAVE = 37
-    SUMS = 38
-    ALARM = 39
 
 
 class Want(NamedTuple):

@@ -11,9 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ...protocol.wire import Kind
 from .checks import Checks
 from .coop_limits import ASK_LEAST, ASK_START, MAX_PACE
-from .coop_messages import CoopKind, Have, Help, Members, Sums, content_of, read_alarm
+from .coop_messages import Have, Help, Members, Sums, content_of, read_alarm
 from .events import Checking, GroupMembership, PeerNamed
 from .helper import Helper
 from .introducer import Introducer
@@ -52,7 +53,7 @@ class Message(NamedTuple):
     """
 
     mid: bytes
-    kind: CoopKind
+    kind: Kind
     payload: bytes
 
 
@@ -109,17 +110,17 @@ class Cooperation:
         """
         if mid in self.checks.named:
             self.counters["message: named"] += 1
-        elif kind == CoopKind.HELP:
+        elif kind == Kind.HELP:
             self._help_received(mid, payload, now)
-        elif kind == CoopKind.HAVE:
+        elif kind == Kind.HAVE:
             have = Have.read(payload, self.receiver.geometry.segments)
             if have is not None and have.content_id == self.content_id:
                 self.seeker.have_received(mid, have, now)
         elif mid != self.seeker.source:
             self.counters["message: not the source"] += 1
-        elif kind == CoopKind.MEMBERS:
+        elif kind == Kind.MEMBERS:
             self._members_received(payload)
-        elif kind == CoopKind.SUMS:
+        elif kind == Kind.SUMS:
             sums = Sums.read(payload, self.receiver.geometry)
             if sums is not None:
                 fresh = self.checks.sums_received(sums)
@@ -152,8 +153,8 @@ class Cooperation:
         """
         geometry = self.receiver.geometry
         messages, self._messages = self._messages, []
-        messages += [Message(mid, CoopKind.HELP, wanted.pack(geometry)) for mid, wanted in self.seeker.take_helps()]
-        messages += [Message(mid, CoopKind.HAVE, have.pack()) for mid, have in self.helper.take_haves()]
+        messages += [Message(mid, Kind.HELP, wanted.pack(geometry)) for mid, wanted in self.seeker.take_helps()]
+        messages += [Message(mid, Kind.HAVE, have.pack()) for mid, have in self.helper.take_haves()]
         return messages
 
     # --- Time.
@@ -176,7 +177,7 @@ class Cooperation:
             self._forget(segment)
         alarm = self.checks.alarm(self.receiver.front, self.receiver.open_segments, now)
         if alarm is not None and self.checks.source is not None:
-            self._messages.append(Message(self.checks.source, CoopKind.ALARM, alarm))
+            self._messages.append(Message(self.checks.source, Kind.ALARM, alarm))
         self.seeker.run_timers(now)
         self.helper.cap = min(self.cap, max(self.least_cap, self.seeker.demand.best))
 
@@ -292,11 +293,11 @@ class SourceCooperation:
         geometry = self.sender.geometry
         if mid not in self.sender.members:
             self.counters["message: no member"] += 1
-        elif kind == CoopKind.HELP and content_of(payload) == self.content_id:
+        elif kind == Kind.HELP and content_of(payload) == self.content_id:
             wanted = Help.read(payload, geometry)
             if wanted is not None:
                 self.sender.help_received(mid, wanted.wants, now)
-        elif kind == CoopKind.ALARM:
+        elif kind == Kind.ALARM:
             alarm = read_alarm(payload, geometry.segments)
             if alarm is not None and alarm[0] == self.sender.tag:
                 self.summer.alarm_received(mid, alarm[1])
@@ -317,10 +318,10 @@ class SourceCooperation:
         """
         Take the messages to be sent.
         """
-        messages = [Message(mid, CoopKind.MEMBERS, told.pack()) for mid, told in self.introducer.take(now)]
-        messages += [Message(mid, CoopKind.MEMBERS, Members(self.sender.tag, False, (), group).pack())
+        messages = [Message(mid, Kind.MEMBERS, told.pack()) for mid, told in self.introducer.take(now)]
+        messages += [Message(mid, Kind.MEMBERS, Members(self.sender.tag, False, (), group).pack())
                      for mid, group in self._moves(now)]
-        messages += [Message(mid, CoopKind.SUMS, sums.pack()) for mid, sums in self.summer.take()]
+        messages += [Message(mid, Kind.SUMS, sums.pack()) for mid, sums in self.summer.take()]
         return messages
 
     def _moves(self, now: float) -> list[tuple[bytes, bool]]:
