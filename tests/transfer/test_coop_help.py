@@ -174,6 +174,20 @@ def test_many_receivers_cost_the_source_no_more_than_four() -> None:
     assert lan.bytes_per_file < 1.15
 
 
+@pytest.mark.soak
+def test_thirty_two_with_one_leaving_or_joining_each_second_all_finish_who_stay() -> None:
+    lan = join_all(lan_of(32, 64 * MIB, loss=0.02))
+    random = Random(1)
+    for second in range(20):
+        lan.run(1.0)
+        if second % 2:
+            lan.node(loss=0.02).join()
+        else:
+            random.choice(lan.staying).leave()
+    lan.run_until_done()
+    assert lan.bytes_per_file < 1.2
+
+
 # --- The helper by itself.
 
 
