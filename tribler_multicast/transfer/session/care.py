@@ -11,7 +11,7 @@ from collections import OrderedDict
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from .coop_limits import MANY
+from .coop_limits import ASKED_EACH, MANY
 from .events import MemberMoved
 from .limits import HEARTBEAT, ROUND
 from .members import Alone
@@ -85,7 +85,7 @@ class Care:
             sender.counters["help"] += 1
             if sender.may_repair(member, segment):
                 member.missing[generation] = min(member.missing[generation], packets)
-                member.asked[generation] = None
+                member.asked[generation] = ASKED_EACH * packets
                 (sender.repairs if member.alone is None else self.solo)[generation] = None
 
     def look(self, now: float) -> None:

@@ -405,9 +405,8 @@ class Sender:
             packets = min(need.packets, count, CHUNK if due is self.repairs else SOLO_CHUNK)
             if packets < need.packets:
                 due[generation] = None
-            else:
-                for member in members:
-                    member.asked.pop(generation, None)
+            for member in members:
+                member.gave(generation, packets if packets < need.packets else MAX_SYMBOLS * 2)
             self._charge(need.cause, packets)
             only = need.only
             stream = self.group if only is None else only.stream
