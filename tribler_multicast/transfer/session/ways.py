@@ -11,7 +11,7 @@ own pace. From outside nobody can tell how fast the others could be without it; 
   faster, and it comes back.
 - It loses far more than the others: it goes.
 
-Each time that somebody was moved the next time has to wait twice as long, and who went is tried again later.
+Each time that somebody came back the next trial has to wait twice as long, and who stayed away is tried again later.
 """
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ class Ways:
         slow = self._slowest(rate, queues, seconds)
         lossy = self._most_lossy(losses, seconds)
         for member in (slow, lossy):
-            if member is not None and member not in self.alone and now >= self._not_before.get(member, now):
+            is_certain = rate < FAR * self.proved and member is slow
+            if member is not None and member not in self.alone and (
+                    is_certain or now >= self._not_before.get(member, now)):
                 self.alone[member] = Alone(now, self._average, helped=member is lossy)
                 self._held_up.clear()
                 self._settled = now + SETTLE
