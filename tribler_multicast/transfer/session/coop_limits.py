@@ -119,8 +119,8 @@ ASKED_MOST: Final = 256.0
 is passed, so many at once. Who asks for more lies, or gets it later."""
 
 ASKED_EACH: Final = 2
-"""Packets of a generation that are sent for each that is asked of the source: so many get lost on a bad way. Then it has
-to be asked again."""
+"""Packets of a generation that are sent for each that is asked of the source: so many get lost on a bad way. Then it
+has to be asked again."""
 
 MANY: Final = 2
 """So many receivers that help must be there, for each of them to ask the others before the source."""
