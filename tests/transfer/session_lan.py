@@ -152,7 +152,8 @@ class Node:
             through = self.up.send(self.lan.now, (len(report) + CONTROL) / self.lan.content.scale)
             if through is not None and self.lan.random.random() >= self.up.loss:
                 self.lan.at(through + WIRE, lambda report=report: self.lan.reported(self, report))
-        due = receiver.next_timer() - self.clock_offset
+        # A nanosecond late: with its offset taken off and added again a time may be a hair earlier than it was.
+        due = receiver.next_timer() - self.clock_offset + 1e-9
         if self.wake is None or due < self.wake or self.wake <= self.lan.now:
             self.wake = due
             self.lan.at(due, self.woken)
