@@ -1,5 +1,5 @@
 """
-Whatever a verified peer says to a receiver or a source that cooperates: nothing raises, and what comes of it is bounded.
+Whatever a verified peer says to one who cooperates: nothing raises, and what comes of it is bounded.
 """
 
 from __future__ import annotations
