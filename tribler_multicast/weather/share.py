@@ -1,0 +1,242 @@
+"""
+How much this node's bulk traffic may use of one direction of the gateway.
+
+What is controlled is the *level*: the rate that a node whose bulk traffic wants more may use. The others tell theirs; all feel the same queue and do the
+same, and each goes towards the middle of all, so levels come together, whoever comes and goes. Who wants less than the level simply uses less, and the rest finds
+the queue empty and grows.
+
+- **Own delay decides.** Nobody is made to yield by words alone. When somebody says that a stream needs room, all that changes is how long a queue this
+  node tolerates (TARGETS), and that is what it feels itself. A liar who says `live` for ever and sends nothing costs some
+  milliseconds of queue.
+- **Down** when the queue is above the target, not more often than every REFRACTORY: from the rate that the link passes (what was sent, less how the queue grew) by
+  as much as makes the queue come to the target within TAU; at most by half.
+- **Up** slowly, the faster the longer no queue was felt.
+- **Room at once** when a need is new and this node feels a queue: as much as it is said to need, shared by those who have to give, at most half; not more
+  often than every ROOM_EACH.
+- **Back at once** when the need ends: nearly to the fair share of what the gateway passes.
+- **Never below the floor.**
+
+Without a need nothing is limited, unless two or more nodes feel the gateway congested.
+"""
+from __future__ import annotations
+
+from statistics import median_high
+from typing import Final, NamedTuple
+
+from .limits import (
+    FLOOR,
+    HOLD,
+    LEAST_LIMIT,
+    PROBE_UP,
+    PROBE_UP_MOST,
+    REFRACTORY,
+    STRONGEST,
+    TARGETS,
+    TAU,
+)
+
+NO_NEED: Final = "none"
+BUSY: Final = 0.85
+"""Who uses less than this share of the level does not want more."""
+BACK: Final = 0.92
+"""Share of its fair share to which a level goes back at once."""
+PULL: Final = 0.25
+"""Share of the way to the middle of all levels that is gone in a second."""
+JOIN: Final = 0.5
+"""Share of the others' level that a newcomer begins with."""
+SURE: Final = 0.3
+"""Confidence from which on what the gateway passes is believed."""
+ROOM_EACH: Final = 5.0
+EMPTY: Final = 0.4
+"""A queue below this share of the target is none."""
+EMPTY_FOR: Final = 1.0
+RELEASE: Final = 10.0
+"""Without a need, and alone in wanting more, the limit goes after so many seconds."""
+MOST_GROWTH_GAP: Final = 0.5
+CHATTER: Final = 8_000.0
+"""Bytes/s that are nothing to limit."""
+
+
+class Situation(NamedTuple):
+    """
+    What a direction looks like. Rates in bytes/s.
+
+    `delay`: the queue in seconds, None when it is not known; `slope`: how it grows; `suspect`: it may be of this direction;
+    `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more nodes feel bloat;
+    `bulk`: what this node's bulk traffic uses; `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this node
+    included; `capacity`: None when it is not known well enough; `own_best`: what this node's traffic reached in the last minutes.
+    """
+
+    delay: float | None
+    slope: float
+    suspect: bool
+    need: str
+    room: float
+    together: bool
+    bulk: float
+    levels: tuple[float, ...]
+    sharers: int
+    capacity: float | None
+    own_best: float
+
+
+class Share:
+    """
+    One direction: `level` is the limit of this node's bulk traffic, None: not limited.
+    """
+
+    def __init__(self, floor: float = FLOOR) -> None:
+        """
+        :param floor: share of the fair share that is always left.
+        """
+        self.floor_share = floor
+        self.level: float | None = None
+        self.need = NO_NEED
+        self.why = ""
+        self._room = 0.0
+        self._room_at = -ROOM_EACH
+        self._cut_at = 0.0
+        self._ran_at: float | None = None
+        self._empty_since: float | None = None
+        self._growth = PROBE_UP
+        self._need_until = 0.0
+        self._needless_since = 0.0
+        self._before: float | None = None
+
+    @property
+    def target(self) -> float:
+        """
+        Get the queue that is tolerated, seconds.
+        """
+        return TARGETS[self.need]
+
+    def floor(self, s: Situation) -> float:
+        """
+        Get what is always left. What others say can make it smaller only by their number, and larger only up to what this node reached itself.
+        """
+        capacity = max(s.capacity or 0.0, s.own_best)
+        fair = min(capacity / max(1, s.sharers), s.own_best)
+        return max(LEAST_LIMIT, self.floor_share * fair)
+
+    def is_hungry(self, bulk: float) -> bool:
+        """
+        Tell whether bulk traffic would go faster if it were let.
+        """
+        return bulk > CHATTER if self.level is None else bulk >= BUSY * self.level
+
+    def run(self, now: float, s: Situation, *, ended: bool = False) -> float | None:
+        """
+        Decide; get the limit. To be called some times a second, and when somebody said something new.
+
+        :param ended: the need was said to be over, so that there is nothing to wait for.
+        """
+        passed = 0.0 if self._ran_at is None else min(MOST_GROWTH_GAP, now - self._ran_at)
+        self._ran_at = now
+        self._follow_need(now, s, ended=ended)
+        if self.level is None:
+            self._begin(now, s)
+            return self.level
+        if s.suspect and s.delay is not None and s.delay > self.target:
+            self._empty_since, self._growth = None, PROBE_UP
+            if now - self._cut_at >= REFRACTORY:
+                self._cut(now, s, s.delay)
+        else:
+            self._grow(now, s, passed)
+        self._pull(s, passed)
+        self.level = max(self.level, self.floor(s))
+        if s.capacity is not None:
+            self.level = min(self.level, max(1.5 * s.capacity, self.floor(s)))
+        self._release(now, s)
+        return self.level
+
+    # Needs
+
+    def _follow_need(self, now: float, s: Situation, *, ended: bool) -> None:
+        if s.need != NO_NEED:
+            self._need_until = now + HOLD
+            if self.need == NO_NEED:
+                self._before = self.level
+            if TARGETS[s.need] < self.target or s.room > 1.3 * self._room:
+                self._room = max(self._room, s.room)
+                self.need = s.need
+                self._make_room(now, s)
+            self.need, self._room = s.need, s.room
+        elif self.need != NO_NEED and (ended or now >= self._need_until):
+            self.need, self._room = NO_NEED, 0.0
+            self._needless_since = now
+            self._back(s)
+
+    def _make_room(self, now: float, s: Situation) -> None:
+        """
+        Make room for a new need at once, when this node feels a queue.
+        """
+        if self.level is None or not s.room or now - self._room_at < ROOM_EACH or not s.suspect or (s.delay or 0.0) < self.target:
+            return
+        self._room_at = self._cut_at = now
+        self.level = max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
+
+    def _back(self, s: Situation) -> None:
+        """
+        Go back to what this node is due.
+        """
+        if self.level is None:
+            return
+        due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or 0.0
+        self.level = max(self.level, BACK * due)
+        self._growth = PROBE_UP
+
+    # Begin and end
+
+    def _begin(self, now: float, s: Situation) -> None:
+        if s.delay is None or not s.suspect or s.delay <= self.target or s.bulk <= CHATTER \
+                or (s.need == NO_NEED and not s.together):
+            return
+        start = s.bulk
+        if s.levels:  # the others are limited already: do not come in with more than they have
+            start = min(start, median_high(s.levels))
+        if s.room:
+            self._room_at = now
+            start = max(STRONGEST * start, start - s.room / max(1, s.sharers))
+        self.level = start
+        self._needless_since = now
+        self._cut(now, s, s.delay)
+        self.level = max(self.level, self.floor(s))
+
+    def _release(self, now: float, s: Situation) -> None:
+        alone = s.sharers <= 1 and not s.levels
+        if self.need != NO_NEED or (s.together and not alone) or (not alone and self.is_hungry(s.bulk)):
+            self._needless_since = now
+        elif now - self._needless_since >= RELEASE:
+            self.level = None
+
+    # Down and up
+
+    def _cut(self, now: float, s: Situation, delay: float) -> None:
+        assert self.level is not None
+        self._cut_at = now
+        used = min(self.level, s.bulk) if s.bulk >= BUSY * self.level else self.level
+        link = used / max(0.7, min(2.0, 1 + s.slope))
+        self.level = min(self.level, link * max(STRONGEST, 1 + (self.target - delay) / TAU))
+
+    def _grow(self, now: float, s: Situation, passed: float) -> None:
+        assert self.level is not None
+        if s.delay is None or not s.suspect or s.delay < EMPTY * self.target:
+            if self._empty_since is None:
+                self._empty_since = now
+            elif now - self._empty_since >= EMPTY_FOR:
+                self._growth = min(PROBE_UP_MOST, self._growth * (1 + passed))
+        else:
+            self._empty_since, self._growth = None, PROBE_UP
+        if s.bulk >= BUSY * self.level:
+            self.level *= 1 + self._growth * passed
+
+    def _pull(self, s: Situation, passed: float) -> None:
+        """
+        Go towards the middle of all levels: up only when there is no queue, down only when there is one.
+        """
+        if not s.levels or self.level is None:
+            return
+        middle = median_high([*s.levels, self.level])
+        has_queue = s.suspect and s.delay is not None and s.delay > EMPTY * self.target
+        if (middle > self.level and not (has_queue and s.delay is not None and s.delay > self.target)) or (middle < self.level and has_queue):
+            self.level += (middle - self.level) * min(1.0, PULL * passed)
