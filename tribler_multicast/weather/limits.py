@@ -104,8 +104,8 @@ TARGETS: Final = {"live": 0.010, "on_demand": 0.020, "room": 0.020, "none": 0.04
 REFRACTORY: Final = 0.3
 """Between two cuts: the last one must be felt first."""
 
-STRONGEST: Final = 0.5
-"""No cut takes more than this share."""
+STRONGEST: Final = 0.3
+"""Share of what fills the link that a cut leaves at least: a wrong sample must not stop everything."""
 
 TAU: Final = 0.4
 """Seconds in which a queue is to come to its target."""

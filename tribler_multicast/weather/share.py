@@ -47,11 +47,19 @@ JOIN: Final = 0.5
 SURE: Final = 0.3
 """Confidence from which on what the gateway passes is believed."""
 ROOM_EACH: Final = 5.0
+ROOM_WAITS: Final = 2.0
+"""Seconds after a new need within which the queue must be felt for room to be made at once."""
 EMPTY: Final = 0.4
 """A queue below this share of the target is none."""
 EMPTY_FOR: Final = 1.0
 RELEASE: Final = 10.0
 """Without a need, and alone in wanting more, the limit goes after so many seconds."""
+FULL_FOR: Final = 15.0
+BACK_RATE: Final = 2.0
+"""What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this share of the way per second."""
+SLOPE_MOST: Final = 0.5
+UP_AT_MOST: Final = 1.1
+"""While there is a queue above the target a level may grow by no more at once: when others made room already."""
 MOST_GROWTH_GAP: Final = 0.5
 CHATTER: Final = 8_000.0
 """Bytes/s that are nothing to limit."""
@@ -63,7 +71,7 @@ class Situation(NamedTuple):
 
     `delay`: the queue in seconds, None when it is not known; `slope`: how it grows; `suspect`: it may be of this direction;
     `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more nodes feel bloat;
-    `bulk`: what this node's bulk traffic uses; `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this node
+    `bulk`: what this node's bulk traffic uses; `bulk_before`: the same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this node
     included; `capacity`: None when it is not known well enough; `own_best`: what this node's traffic reached in the last minutes.
     """
 
@@ -74,6 +82,7 @@ class Situation(NamedTuple):
     room: float
     together: bool
     bulk: float
+    bulk_before: float
     levels: tuple[float, ...]
     sharers: int
     capacity: float | None
@@ -95,6 +104,7 @@ class Share:
         self.why = ""
         self._room = 0.0
         self._room_at = -ROOM_EACH
+        self._room_until = 0.0
         self._cut_at = 0.0
         self._ran_at: float | None = None
         self._empty_since: float | None = None
@@ -102,6 +112,8 @@ class Share:
         self._need_until = 0.0
         self._needless_since = 0.0
         self._before: float | None = None
+        self._full = -FULL_FOR, 0.0
+        """When it was seen last what fills the link, and that."""
 
     @property
     def target(self) -> float:
@@ -136,6 +148,7 @@ class Share:
         if self.level is None:
             self._begin(now, s)
             return self.level
+        self._make_room(now, s)
         if s.suspect and s.delay is not None and s.delay > self.target:
             self._empty_since, self._growth = None, PROBE_UP
             if now - self._cut_at >= REFRACTORY:
@@ -157,9 +170,7 @@ class Share:
             if self.need == NO_NEED:
                 self._before = self.level
             if TARGETS[s.need] < self.target or s.room > 1.3 * self._room:
-                self._room = max(self._room, s.room)
-                self.need = s.need
-                self._make_room(now, s)
+                self._room_until = now + ROOM_WAITS
             self.need, self._room = s.need, s.room
         elif self.need != NO_NEED and (ended or now >= self._need_until):
             self.need, self._room = NO_NEED, 0.0
@@ -170,10 +181,12 @@ class Share:
         """
         Make room for a new need at once, when this node feels a queue.
         """
-        if self.level is None or not s.room or now - self._room_at < ROOM_EACH or not s.suspect or (s.delay or 0.0) < self.target:
+        if self.level is None or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
+                or not s.suspect or (s.delay or 0.0) < self.target:
             return
         self._room_at = self._cut_at = now
-        self.level = max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
+        self._full = now, max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
+        self.level = self._full[1]
 
     def _back(self, s: Situation) -> None:
         """
@@ -212,23 +225,41 @@ class Share:
     # Down and up
 
     def _cut(self, now: float, s: Situation, delay: float) -> None:
+        """
+        Set the level so that the queue comes to the target in TAU seconds.
+
+        What came in while the queue grew by `slope` would have been less by that share of what the link passes for it not to grow.
+        """
         assert self.level is not None
         self._cut_at = now
-        used = min(self.level, s.bulk) if s.bulk >= BUSY * self.level else self.level
-        link = used / max(0.7, min(2.0, 1 + s.slope))
-        self.level = min(self.level, link * max(STRONGEST, 1 + (self.target - delay) / TAU))
+        unit = self._unit(s)
+        self._full = now, max(SLOPE_MOST * s.bulk_before, s.bulk_before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
+        full = self._full[1]
+        wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAU)
+        self.level = min(wanted, UP_AT_MOST * self.level)
+
+    def _unit(self, s: Situation) -> float:
+        """
+        Get this node's part of what the gateway passes.
+        """
+        known = s.capacity or s.own_best
+        return max(s.bulk_before, known / max(1, s.sharers))
 
     def _grow(self, now: float, s: Situation, passed: float) -> None:
         assert self.level is not None
         if s.delay is None or not s.suspect or s.delay < EMPTY * self.target:
             if self._empty_since is None:
                 self._empty_since = now
-            elif now - self._empty_since >= EMPTY_FOR:
+            elif now - self._empty_since >= EMPTY_FOR and now - self._full[0] >= FULL_FOR:
                 self._growth = min(PROBE_UP_MOST, self._growth * (1 + passed))
         else:
             self._empty_since, self._growth = None, PROBE_UP
-        if s.bulk >= BUSY * self.level:
-            self.level *= 1 + self._growth * passed
+        if s.bulk < BUSY * self.level:
+            return
+        growth = self._growth * self.level
+        if self._empty_since is not None and now - self._full[0] < FULL_FOR:
+            growth = max(growth, BACK_RATE * (BACK * self._full[1] - self.level))
+        self.level += growth * passed
 
     def _pull(self, s: Situation, passed: float) -> None:
         """

@@ -10,6 +10,7 @@ The weather of one gateway as one node sees it: answers, claims and its own rate
 """
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from statistics import median, median_high
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,12 +23,12 @@ from .grouping import Member, state
 from .history import History, Minute
 from .limits import (
     FLOOR,
-    NO_BLOAT,
     SUMMARY_IDLE,
     SUMMARY_LEAST,
     SUMMARY_SHARE,
+    WINDOW,
 )
-from .sensor import Felt, Sensor
+from .sensor import SLOPE_SPAN, Felt, Sensor
 from .share import CHATTER, NO_NEED, SURE, Share, Situation
 from .summary import Both, WeatherSummary
 
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
 HIGH: Final = ("on_demand", "live")
 USED: Final = 0.7
 """A direction that is used less than to this share of what it passes has no queue."""
+MORE: Final = 1.4
+"""A stream that needs so much more than was said is told of at once."""
 SOON: Final = 0.3
 """Between two summaries, whatever happens."""
-STEP_MOST: Final = 0.1
+BULKS_KEPT: Final = 64
 SMOOTH: Final = 0.5
 """Seconds over which rates are smoothed: clients send in bursts."""
 
@@ -106,8 +109,10 @@ class Weather:
         self.rates, self.bulk, self.others = Both(), Both(), Both()
         self.counters = {"malformed": 0, "heard": 0, "published": 0}
         self._doing_at: float | None = None
+        self._bulks: deque[tuple[float, Both]] = deque(maxlen=BULKS_KEPT)
         self._published_at: float | None = None
         self._said: tuple[object, ...] = ()
+        self._said_high = Both()
         self._ended = False
         self._urgent = False
         self._needed_by: set[bytes] = set()
@@ -158,12 +163,20 @@ class Weather:
         self._ended |= what.kind not in HIGH and self.kind in HIGH
         self._urgent |= what.kind != self.kind
         passed = 0.0 if self._doing_at is None else now - self._doing_at
-        weight = 1.0 if self._doing_at is None else min(1.0, passed / SMOOTH)
+        weight = 1.0 if self._doing_at is None or what.kind != self.kind else min(1.0, passed / SMOOTH)
         self._doing_at = now
         self.kind = what.kind
         self.rates, self.bulk, self.others = (
             Both(*(old + (new - old) * weight for old, new in zip(before, after, strict=True)))
             for before, after in ((self.rates, what.rates), (self.bulk, what.bulk), (self.others, what.others)))
+        self._bulks.append((now, what.bulk))
+
+    def _bulk_before(self, now: float, direction: int) -> float:
+        """
+        Get the mean bulk rate of the time that the slope of the delay is of.
+        """
+        rates = [bulk[direction] for when, bulk in self._bulks if now - when <= SLOPE_SPAN + WINDOW / 4]
+        return sum(rates) / len(rates) if rates else self.bulk[direction]
 
     @property
     def has_load(self) -> bool:
@@ -296,7 +309,7 @@ class Weather:
             bulk = self.bulk[direction]
             capacity, confidence = self.capacity(direction, hosts)
             situation = Situation(felt.delay, felt.slope, suspects[direction], need, room[direction],
-                                  self.state == "congested", bulk, tuple(levels), hungry + share.is_hungry(bulk),
+                                  self.state == "congested", bulk, self._bulk_before(now, direction), tuple(levels), hungry + share.is_hungry(bulk),
                                   capacity if confidence >= SURE else None, self.capacities[direction].own_best)
             limits.append(share.run(now, situation, ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
@@ -326,12 +339,15 @@ class Weather:
             return True
         since = now - self._published_at
         said = (self.kind, felt.is_bloated, self._has_others)
-        return since >= self.interval(hosts) or (since >= SOON and (self._urgent or said != self._said))
+        more = any(rate - bulk > MORE * had + CHATTER
+                   for rate, bulk, had in zip(self.rates, self.bulk, self._said_high, strict=True))
+        return since >= self.interval(hosts) or (since >= SOON and (self._urgent or more or said != self._said))
 
     def _summary(self, now: float, felt: Felt, hosts: list[list[Claim]]) -> bytes:
         assert self.gateway is not None
         self._published_at, self._urgent = now, False
         self._said = (self.kind, felt.is_bloated, self._has_others)
+        self._said_high = Both(*(rate - bulk for rate, bulk in zip(self.rates, self.bulk, strict=True)))
         self.counters["published"] += 1
         summary = felt.summary
         up, down = self.up, self.down
