@@ -84,7 +84,7 @@ class Machine:
         self.published = 0
 
     def rates(self) -> Doing:
-        return Doing(self.kind if self.kind != "idle" or self.bulk < 20_000 else "bulk", Both(self.bulk + self.high, 0.0), Both(self.bulk, 0.0))
+        return Doing(self.kind if self.kind != "idle" or self.bulk < 20_000 else "bulk", Both(self.bulk + self.high_demand, 0.0), Both(self.bulk, 0.0))
 
     def send(self, seconds: float) -> float:
         """

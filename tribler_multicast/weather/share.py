@@ -31,6 +31,7 @@ from .limits import (
     PROBE_UP_MOST,
     REFRACTORY,
     STRONGEST,
+    SUMMARY_SHARE,
     TARGETS,
     TAU,
 )
@@ -57,6 +58,12 @@ RELEASE: Final = 10.0
 FULL_FOR: Final = 15.0
 BACK_RATE: Final = 2.0
 """What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this share of the way per second."""
+UNUSED_RATE: Final = 0.7
+"""Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what they use."""
+UP_MOST: Final = 0.5
+SLOWEST: Final = 0.2
+FASTEST: Final = 2.0
+"""Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has less."""
 SLOPE_MOST: Final = 0.5
 UP_AT_MOST: Final = 1.1
 """While there is a queue above the target a level may grow by no more at once: when others made room already."""
@@ -72,7 +79,7 @@ class Situation(NamedTuple):
     `delay`: the queue in seconds, None when it is not known; `slope`: how it grows; `suspect`: it may be of this direction;
     `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more nodes feel bloat;
     `bulk`: what this node's bulk traffic uses; `bulk_before`: the same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this node
-    included; `capacity`: None when it is not known well enough; `own_best`: what this node's traffic reached in the last minutes.
+    included; `capacity`: what the gateway passes, None when it is not known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
     """
 
     delay: float | None
@@ -86,6 +93,7 @@ class Situation(NamedTuple):
     levels: tuple[float, ...]
     sharers: int
     capacity: float | None
+    used: float
     own_best: float
 
 
@@ -179,14 +187,20 @@ class Share:
 
     def _make_room(self, now: float, s: Situation) -> None:
         """
-        Make room for a new need at once, when this node feels a queue.
+        Make room for a new need at once, when this node feels a queue, or did a moment ago.
         """
         if self.level is None or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
-                or not s.suspect or (s.delay or 0.0) < self.target:
+                or not s.suspect or s.delay is None or not (s.delay >= self.target or self._was_full(now)):
             return
         self._room_at = self._cut_at = now
         self._full = now, max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
         self.level = self._full[1]
+
+    def _was_full(self, now: float) -> bool:
+        """
+        Tell whether this node felt a queue a moment ago, at no more than it uses now.
+        """
+        return self.level is not None and now - self._full[0] < FULL_FOR and self.level >= BACK * self._full[1]
 
     def _back(self, s: Situation) -> None:
         """
@@ -213,6 +227,7 @@ class Share:
         self.level = start
         self._needless_since = now
         self._cut(now, s, s.delay)
+        self._full = now, min(self._full[1], start)
         self.level = max(self.level, self.floor(s))
 
     def _release(self, now: float, s: Situation) -> None:
@@ -257,9 +272,22 @@ class Share:
         if s.bulk < BUSY * self.level:
             return
         growth = self._growth * self.level
-        if self._empty_since is not None and now - self._full[0] < FULL_FOR:
-            growth = max(growth, BACK_RATE * (BACK * self._full[1] - self.level))
-        self.level += growth * passed
+        if self._empty_since is not None:
+            if now - self._full[0] < FULL_FOR:
+                growth = max(growth, BACK_RATE * (BACK * self._full[1] - self.level))
+            if s.capacity is not None:
+                unused = BACK * s.capacity - s.used
+                growth = max(growth, UNUSED_RATE / max(s.sharers, SUMMARY_SHARE) * SUMMARY_SHARE * unused / max(1, s.sharers))
+        if s.levels:
+            growth *= max(SLOWEST, min(FASTEST, (self._middle(s) / self.level) ** 2))
+        self.level += min(growth, UP_MOST * self.level) * passed
+
+    def _middle(self, s: Situation) -> float:
+        """
+        Get the middle of all levels; of two the higher.
+        """
+        assert self.level is not None
+        return median_high([*s.levels, self.level])
 
     def _pull(self, s: Situation, passed: float) -> None:
         """
@@ -267,7 +295,7 @@ class Share:
         """
         if not s.levels or self.level is None:
             return
-        middle = median_high([*s.levels, self.level])
+        middle = self._middle(s)
         has_queue = s.suspect and s.delay is not None and s.delay > EMPTY * self.target
         if (middle > self.level and not (has_queue and s.delay is not None and s.delay > self.target)) or (middle < self.level and has_queue):
             self.level += (middle - self.level) * min(1.0, PULL * passed)

@@ -296,7 +296,8 @@ class Weather:
             self.up.level = self.down.level = None
             return Limits()
         need, room = self._need(hosts)
-        suspects = self._suspects(self.together(hosts))
+        together = self.together(hosts)
+        suspects = self._suspects(together)
         limits: list[float | None] = []
         for direction, share in enumerate((self.up, self.down)):
             levels = []
@@ -310,7 +311,8 @@ class Weather:
             capacity, confidence = self.capacity(direction, hosts)
             situation = Situation(felt.delay, felt.slope, suspects[direction], need, room[direction],
                                   self.state == "congested", bulk, self._bulk_before(now, direction), tuple(levels), hungry + share.is_hungry(bulk),
-                                  capacity if confidence >= SURE else None, self.capacities[direction].own_best)
+                                  capacity if confidence >= SURE else None, together[direction],
+                                  self.capacities[direction].own_best)
             limits.append(share.run(now, situation, ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
         return Limits(limits[0], limits[1], why)
