@@ -8,6 +8,7 @@ the queue overflows, as TCP's does. Jitter, what probes see and which summaries 
 from __future__ import annotations
 
 import heapq
+import itertools
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,7 @@ class House:
         self.uplink = Link(uplink, depth)
         self.loss = loss
         self.machines: list[Machine] = []
+        self.numbers = itertools.count(1)
         self.cross = 0.0
         """Traffic of machines without a node, bytes/s."""
         self.delays: list[tuple[float, float]] = []
@@ -138,7 +140,7 @@ class House:
         heapq.heappush(self._events, (when, self._count, do))
 
     def machine(self, *, bulk: float = 0.0, high: float = 0.0, kind: str = "idle") -> Machine:
-        machine = Machine(self, len(self.machines) + 1, self.now)
+        machine = Machine(self, next(self.numbers), self.now)
         machine.bulk_demand, machine.high_demand, machine.kind = bulk, high, kind
         self.machines.append(machine)
         self.at(self.now + self.random.uniform(0, RUN_EACH), lambda: self._run_node(machine))
@@ -175,7 +177,7 @@ class House:
                 self.at(self.now + self.random.uniform(0.001, 0.01), lambda other=other: self._hear(other, mid, host, summary))
 
     def _hear(self, other: Machine, mid: bytes, host: Hashable, summary: bytes) -> None:
-        if other in self.machines and other.weather.heard(self.now, mid, host, summary):
+        if other in self.machines and other.weather.heard(self.now, mid, host, summary) and other.weather.is_urgent:
             self.run_weather(other)
 
     def _probe(self, machine: Machine) -> None:

@@ -1,8 +1,8 @@
 """
 What the gateway passes, one way.
 
-While there is a queue, and all whose traffic is in it tell what they send, that is what the link passes. It is never less than what was seen to pass. So it is a
-high one of such sums; a single one may be too high, when one node's rate is older than another's.
+While there is a queue, and all whose traffic is in it tell what they send, that is what the link passes. It is the middle one of such sums: one may be
+too high or too low, because one node's rate is older than another's.
 """
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SATURATED: Final = 0.008
 """A queue from which on a link is full."""
 EACH: Final = 1.0
 MOST_SUMS: Final = 60
-PERCENT: Final = 0.8
-"""Of the sums in order, the one that stands so far up."""
+PERCENT: Final = 0.5
+"""Of the sums in order, the one that stands so far up: the middle."""
 ENOUGH: Final = 10
 """Sums that it takes to be sure."""
 BEST_PARTS: Final = 10
@@ -36,17 +36,17 @@ class Capacity:
         self._best: deque[list[float]] = deque(maxlen=BEST_PARTS)
         self._next = 0.0
 
-    def update(self, now: float, own: float, together: float, delay: float | None, *, alone_suspect: bool) -> None:
+    def update(self, now: float, own: float, together: float, delay: float | None, *, suspect: bool) -> None:
         """
         Take what this node sends, and what all together do, bytes/s, and the queue in seconds.
 
-        :param alone_suspect: the queue can only be that of this direction.
+        :param suspect: the queue may be of this direction.
         """
         if not self._best or now - self._best[-1][0] >= BEST_PART:
             self._best.append([now, own])
         else:
             self._best[-1][1] = max(self._best[-1][1], own)
-        if now >= self._next and delay is not None and delay >= SATURATED and together > 0 and alone_suspect:
+        if now >= self._next and delay is not None and delay >= SATURATED and together > 0 and suspect:
             self._next = now + EACH
             self.sums.append(together)
 

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .crowd import Crowd
 from .limits import (
     CLAIM_INTERVALS,
     CLAIM_LEAST,
@@ -20,7 +21,7 @@ from .limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable
 
     from .summary import WeatherSummary
 
@@ -79,6 +80,8 @@ class Claims:
         self.neighbours: OrderedDict[Hashable, Neighbour] = OrderedDict()
         self.hosts: dict[bytes, Hashable] = {}
         self.dropped = {"flood": 0, "full": 0}
+        self._crowd: tuple[Crowd, float] | None = None
+        """What was made of all, and until when it holds."""
 
     def hear(self, now: float, claim: Claim) -> bool:
         """
@@ -97,6 +100,7 @@ class Claims:
             return False
         if self.hosts.get(claim.mid, claim.host) != claim.host:
             self.forget(claim.mid)  # it moved
+        self._crowd = None
         neighbour.claims.pop(claim.mid, None)
         neighbour.claims[claim.mid] = claim
         self.hosts[claim.mid] = claim.host
@@ -113,6 +117,7 @@ class Claims:
         neighbour = self.neighbours.get(host) if host is not None else None
         if neighbour is not None:
             neighbour.claims.pop(mid, None)
+            self._crowd = None
 
     def expire(self, now: float) -> None:
         """
@@ -130,19 +135,21 @@ class Claims:
         """
         self.neighbours.clear()
         self.hosts.clear()
+        self._crowd = None
 
-    def by_host(self, now: float, gateways: frozenset[str] | None = None) -> Iterator[list[Claim]]:
+    def crowd(self, now: float) -> Crowd:
         """
-        Get what counts now, one list per link-layer neighbour; only of nodes behind these gateways.
+        Get what those behind one of our gateways say, taken together.
         """
-        for neighbour in self.neighbours.values():
-            claims = [claim for claim in neighbour.claims.values()
-                      if now <= claim.until and (gateways is None or claim.gateway in gateways)]
-            if claims:
-                yield claims
+        if self._crowd is None or now > self._crowd[1]:
+            self.expire(now)
+            hosts = [ours for neighbour in self.neighbours.values()
+                     if (ours := [claim for claim in neighbour.claims.values() if claim.gateway is not None])]
+            self._crowd = Crowd.of(hosts), min((claim.until for claims in hosts for claim in claims), default=now + CLAIM_LEAST)
+        return self._crowd[0]
 
     def all(self, now: float) -> list[Claim]:
         """
-        Get all that count now.
+        Get all that count now, of other gateways too.
         """
-        return [claim for claims in self.by_host(now) for claim in claims]
+        return [claim for neighbour in self.neighbours.values() for claim in neighbour.claims.values() if now <= claim.until]

@@ -47,7 +47,12 @@ WINDOW: Final = 1.0
 STALE: Final = 3.0
 """Without an answer for so long nothing is known."""
 
-LONG_WINDOW: Final = 20.0
+YOUNG: Final = 30.0
+HIDDEN_MOST: Final = 6.0
+"""For so long after the first answer what others feel counts too: who comes into a full queue takes it for the empty way. But for so many seconds altogether: then, as all yield,
+it must have seen the way empty, and if not it was told lies."""
+
+LONG_WINDOW: Final = 10.0
 MOST_SAMPLES: Final = 256
 """How long summary statistics go back, and how many delays are kept for them."""
 

@@ -20,6 +20,7 @@ from .limits import (
     OWN_BLOAT,
     STALE,
     WINDOW,
+    YOUNG,
 )
 from .path import Path
 from .statistics import Delays, Summary
@@ -125,6 +126,20 @@ class Sensor:
         self.bloat = Held(BLOAT, NO_BLOAT)
         self.own = Held(OWN_BLOAT, OWN_BLOAT / 2)
         self._gateway_rtts = Delays()
+        self._first_at: float | None = None
+
+    def is_young(self, now: float) -> bool:
+        """
+        Tell whether the way may never have been seen empty.
+        """
+        return self._first_at is None or now - self._first_at < YOUNG
+
+    @property
+    def base_sum(self) -> float:
+        """
+        Get the sum of all least round trips: it changes when a shorter one was found.
+        """
+        return sum(round(target.path.base.value or 0.0, 2) for target in (self.gateway, *self.targets.values()))
 
     def reset(self) -> None:
         """
@@ -151,6 +166,8 @@ class Sensor:
                 del self.targets[min(self.targets, key=lambda old: (self.targets[old].path.latest or (0.0, 0.0))[0])]
             target = self.targets[key] = Target(near=near, answers_all=answers_all)
         target.answer(now, rtt, idle=idle)
+        if self._first_at is None:
+            self._first_at = now
         self._look(now)
 
     def no_answer(self, key: Hashable | None) -> None:

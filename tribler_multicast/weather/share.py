@@ -41,12 +41,14 @@ BUSY: Final = 0.85
 """Who uses less than this share of the level does not want more."""
 BACK: Final = 0.92
 """Share of its fair share to which a level goes back at once."""
+NEW: Final = 1.5
+"""Seconds after a limit began in which what fills the link is not known: others just cut too."""
+FELT: Final = 5.0
+"""A queue that was felt so many seconds ago counts when levels come together."""
 PULL: Final = 0.25
 """Share of the way to the middle of all levels that is gone in a second."""
 JOIN: Final = 0.5
 """Share of the others' level that a newcomer begins with."""
-SURE: Final = 0.3
-"""Confidence from which on what the gateway passes is believed."""
 ROOM_EACH: Final = 5.0
 ROOM_WAITS: Final = 2.0
 """Seconds after a new need within which the queue must be felt for room to be made at once."""
@@ -65,6 +67,8 @@ SLOWEST: Final = 0.2
 FASTEST: Final = 2.0
 """Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has less."""
 SLOPE_MOST: Final = 0.5
+STEP_DOWN: Final = 0.7
+"""Share that one cut leaves of a level that was right a moment ago: who came may make room himself; if not, the next cut is soon."""
 UP_AT_MOST: Final = 1.1
 """While there is a queue above the target a level may grow by no more at once: when others made room already."""
 MOST_GROWTH_GAP: Final = 0.5
@@ -113,6 +117,7 @@ class Share:
         self._room = 0.0
         self._room_at = -ROOM_EACH
         self._room_until = 0.0
+        self._began_at = -FELT
         self._cut_at = 0.0
         self._ran_at: float | None = None
         self._empty_since: float | None = None
@@ -163,10 +168,8 @@ class Share:
                 self._cut(now, s, s.delay)
         else:
             self._grow(now, s, passed)
-        self._pull(s, passed)
+        self._pull(now, s, passed)
         self.level = max(self.level, self.floor(s))
-        if s.capacity is not None:
-            self.level = min(self.level, max(1.5 * s.capacity, self.floor(s)))
         self._release(now, s)
         return self.level
 
@@ -208,7 +211,7 @@ class Share:
         """
         if self.level is None:
             return
-        due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or 0.0
+        due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or s.own_best
         self.level = max(self.level, BACK * due)
         self._growth = PROBE_UP
 
@@ -226,8 +229,9 @@ class Share:
             start = max(STRONGEST * start, start - s.room / max(1, s.sharers))
         self.level = start
         self._needless_since = now
+        self._began_at = now
+        self._full = -FULL_FOR, 0.0
         self._cut(now, s, s.delay)
-        self._full = now, min(self._full[1], start)
         self.level = max(self.level, self.floor(s))
 
     def _release(self, now: float, s: Situation) -> None:
@@ -248,10 +252,11 @@ class Share:
         assert self.level is not None
         self._cut_at = now
         unit = self._unit(s)
-        self._full = now, max(SLOPE_MOST * s.bulk_before, s.bulk_before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
-        full = self._full[1]
+        full = max(SLOPE_MOST * s.bulk_before, s.bulk_before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
+        if now - self._began_at >= NEW:
+            self._full = now, full
         wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAU)
-        self.level = min(wanted, UP_AT_MOST * self.level)
+        self.level = max(min(wanted, UP_AT_MOST * self.level), 0.0 if now == self._began_at else STEP_DOWN * self.level)
 
     def _unit(self, s: Situation) -> float:
         """
@@ -289,13 +294,13 @@ class Share:
         assert self.level is not None
         return median_high([*s.levels, self.level])
 
-    def _pull(self, s: Situation, passed: float) -> None:
+    def _pull(self, now: float, s: Situation, passed: float) -> None:
         """
-        Go towards the middle of all levels: up only when there is no queue, down only when there is one.
+        Go towards the middle of all levels: up only when there is no queue, down only when one was felt a moment ago.
         """
         if not s.levels or self.level is None:
             return
         middle = self._middle(s)
-        has_queue = s.suspect and s.delay is not None and s.delay > EMPTY * self.target
+        has_queue = s.suspect and s.delay is not None and (s.delay > EMPTY * self.target or now - max(self._full[0], self._began_at) < FELT)
         if (middle > self.level and not (has_queue and s.delay is not None and s.delay > self.target)) or (middle < self.level and has_queue):
-            self.level += (middle - self.level) * min(1.0, PULL * passed)
+            self.level += min(middle - self.level, self.level) * min(1.0, PULL * passed)

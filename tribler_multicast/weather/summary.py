@@ -9,12 +9,13 @@ What a node says of the weather, byte by byte: coarse, and nothing of what it se
          3     1  seconds until the next summary at most, in tenths up to 12.7, bit 7: in seconds
          4     8  salt of the gateway's tag
         12     8  gateway's tag (`gateway_tag`)
-        20     1  mean of the queue, variability (1), both milliseconds as below, skew (1; signed, 1/100), loss (1; 1/200, 255: not known)
-        24     2  rates up and down of what is not anonymous
-        26     2  of that bulk traffic
-        28     2  rate that a node whose bulk traffic wants more may use, up and down, as this node reckons; 0: not limited
-        30     2  what the gateway passes up and down, as this node reckons; 0: not known
-        32     1  how sure that is, up in the high four bits, down in the low ones
+        20     3  the queue now, its mean, its variability: milliseconds as below
+        23     2  its skew (1; signed, 1/100), loss (1; 1/200, 255: not known)
+        25     2  rates up and down of what is not anonymous
+        27     2  of that bulk traffic
+        29     2  rate that a node whose bulk traffic wants more may use, up and down, as this node reckons; 0: not limited
+        31     2  what the gateway passes up and down, as this node reckons; 0: not known
+        33     1  how sure that is, up in the high four bits, down in the low ones
 
 Rates and milliseconds are one byte each: 0 is none, else 2^((byte - 1) / 8) in units of 64 bytes/s and 0.1 ms, so 9 % from step to step: who wants to know
 what somebody watches learns less from it than from the lamp of the router. Longer payloads are read as far as they are known.
@@ -30,7 +31,7 @@ from .gateway_tag import SALT_SIZE, TAG_SIZE, GatewayTag
 from .limits import MAX_INTERVAL
 
 VERSION: Final = 1
-FIELDS: Final = struct.Struct(f">BBBB{SALT_SIZE}s{TAG_SIZE}sBBbB9B")
+FIELDS: Final = struct.Struct(f">BBBB{SALT_SIZE}s{TAG_SIZE}sBBBbB9B")
 MAX_PAYLOAD: Final = 256
 """Bytes of a payload that is looked at: later versions may add some."""
 STEPS: Final = 8
@@ -78,8 +79,8 @@ class WeatherSummary(NamedTuple):
     is_bloated: bool = False
     is_own_slow: bool = False
     needs_room: bool = False
-    hungry_up: bool = False
-    hungry_down: bool = False
+    hungry: tuple[bool, bool] = (False, False)
+    queue: float = 0.0
     mean: float = 0.0
     variability: float = 0.0
     skew: float = 0.0
@@ -95,13 +96,13 @@ class WeatherSummary(NamedTuple):
         Write it.
         """
         flags = (BLOATED * self.is_bloated | OWN_SLOW * self.is_own_slow | NEEDS_ROOM * self.needs_room
-                 | HUNGRY_UP * self.hungry_up | HUNGRY_DOWN * self.hungry_down | KNOWN * self.is_known)
+                 | HUNGRY_UP * self.hungry[0] | HUNGRY_DOWN * self.hungry[1] | KNOWN * self.is_known)
         tenths = round(self.interval * 10)
         interval = max(1, tenths) if tenths < SECONDS else SECONDS | min(127, -(-tenths // 10))
         confidence = [max(0, min(15, round(15 * value))) for value in self.confidence]
         loss = LOSS_UNKNOWN if self.loss is None else max(0, min(LOSS_STEPS, round(LOSS_STEPS * self.loss)))
         return FIELDS.pack(VERSION, ACTIVITY_CLASSES.index(self.kind), flags, interval, *self.gateway,
-                           to_byte(self.mean, TIME_UNIT), to_byte(self.variability, TIME_UNIT),
+                           to_byte(self.queue, TIME_UNIT), to_byte(self.mean, TIME_UNIT), to_byte(self.variability, TIME_UNIT),
                            max(-100, min(100, round(100 * self.skew))), loss,
                            *(to_byte(rate, RATE_UNIT) for pair in (self.rates, self.bulk, self.level, self.capacity) for rate in pair),
                            confidence[0] << 4 | confidence[1])
@@ -113,7 +114,7 @@ class WeatherSummary(NamedTuple):
         """
         if not FIELDS.size <= len(payload) <= MAX_PAYLOAD:
             return None
-        version, kind, flags, interval, salt, tag, mean, variability, skew, loss, *rates, confidence = FIELDS.unpack_from(payload)
+        version, kind, flags, interval, salt, tag, queue, mean, variability, skew, loss, *rates, confidence = FIELDS.unpack_from(payload)
         if version != VERSION or kind >= len(ACTIVITY_CLASSES) or interval & ~SECONDS == 0 or abs(skew) > 100 \
                 or (loss > LOSS_STEPS and loss != LOSS_UNKNOWN):
             return None
@@ -121,7 +122,7 @@ class WeatherSummary(NamedTuple):
         pairs = [Both(*values[at:at + 2]) for at in range(0, 8, 2)]
         seconds = float(interval & ~SECONDS) if interval & SECONDS else interval / 10
         return cls(ACTIVITY_CLASSES[kind], GatewayTag(salt, tag), min(seconds, MAX_INTERVAL), bool(flags & KNOWN),
-                   bool(flags & BLOATED), bool(flags & OWN_SLOW), bool(flags & NEEDS_ROOM), bool(flags & HUNGRY_UP),
-                   bool(flags & HUNGRY_DOWN), from_byte(mean, TIME_UNIT), from_byte(variability, TIME_UNIT), skew / 100,
+                   bool(flags & BLOATED), bool(flags & OWN_SLOW), bool(flags & NEEDS_ROOM), (bool(flags & HUNGRY_UP), bool(flags & HUNGRY_DOWN)),
+                   from_byte(queue, TIME_UNIT), from_byte(mean, TIME_UNIT), from_byte(variability, TIME_UNIT), skew / 100,
                    None if loss == LOSS_UNKNOWN else loss / LOSS_STEPS, *pairs,
                    Both((confidence >> 4) / 15, (confidence & 15) / 15))

@@ -12,30 +12,33 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from statistics import median, median_high
+from statistics import median, median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..client import ACTIVITY_CLASSES
 from .capacity import Capacity
 from .claims import Claim, Claims
+from .crowd import HIGH, SURE, Crowd, need_of, own_need
 from .gateway_tag import SALT_SIZE, find_gateway, make_tag
 from .grouping import Member, state
 from .history import History, Minute
 from .limits import (
+    CLAIM_LEAST,
     FLOOR,
+    HIDDEN_MOST,
+    NO_BLOAT,
     SUMMARY_IDLE,
     SUMMARY_LEAST,
     SUMMARY_SHARE,
     WINDOW,
 )
 from .sensor import SLOPE_SPAN, Felt, Sensor
-from .share import CHATTER, NO_NEED, SURE, Share, Situation
+from .share import CHATTER, NO_NEED, Share, Situation
+from .statistics import Summary
 from .summary import Both, WeatherSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-HIGH: Final = ("on_demand", "live")
 USED: Final = 0.7
 """A direction that is used less than to this share of what it passes has no queue."""
 MORE: Final = 1.4
@@ -43,6 +46,7 @@ MORE: Final = 1.4
 SOON: Final = 0.3
 """Between two summaries, whatever happens."""
 BULKS_KEPT: Final = 64
+STEP_MOST: Final = 0.2
 SMOOTH: Final = 0.5
 """Seconds over which rates are smoothed: clients send in bursts."""
 
@@ -115,7 +119,13 @@ class Weather:
         self._said_high = Both()
         self._ended = False
         self._urgent = False
-        self._needed_by: set[bytes] = set()
+        self._needed_by: frozenset[bytes] = frozenset()
+        self._more: dict[Hashable, tuple[float, float]] = {}
+        """Of neighbours, what they felt more than this node at that time; while the way may never have been seen empty."""
+        self._base = 0.0
+        self._hidden_for, self._hidden_at = 0.0, now
+        self.is_urgent = False
+        """Somebody said something that is worth to run at once."""
 
     # What goes in
 
@@ -145,8 +155,13 @@ class Weather:
         if not self.claims.hear(now, Claim(mid, host, summary, gateway, now)):
             return False
         self.counters["heard"] += 1
-        if mid in self._needed_by and summary.kind not in HIGH and not summary.needs_room:
-            self._ended = True
+        if gateway is not None and summary.is_known and self.sensor.is_young(now):
+            delay = self.sensor.delay(now)
+            if delay is not None:
+                self._more[host] = now, summary.queue - delay
+        needs = gateway is not None and own_need(summary) != NO_NEED
+        self._ended |= mid in self._needed_by and not needs
+        self.is_urgent |= needs != (mid in self._needed_by)
         return True
 
     def gone(self, mid: bytes) -> None:
@@ -154,6 +169,7 @@ class Weather:
         Take it that a node said goodbye.
         """
         self._ended |= mid in self._needed_by
+        self.is_urgent |= self._ended
         self.claims.forget(mid)
 
     def doing(self, now: float, what: Doing) -> None:
@@ -195,168 +211,125 @@ class Weather:
         """
         Decide. `clock`: Unix seconds, for the history.
         """
-        self.claims.expire(now)
-        felt = self.sensor.felt(now)
-        hosts = list(self.claims.by_host(now, self.gateways))
-        new_state = self._follow_state(felt, hosts)
-        self._follow_capacity(now, felt, hosts)
-        self.limits = self._share(now, felt, hosts)
+        self.is_urgent = False
+        crowd = self.claims.crowd(now)
+        felt = self._felt(now)
+        new_state = self._follow_state(felt, crowd)
+        together = self.together(crowd)
+        suspects = self._suspects(together)
+        for way, capacity in enumerate(self.capacities):
+            capacity.update(now, self.rates[way], together[way], felt.delay, suspect=suspects[way])
+        self.limits = self._share(now, felt, crowd, together, suspects)
+        self._needed_by, self._ended = crowd.needed_by, False
         output = Output(self.limits, None, new_state)
-        if self.gateway is not None and self._is_due(now, felt, hosts):
-            output.summary = self._summary(now, felt, hosts)
+        if self.gateway is not None and self._is_due(now, felt, crowd):
+            output.summary = self._summary(now, felt, crowd)
         if clock is not None:
-            together = self.together(hosts)
-            self.history.add(Minute(clock, self.state, felt.delay, together.up, together.down, self.limits.up, self.limits.down))
-        self._ended = False
+            self.history.add(Minute(clock, self.state, felt.delay, *together, self.limits.up, self.limits.down))
         return output
 
-    def _follow_state(self, felt: Felt, hosts: list[list[Claim]]) -> str | None:
+    def _felt(self, now: float) -> Felt:
+        """
+        Get what is felt; of a queue that was there before us the others know more.
+        """
+        felt = self.sensor.felt(now)
+        if felt.delay is None or not self.sensor.is_young(now):
+            return felt
+        if self._base != (base := self.sensor.base_sum):
+            self._base = base
+            self._more.clear()
+        more = [each for when, each in self._more.values() if now - when <= CLAIM_LEAST]
+        hidden = median_low(more) if more else 0.0
+        if hidden <= NO_BLOAT or self._hidden_for >= HIDDEN_MOST:
+            return felt
+        self._hidden_for += min(STEP_MOST, now - self._hidden_at)
+        self._hidden_at = now
+        return felt._replace(delay=felt.delay + hidden)
+
+    def _follow_state(self, felt: Felt, crowd: Crowd) -> str | None:
         own = None
         if felt.delay is not None:
-            summary = felt.summary
-            own = Member(None, felt.is_bloated, summary.mean if summary else felt.delay, summary.variability if summary else 0.0,
-                         summary.skew if summary else 0.0, felt.loss)
-        others = []
-        for claims in hosts:
-            known = [claim.summary for claim in claims if claim.summary.is_known]
-            if known:
-                newest = known[-1]
-                others.append(Member(claims[0].host, any(each.is_bloated for each in known), newest.mean, newest.variability,
-                                     newest.skew, newest.loss))
-        new = state(own, others)
+            summary = felt.summary or Summary(felt.delay, 0.0, 0.0, 0)
+            own = Member(None, felt.is_bloated, summary.mean, summary.variability, summary.skew, felt.loss)
+        new = state(own, crowd.members)
         if new == self.state:
             return None
         self.state = new
         return new
 
-    def together(self, hosts: list[list[Claim]]) -> Both:
+    def together(self, crowd: Crowd) -> Both:
         """
         Get the rates of all nodes behind the gateway, this one included.
         """
-        said = [claim.summary.rates for claims in hosts for claim in claims]
-        return Both(self.rates.up + sum(each.up for each in said), self.rates.down + sum(each.down for each in said))
+        return Both(self.rates.up + crowd.rates.up, self.rates.down + crowd.rates.down)
 
     def _suspects(self, together: Both) -> tuple[bool, bool]:
         """
         Tell whether a queue may be of traffic up, and down: of what is used most of what it passes, or of anything.
         """
-        full, some = [], []
-        for capacity, rate in zip(self.capacities, together, strict=True):
-            known = capacity.value
-            some.append(rate > CHATTER)
-            full.append(rate > CHATTER and (known is None or rate >= USED * known))
+        some = [rate > CHATTER for rate in together]
+        full = [rate > CHATTER and (capacity.value is None or rate >= USED * capacity.value)
+                for capacity, rate in zip(self.capacities, together, strict=True)]
         return (full[0], full[1]) if any(full) else (some[0], some[1])
 
-    def _follow_capacity(self, now: float, felt: Felt, hosts: list[list[Claim]]) -> None:
-        together = self.together(hosts)
-        suspects = self._suspects(together)
-        for direction, capacity in enumerate(self.capacities):
-            capacity.update(now, self.rates[direction], together[direction], felt.delay,
-                            alone_suspect=suspects[direction])
-
-    def capacity(self, direction: int, hosts: list[list[Claim]] | None = None) -> tuple[float | None, float]:
+    def capacity(self, way: int, crowd: Crowd) -> tuple[float | None, float]:
         """
-        Get what the gateway passes, up (0) or down (1), and how sure that is, 0..1: the middle of what this node and those say who are sure.
+        Get what the gateway passes, up (0) or down (1), and how sure that is, 0..1: as this node measured it, or, while it is
+        not sure, the middle of what those say who are. It is never less than what this node reached itself.
         """
-        own = self.capacities[direction]
-        known = [(own.value or 0.0, own.confidence)] if own.confidence >= SURE else []
-        for claims in hosts or ():
-            sure = [(claim.summary.capacity[direction], claim.summary.confidence[direction]) for claim in claims
-                    if claim.summary.confidence[direction] >= SURE and claim.summary.capacity[direction]]
-            known += sure[-1:]
-        if not known:
-            return own.value, own.confidence
-        return median(value for value, _ in known), median(confidence for _, confidence in known)
+        own = self.capacities[way]
+        value, confidence = own.value, own.confidence
+        if confidence < SURE and crowd.capacity[way]:
+            value = median_low(value for value, _ in crowd.capacity[way])
+            confidence = median_low(confidence for _, confidence in crowd.capacity[way])
+        return None if value is None else max(value, own.own_best), confidence
 
-    # Shares
-
-    def _need(self, hosts: list[list[Claim]]) -> tuple[str, Both]:
-        """
-        Get who needs room, and how much all of them use or say they need.
-        """
-        kinds, needed_by, up, down = set(), set(), 0.0, 0.0
-        for claims in hosts:
-            for claim in claims:
-                said = claim.summary
-                if said.kind in HIGH or said.needs_room:
-                    kinds.add(said.kind if said.kind in HIGH else "room")
-                    needed_by.add(claim.mid)
-                    up += max(0.0, said.rates.up - said.bulk.up)
-                    down += max(0.0, said.rates.down - said.bulk.down)
-        if self.kind in HIGH:
-            kinds.add(self.kind)
-        if self._has_others:
-            kinds.add("room")
-        self._needed_by = needed_by
-        need = next((kind for kind in ("live", "on_demand", "room") if kind in kinds), NO_NEED)
-        return need, Both(up, down)
-
-    def _share(self, now: float, felt: Felt, hosts: list[list[Claim]]) -> Limits:
+    def _share(self, now: float, felt: Felt, crowd: Crowd, together: Both, suspects: tuple[bool, bool]) -> Limits:
         if not self.yields:
             self.up.level = self.down.level = None
             return Limits()
-        need, room = self._need(hosts)
-        together = self.together(hosts)
-        suspects = self._suspects(together)
+        need = need_of((crowd.need, self.kind, "room" if self._has_others else NO_NEED))
         limits: list[float | None] = []
-        for direction, share in enumerate((self.up, self.down)):
-            levels = []
-            for claims in hosts:
-                said = [claim.summary.level[direction] for claim in claims
-                        if (claim.summary.hungry_up, claim.summary.hungry_down)[direction] and claim.summary.level[direction]]
-                if said:
-                    levels.append(median(said))
-            hungry = sum(any((claim.summary.hungry_up, claim.summary.hungry_down)[direction] for claim in claims) for claims in hosts)
-            bulk = self.bulk[direction]
-            capacity, confidence = self.capacity(direction, hosts)
-            situation = Situation(felt.delay, felt.slope, suspects[direction], need, room[direction],
-                                  self.state == "congested", bulk, self._bulk_before(now, direction), tuple(levels), hungry + share.is_hungry(bulk),
-                                  capacity if confidence >= SURE else None, together[direction],
-                                  self.capacities[direction].own_best)
-            limits.append(share.run(now, situation, ended=self._ended))
+        for way, share in enumerate((self.up, self.down)):
+            bulk = self.bulk[way]
+            capacity, confidence = self.capacity(way, crowd)
+            limits.append(share.run(now, Situation(
+                felt.delay, felt.slope, suspects[way], need, crowd.room[way], self.state == "congested", bulk,
+                self._bulk_before(now, way), crowd.levels[way], crowd.hungry[way] + share.is_hungry(bulk),
+                capacity if confidence >= SURE else None, together[way], self.capacities[way].own_best), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
         return Limits(limits[0], limits[1], why)
 
     # Summaries
 
-    def _loaded(self, hosts: list[list[Claim]]) -> tuple[int, int]:
-        """
-        Count the neighbours with load, and those with high priority, this node included.
-        """
-        loaded = sum(any(claim.summary.kind != "idle" for claim in claims) for claims in hosts) + (self.kind != "idle")
-        high = sum(any(claim.summary.kind in HIGH for claim in claims) for claims in hosts) + (self.kind in HIGH)
-        return loaded, high
-
-    def interval(self, hosts: list[list[Claim]]) -> float:
+    def interval(self, crowd: Crowd) -> float:
         """
         Get the seconds between two summaries.
         """
-        loaded, high = self._loaded(hosts)
         if self.kind in HIGH:
-            return max(SUMMARY_LEAST, high / SUMMARY_SHARE)
-        return max(SUMMARY_LEAST, loaded / SUMMARY_SHARE) if self.has_load else SUMMARY_IDLE
+            return max(SUMMARY_LEAST, (crowd.high + 1) / SUMMARY_SHARE)
+        return max(SUMMARY_LEAST, (crowd.loaded + 1) / SUMMARY_SHARE) if self.has_load else SUMMARY_IDLE
 
-    def _is_due(self, now: float, felt: Felt, hosts: list[list[Claim]]) -> bool:
+    def _is_due(self, now: float, felt: Felt, crowd: Crowd) -> bool:
         if self._published_at is None:
             return True
         since = now - self._published_at
         said = (self.kind, felt.is_bloated, self._has_others)
         more = any(rate - bulk > MORE * had + CHATTER
                    for rate, bulk, had in zip(self.rates, self.bulk, self._said_high, strict=True))
-        return since >= self.interval(hosts) or (since >= SOON and (self._urgent or more or said != self._said))
+        return since >= self.interval(crowd) or (since >= SOON and (self._urgent or more or said != self._said))
 
-    def _summary(self, now: float, felt: Felt, hosts: list[list[Claim]]) -> bytes:
+    def _summary(self, now: float, felt: Felt, crowd: Crowd) -> bytes:
         assert self.gateway is not None
         self._published_at, self._urgent = now, False
         self._said = (self.kind, felt.is_bloated, self._has_others)
         self._said_high = Both(*(rate - bulk for rate, bulk in zip(self.rates, self.bulk, strict=True)))
         self.counters["published"] += 1
-        summary = felt.summary
+        summary = felt.summary or Summary(felt.delay or 0.0, 0.0, 0.0, 0)
         up, down = self.up, self.down
-        values = [self.capacities[direction].value or 0.0 for direction in (0, 1)]
         return WeatherSummary(
-            self.kind, make_tag(self.gateway, self.salt(SALT_SIZE)), self.interval(hosts), felt.delay is not None, felt.is_bloated,
-            felt.is_own_slow, self._has_others, up.is_hungry(self.bulk.up), down.is_hungry(self.bulk.down),
-            summary.mean if summary else felt.delay or 0.0, summary.variability if summary else 0.0,
-            summary.skew if summary else 0.0, felt.loss, self.rates, self.bulk, Both(up.level or 0.0, down.level or 0.0),
-            Both(*values), Both(*(capacity.confidence for capacity in self.capacities))).pack()
+            self.kind, make_tag(self.gateway, self.salt(SALT_SIZE)), self.interval(crowd), felt.delay is not None,
+            felt.is_bloated, felt.is_own_slow, self._has_others, (up.is_hungry(self.bulk.up), down.is_hungry(self.bulk.down)),
+            self.sensor.delay(now) or 0.0, summary.mean, summary.variability, summary.skew, felt.loss, self.rates, self.bulk,
+            Both(up.level or 0.0, down.level or 0.0), Both(*(capacity.value or 0.0 for capacity in self.capacities)),
+            Both(*(capacity.confidence for capacity in self.capacities))).pack()
