@@ -9,6 +9,9 @@ from .limits import BASE_PART, BASE_PARTS, REBASE, STALE
 
 IDLE_SLACK = 0.005
 """An empty way that takes so much longer than the shortest known has become longer."""
+FEWEST_IDLE = 3
+MOST_IDLE = 100
+"""Round trips that it takes to say so, and that are kept."""
 
 
 class Base:
@@ -21,8 +24,9 @@ class Base:
         Know nothing yet.
         """
         self.parts: deque[tuple[float, float]] = deque(maxlen=BASE_PARTS)
-        self._idle_since: float | None = None
-        self._idle_least = 0.0
+        self._idle: deque[float] = deque(maxlen=MOST_IDLE)
+        """Round trips while nobody had load, of the last while."""
+        self._idle_since = 0.0
 
     @property
     def value(self) -> float | None:
@@ -39,17 +43,22 @@ class Base:
             self.parts.append((now, rtt))
         elif rtt < self.parts[-1][1]:
             self.parts[-1] = (self.parts[-1][0], rtt)
+        self._look_idle(now, rtt, idle=idle)
+
+    def _look_idle(self, now: float, rtt: float, *, idle: bool) -> None:
         if not idle:
-            self._idle_since = None
-        elif self._idle_since is None:
-            self._idle_since, self._idle_least = now, rtt
-        else:
-            self._idle_least = min(self._idle_least, rtt)
-            known = self.value
-            if now - self._idle_since >= REBASE and known is not None and self._idle_least > known + IDLE_SLACK:
-                self.parts.clear()
-                self.parts.append((now, self._idle_least))
-                self._idle_since = None
+            self._idle.clear()
+            return
+        self._idle.append(rtt)
+        if len(self._idle) == 1:
+            self._idle_since = now
+        if now - self._idle_since < REBASE or len(self._idle) < FEWEST_IDLE:
+            return
+        least, known = min(self._idle), self.value
+        self._idle.clear()
+        if known is not None and least > known + IDLE_SLACK:
+            self.parts.clear()
+            self.parts.append((now, least))
 
 
 class Path:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 JITTER = 0.010
 """Answers of the gateway that mostly take so much longer than the shortest ones are jitter: the air, or a slow router."""
-JITTER_SHARE = 0.25
+JITTER_SHARE = 0.15
 SLOPE_SPAN = 0.7
 """Seconds over which it is looked how the queue changes."""
 DELAYS_KEPT = 64
