@@ -73,6 +73,8 @@ class Machine:
         """It has the plugin: it does what its weather says."""
         self.window = 10 * MSS
         self.bulk = 0.0
+        self.passed = 0.0
+        """What of the bulk got into the queue."""
         self.high = 0.0
         self.limit: float | None = None
         self.own = Link(100 * MBIT)
@@ -85,7 +87,7 @@ class Machine:
         self.published = 0
 
     def rates(self) -> Doing:
-        return Doing(self.kind if self.kind != "idle" or self.bulk < 20_000 else "bulk", Both(self.bulk + self.high_demand, 0.0), Both(self.bulk, 0.0))
+        return Doing(self.kind if self.kind != "idle" or self.passed < 20_000 else "bulk", Both(self.passed + self.high_demand, 0.0), Both(self.passed, 0.0))
 
     def send(self, seconds: float) -> float:
         """
@@ -158,7 +160,7 @@ class House:
             return
         machine.weather.doing(self.now, machine.rates())
         self.run_weather(machine)
-        machine.history.append((self.now, machine.bulk, machine.weather.limits.up, machine.weather.state))
+        machine.history.append((self.now, machine.passed, machine.weather.limits.up, machine.weather.state))
         self.at(self.now + RUN_EACH, lambda: self._run_node(machine))
 
     def run_weather(self, machine: Machine) -> None:
@@ -200,6 +202,8 @@ class House:
             self.tick(self)
             arriving = self.cross + sum(machine.send(STEP) for machine in self.machines)
             self.got_in, overflowed = self.uplink.pass_on(arriving, STEP)
+            for machine in self.machines:
+                machine.passed = machine.bulk * self.got_in
             if overflowed:
                 for machine in self.machines:
                     machine.lose()

@@ -106,10 +106,10 @@ def test_queue_of_the_other_direction_says_nothing() -> None:
 
 def test_what_this_node_reached_is_remembered_some_minutes() -> None:
     capacity = filled([200_000] * 10)
-    assert capacity.own_best == 100_000
+    assert capacity.own_best == pytest.approx(100_000, rel=0.05)
     for second in range(10, 700):
         capacity.update(float(second), 10.0, 10.0, 0.0, suspect=True)
-    assert capacity.own_best == 10.0
+    assert capacity.own_best == pytest.approx(10.0)
 
 
 def minute(time: float, state: str = "clear", delay: float | None = 0.01, up: float = 1.0, limit: float | None = None) -> Minute:

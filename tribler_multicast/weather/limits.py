@@ -112,8 +112,8 @@ REFRACTORY: Final = 0.3
 STRONGEST: Final = 0.3
 """Share of what fills the link that a cut leaves at least: a wrong sample must not stop everything."""
 
-TAU: Final = 0.4
-"""Seconds in which a queue is to come to its target."""
+TAUS: Final = (1.0, 0.4)
+"""Seconds in which a queue is to come to its target: when nobody needs room, and when somebody does. The longer, the steadier."""
 
 PROBE_UP: Final = 0.02
 PROBE_UP_MOST: Final = 0.25

@@ -30,17 +30,21 @@ from .limits import (
     PROBE_UP,
     PROBE_UP_MOST,
     REFRACTORY,
+    STALE,
     STRONGEST,
     SUMMARY_SHARE,
     TARGETS,
-    TAU,
+    TAUS,
 )
 
 NO_NEED: Final = "none"
 BUSY: Final = 0.85
-"""Who uses less than this share of the level does not want more."""
-BACK: Final = 0.92
-"""Share of its fair share to which a level goes back at once."""
+HUNGRY: Final = 0.6
+"""Who uses less than this share of the level does not need more now; who uses less than the second does not want more: while levels rise, what is used comes after."""
+BACK: Final = 0.97
+"""Share of its fair share to which a level goes back at once when a need ends."""
+FILL: Final = 0.93
+"""Share of what filled the link a moment ago, or of what it passes, that is taken again quickly."""
 NEW: Final = 1.5
 """Seconds after a limit began in which what fills the link is not known: others just cut too."""
 FELT: Final = 5.0
@@ -125,6 +129,7 @@ class Share:
         self._need_until = 0.0
         self._needless_since = 0.0
         self._before: float | None = None
+        self._back_at = -STALE
         self._full = -FULL_FOR, 0.0
         """When it was seen last what fills the link, and that."""
 
@@ -147,7 +152,7 @@ class Share:
         """
         Tell whether bulk traffic would go faster if it were let.
         """
-        return bulk > CHATTER if self.level is None else bulk >= BUSY * self.level
+        return bulk > CHATTER if self.level is None else bulk >= HUNGRY * self.level
 
     def run(self, now: float, s: Situation, *, ended: bool = False) -> float | None:
         """
@@ -186,7 +191,7 @@ class Share:
         elif self.need != NO_NEED and (ended or now >= self._need_until):
             self.need, self._room = NO_NEED, 0.0
             self._needless_since = now
-            self._back(s)
+            self._back(now, s)
 
     def _make_room(self, now: float, s: Situation) -> None:
         """
@@ -203,9 +208,9 @@ class Share:
         """
         Tell whether this node felt a queue a moment ago, at no more than it uses now.
         """
-        return self.level is not None and now - self._full[0] < FULL_FOR and self.level >= BACK * self._full[1]
+        return self.level is not None and now - self._full[0] < FULL_FOR and self.level >= FILL * self._full[1]
 
-    def _back(self, s: Situation) -> None:
+    def _back(self, now: float, s: Situation) -> None:
         """
         Go back to what this node is due.
         """
@@ -213,6 +218,8 @@ class Share:
             return
         due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or s.own_best
         self.level = max(self.level, BACK * due)
+        self._back_at = now
+        self._full = now, due
         self._growth = PROBE_UP
 
     # Begin and end
@@ -221,16 +228,17 @@ class Share:
         if s.delay is None or not s.suspect or s.delay <= self.target or s.bulk <= CHATTER \
                 or (s.need == NO_NEED and not s.together):
             return
-        start = s.bulk
-        if s.levels:  # the others are limited already: do not come in with more than they have
-            start = min(start, median_high(s.levels))
+        self._began_at = self._needless_since = now
+        self._full = -FULL_FOR, 0.0
+        if s.levels:  # the others are limited already: come in with what they have, no more
+            self.level = median_high(s.levels)
+            if s.bulk < BUSY * self.level:
+                return
+        else:
+            self.level = s.bulk
         if s.room:
             self._room_at = now
-            start = max(STRONGEST * start, start - s.room / max(1, s.sharers))
-        self.level = start
-        self._needless_since = now
-        self._began_at = now
-        self._full = -FULL_FOR, 0.0
+            self.level = max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
         self._cut(now, s, s.delay)
         self.level = max(self.level, self.floor(s))
 
@@ -252,10 +260,11 @@ class Share:
         assert self.level is not None
         self._cut_at = now
         unit = self._unit(s)
-        full = max(SLOPE_MOST * s.bulk_before, s.bulk_before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
+        before = s.bulk_before if now == self._began_at else max(s.bulk_before, BUSY * self.level)
+        full = max(SLOPE_MOST * before, before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
         if now - self._began_at >= NEW:
             self._full = now, full
-        wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAU)
+        wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAUS[self.need != NO_NEED])
         self.level = max(min(wanted, UP_AT_MOST * self.level), 0.0 if now == self._began_at else STEP_DOWN * self.level)
 
     def _unit(self, s: Situation) -> float:
@@ -278,18 +287,18 @@ class Share:
             return
         growth = self._growth * self.level
         if self._empty_since is not None:
+            middle = self._middle(s)
             if now - self._full[0] < FULL_FOR:
-                growth = max(growth, BACK_RATE * (BACK * self._full[1] - self.level))
-            if s.capacity is not None:
-                unused = BACK * s.capacity - s.used
-                growth = max(growth, UNUSED_RATE / max(s.sharers, SUMMARY_SHARE) * SUMMARY_SHARE * unused / max(1, s.sharers))
-        if s.levels:
-            growth *= max(SLOWEST, min(FASTEST, (self._middle(s) / self.level) ** 2))
+                growth = max(growth, BACK_RATE * (min(FILL * self._full[1], middle) - self.level))
+            if s.capacity is not None and now - self._back_at >= STALE:
+                unused = FILL * s.capacity - s.used
+                growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
+            growth *= max(SLOWEST, min(FASTEST, (middle / self.level) ** 2))
         self.level += min(growth, UP_MOST * self.level) * passed
 
     def _middle(self, s: Situation) -> float:
         """
-        Get the middle of all levels; of two the higher.
+        Get the middle of all levels; of two the higher. When nobody else tells one it is this node's.
         """
         assert self.level is not None
         return median_high([*s.levels, self.level])

@@ -218,7 +218,7 @@ class Weather:
         together = self.together(crowd)
         suspects = self._suspects(together)
         for way, capacity in enumerate(self.capacities):
-            capacity.update(now, self.rates[way], together[way], felt.delay, suspect=suspects[way])
+            capacity.update(now, self.rates[way], together[way], felt.delay, felt.slope, suspect=suspects[way])
         self.limits = self._share(now, felt, crowd, together, suspects)
         self._needed_by, self._ended = crowd.needed_by, False
         output = Output(self.limits, None, new_state)
@@ -275,14 +275,13 @@ class Weather:
     def capacity(self, way: int, crowd: Crowd) -> tuple[float | None, float]:
         """
         Get what the gateway passes, up (0) or down (1), and how sure that is, 0..1: as this node measured it, or, while it is
-        not sure, the middle of what those say who are. It is never less than what this node reached itself.
+        not sure, the middle of what those say who are, but never less than what it reached itself.
         """
         own = self.capacities[way]
-        value, confidence = own.value, own.confidence
-        if confidence < SURE and crowd.capacity[way]:
-            value = median_low(value for value, _ in crowd.capacity[way])
-            confidence = median_low(confidence for _, confidence in crowd.capacity[way])
-        return None if value is None else max(value, own.own_best), confidence
+        if own.confidence >= SURE or not crowd.capacity[way]:
+            return own.value, own.confidence
+        value = median_low(value for value, _ in crowd.capacity[way])
+        return max(value, own.own_best), median_low(confidence for _, confidence in crowd.capacity[way])
 
     def _share(self, now: float, felt: Felt, crowd: Crowd, together: Both, suspects: tuple[bool, bool]) -> Limits:
         if not self.yields:
