@@ -13,7 +13,7 @@ SATURATED: Final = 0.008
 """A queue from which on a link is full."""
 EACH: Final = 1.0
 MOST_SUMS: Final = 60
-SLOW: Final = 3.0
+SLOW: Final = 1.5
 """Seconds over which is smoothed what this node reached: into a queue goes more for a moment than the link passes."""
 STEEPEST: Final = 0.5
 PERCENT: Final = 0.5

@@ -61,13 +61,16 @@ EMPTY: Final = 0.4
 EMPTY_FOR: Final = 1.0
 RELEASE: Final = 10.0
 """Without a need, and alone in wanting more, the limit goes after so many seconds."""
-FULL_FOR: Final = 15.0
+FULL_FOR: Final = 6.0
 BACK_RATE: Final = 2.0
 """What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this share of the way per second."""
 UNUSED_RATE: Final = 0.7
 """Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what they use."""
+MOST_OF_BEST: Final = 2.0
+KEPT_GROWTH: Final = 16.0
+"""Who has less than this part of what he reached lately grows whatever the others have."""
 UP_MOST: Final = 0.5
-SLOWEST: Final = 0.2
+SLOWEST: Final = 0.1
 FASTEST: Final = 2.0
 """Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has less."""
 SLOPE_MOST: Final = 0.5
@@ -84,13 +87,14 @@ class Situation(NamedTuple):
     """
     What a direction looks like. Rates in bytes/s.
 
-    `delay`: the queue in seconds, None when it is not known; `slope`: how it grows; `suspect`: it may be of this direction;
+    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows; `suspect`: it may be of this direction;
     `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more nodes feel bloat;
     `bulk`: what this node's bulk traffic uses; `bulk_before`: the same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this node
     included; `capacity`: what the gateway passes, None when it is not known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
     """
 
     delay: float | None
+    is_told: bool
     slope: float
     suspect: bool
     need: str
@@ -122,6 +126,7 @@ class Share:
         self._room_at = -ROOM_EACH
         self._room_until = 0.0
         self._began_at = -FELT
+        self._start = 0.0
         self._cut_at = 0.0
         self._ran_at: float | None = None
         self._empty_since: float | None = None
@@ -147,6 +152,12 @@ class Share:
         capacity = max(s.capacity or 0.0, s.own_best)
         fair = min(capacity / max(1, s.sharers), s.own_best)
         return max(LEAST_LIMIT, self.floor_share * fair)
+
+    def _most(self, s: Situation) -> float:
+        """
+        Get what a level may be: no more than twice what this node ever used lately, whatever others have.
+        """
+        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_LIMIT)
 
     def is_hungry(self, bulk: float) -> bool:
         """
@@ -174,7 +185,7 @@ class Share:
         else:
             self._grow(now, s, passed)
         self._pull(now, s, passed)
-        self.level = max(self.level, self.floor(s))
+        self.level = max(min(self.level, self._most(s)), self.floor(s))
         self._release(now, s)
         return self.level
 
@@ -231,11 +242,12 @@ class Share:
         self._began_at = self._needless_since = now
         self._full = -FULL_FOR, 0.0
         if s.levels:  # the others are limited already: come in with what they have, no more
-            self.level = median_high(s.levels)
+            self.level = min(max(median_high(s.levels), STRONGEST * s.bulk), self._most(s))
             if s.bulk < BUSY * self.level:
                 return
         else:
             self.level = s.bulk
+        self._start = self.level
         if s.room:
             self._room_at = now
             self.level = max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
@@ -262,17 +274,20 @@ class Share:
         unit = self._unit(s)
         before = s.bulk_before if now == self._began_at else max(s.bulk_before, BUSY * self.level)
         full = max(SLOPE_MOST * before, before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
-        if now - self._began_at >= NEW:
+        if now - self._began_at >= NEW and not s.is_told:
             self._full = now, full
+        if s.is_told:
+            full = max(full, self._start)
         wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAUS[self.need != NO_NEED])
-        self.level = max(min(wanted, UP_AT_MOST * self.level), 0.0 if now == self._began_at else STEP_DOWN * self.level)
+        self.level = max(min(wanted, UP_AT_MOST * self.level), 0.0 if now == self._began_at else STEP_DOWN * self.level,
+                         STRONGEST * self._start if s.is_told else 0.0)
 
     def _unit(self, s: Situation) -> float:
         """
         Get this node's part of what the gateway passes.
         """
-        known = s.capacity or s.own_best
-        return max(s.bulk_before, known / max(1, s.sharers))
+        part = s.own_best if s.capacity is None else s.capacity / max(1, s.sharers)
+        return max(s.bulk_before, min(part, s.own_best))
 
     def _grow(self, now: float, s: Situation, passed: float) -> None:
         assert self.level is not None
@@ -293,7 +308,8 @@ class Share:
             if s.capacity is not None and now - self._back_at >= STALE:
                 unused = FILL * s.capacity - s.used
                 growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
-            growth *= max(SLOWEST, min(FASTEST, (middle / self.level) ** 2))
+            slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
+            growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
         self.level += min(growth, UP_MOST * self.level) * passed
 
     def _middle(self, s: Situation) -> float:

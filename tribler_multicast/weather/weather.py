@@ -124,6 +124,7 @@ class Weather:
         """Of neighbours, what they felt more than this node at that time; while the way may never have been seen empty."""
         self._base = 0.0
         self._hidden_for, self._hidden_at = 0.0, now
+        self._is_told = False
         self.is_urgent = False
         """Somebody said something that is worth to run at once."""
 
@@ -233,6 +234,7 @@ class Weather:
         Get what is felt; of a queue that was there before us the others know more.
         """
         felt = self.sensor.felt(now)
+        self._is_told = False
         if felt.delay is None or not self.sensor.is_young(now):
             return felt
         if self._base != (base := self.sensor.base_sum):
@@ -244,6 +246,7 @@ class Weather:
             return felt
         self._hidden_for += min(STEP_MOST, now - self._hidden_at)
         self._hidden_at = now
+        self._is_told = True
         return felt._replace(delay=felt.delay + hidden)
 
     def _follow_state(self, felt: Felt, crowd: Crowd) -> str | None:
@@ -293,7 +296,7 @@ class Weather:
             bulk = self.bulk[way]
             capacity, confidence = self.capacity(way, crowd)
             limits.append(share.run(now, Situation(
-                felt.delay, felt.slope, suspects[way], need, crowd.room[way], self.state == "congested", bulk,
+                felt.delay, self._is_told, felt.slope, suspects[way], need, crowd.room[way], self.state == "congested", bulk,
                 self._bulk_before(now, way), crowd.levels[way], crowd.hungry[way] + share.is_hungry(bulk),
                 capacity if confidence >= SURE else None, together[way], self.capacities[way].own_best), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
