@@ -1,12 +1,15 @@
 """
-A house on a virtual clock: nodes with the real classes, TCP-like traffic, and one uplink with a deep queue in front of it.
+A house on a virtual clock: nodes with the real classes, TCP-like traffic, and one uplink with a deep queue in front of
+it.
 
-Only the direction up has traffic, unless a test says otherwise; the rule is the same in both. Traffic is a fluid: each flow has a window and so a rate, which grows until
-the queue overflows, as TCP's does. Jitter, what probes see and which summaries get lost is random, by seed.
+Only the direction up has traffic, unless a test says otherwise; the rule is the same in both. Traffic is a fluid: each
+flow has a window and so a rate, which grows until the queue overflows, as TCP's does. Jitter, what probes see and
+which summaries get lost is random, by seed.
 """
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 from random import Random
@@ -87,7 +90,8 @@ class Machine:
         self.published = 0
 
     def rates(self) -> Doing:
-        return Doing(self.kind if self.kind != "idle" or self.passed < 20_000 else "bulk", Both(self.passed + self.high_demand, 0.0), Both(self.passed, 0.0))
+        kind = self.kind if self.kind != "idle" or self.passed < 20_000 else "bulk"
+        return Doing(kind, Both(self.passed + self.high_demand, 0.0), Both(self.passed, 0.0))
 
     def send(self, seconds: float) -> float:
         """
@@ -176,7 +180,8 @@ class House:
         self.datagrams += 1
         for other in self.machines:
             if other.mid != mid and self.random.random() >= self.loss:
-                self.at(self.now + self.random.uniform(0.001, 0.01), lambda other=other: self._hear(other, mid, host, summary))
+                self.at(self.now + self.random.uniform(0.001, 0.01),
+                        functools.partial(self._hear, other, mid, host, summary))
 
     def _hear(self, other: Machine, mid: bytes, host: Hashable, summary: bytes) -> None:
         if other in self.machines and other.weather.heard(self.now, mid, host, summary) and other.weather.is_urgent:

@@ -30,8 +30,8 @@ LIES: dict[str, dict[str, Any]] = {
                                   "capacity": NOTHING, "confidence": SURE},
 }
 CROWDS = {"one": (1, 1), "1,000 keys": (1, 1000), "200 addresses": (1, 200), "200 machines": (200, 200)}
-"""Link-layer neighbours, and keys. Who has many IP addresses on one machine is one link-layer neighbour; that somebody makes up
-hardware addresses is more than what was asked for."""
+"""Link-layer neighbours, and keys. Who has many IP addresses on one machine is one link-layer neighbour; that somebody
+makes up hardware addresses is more than what was asked for."""
 
 
 def lie(house: House, what: str, hosts: int, keys: int) -> None:

@@ -18,7 +18,8 @@ SETTLE = 4.0
 
 def wifi(random: Random) -> float:
     """
-    Get what the air adds to a round trip: mostly a millisecond or two, in one of four frames tens of them, and now and then a whole beacon.
+    Get what the air adds to a round trip: mostly a millisecond or two, in one of four frames tens of them, and now and
+    then a whole beacon.
     """
     chance = random.random()
     if chance < 0.03:
@@ -42,7 +43,8 @@ def watch(made: House) -> list[set[str]]:
 
 def congested(seed: int) -> bool:
     """
-    Two to five machines send all they can, one does nothing but look; some have Wi-Fi. All that feel it must call it congested.
+    Two to five machines send all they can, one does nothing but look; some have Wi-Fi. All that feel it must call it
+    congested.
     """
     made = house(seed)
     for _ in range(made.random.randint(2, 5)):
@@ -58,7 +60,8 @@ def congested(seed: int) -> bool:
 
 def slow_link(seed: int) -> bool:
     """
-    One machine fills its own link, others send a little: it must know that it is its own, and nobody may call the gateway congested.
+    One machine fills its own link, others send a little: it must know that it is its own, and nobody may call the
+    gateway congested.
     """
     made = house(seed, uplink=20 * MBIT)
     slow = made.machine(bulk=1 * MBIT)

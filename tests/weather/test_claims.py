@@ -54,7 +54,8 @@ def test_thousand_keys_of_one_machine_count_once() -> None:
     now = 0.0
     for number in range(1000):
         now += 0.26
-        assert claims.hear(now, claim(number, "liar", now, rates=Both(100.0, 0.0), hungry=(True, False), level=Both(50.0, 0.0)))
+        assert claims.hear(now, claim(number, "liar", now, rates=Both(100.0, 0.0), hungry=(True, False),
+                                      level=Both(50.0, 0.0)))
     crowd = claims.crowd(now)
     assert crowd.loaded == 1
     assert crowd.hungry == (1, 0)

@@ -112,7 +112,8 @@ def test_what_this_node_reached_is_remembered_some_minutes() -> None:
     assert capacity.own_best == pytest.approx(10.0)
 
 
-def minute(time: float, state: str = "clear", delay: float | None = 0.01, up: float = 1.0, limit: float | None = None) -> Minute:
+def minute(time: float, state: str = "clear", delay: float | None = 0.01, up: float = 1.0,
+           limit: float | None = None) -> Minute:
     return Minute(time, state, delay, up, 2.0, limit, None)
 
 

@@ -1,4 +1,7 @@
-"""Whole houses on a virtual clock: streams that begin and end, crowds that come and go, scenes that must be told apart."""
+"""
+Whole houses on a virtual clock: streams that begin and end, crowds that come and go, scenes that must be told
+apart.
+"""
 
 from __future__ import annotations
 
@@ -99,10 +102,10 @@ def test_node_that_comes_into_a_full_queue_yields_too() -> None:
     newcomer = house.machine(bulk=INFINITE)
     newcomer.window = 500_000.0
     start = house.now
-    house.run(25)
+    house.run(40)
     assert newcomer.weather.limits.up is not None
     assert house.delay_percentile(0.9, start + 8) <= 0.06
-    rates = [mean_rate(machine, start + 20) for machine in house.machines if machine is not viewer]
+    rates = [mean_rate(machine, start + 32) for machine in house.machines if machine is not viewer]
     assert max(rates) < 1.2 * min(rates)
 
 
@@ -130,7 +133,7 @@ def test_bulk_is_shared_fairly_and_steadily(count: int) -> None:
     house.run(40)
     since = house.now - 15
     least, most = fairness(house, since)
-    assert 0.9 <= least
+    assert least >= 0.9
     assert most <= 1.1
     assert swing(house, since) <= 0.1
     assert house.bulk_rate(since) >= 0.9 * count * MBIT
@@ -157,7 +160,7 @@ def test_thirty_nodes_settle_after_they_came_and_went() -> None:
     house.run(30)
     since = house.now - 12
     least, most = fairness(house, since)
-    assert 0.9 <= least
+    assert least >= 0.9
     assert most <= 1.1
     assert swing(house, since) <= 0.1
     assert house.bulk_rate(since) >= 0.9 * 17 * MBIT

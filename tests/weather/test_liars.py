@@ -43,7 +43,10 @@ def test_liars_do_not_keep_honest_nodes_from_yielding() -> None:
 
 
 def test_crowd_of_machines_that_lie_is_endured() -> None:
-    """Hardware addresses made up by the hundred are more than anybody can tell from a real crowd: it must not be the end."""
+    """
+    Hardware addresses made up by the hundred are more than anybody can tell from a real crowd: it must not be the
+    end.
+    """
     for what in LIES:
         _, mean, _ = under_liars(what, "200 machines", 2)
         assert mean > FLOOR / 2

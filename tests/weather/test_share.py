@@ -7,7 +7,8 @@ import pytest
 from tribler_multicast.weather.limits import FLOOR, LEAST_LIMIT, REFRACTORY
 from tribler_multicast.weather.share import RELEASE, Share, Situation
 
-QUIET = Situation(delay=0.0, is_told=False, slope=0.0, suspect=True, need="none", room=0.0, together=False, bulk=500_000.0,
+QUIET = Situation(delay=0.0, is_told=False, slope=0.0, suspect=True, need="none", room=0.0, together=False,
+                  bulk=500_000.0,
                   bulk_before=500_000.0, levels=(), sharers=1, capacity=None, used=500_000.0, own_best=500_000.0)
 QUEUE = QUIET._replace(delay=0.2, need="live", room=200_000.0)
 
@@ -54,7 +55,8 @@ def test_nothing_is_limited_that_is_only_chatter() -> None:
     assert Share().run(0.0, QUEUE._replace(bulk=3_000.0, bulk_before=3_000.0)) is None
 
 
-@pytest.mark.parametrize("need, delay, yields", [("live", 0.012, True), ("on_demand", 0.012, False), ("on_demand", 0.025, True),
+@pytest.mark.parametrize("need, delay, yields", [("live", 0.012, True), ("on_demand", 0.012, False),
+                                                 ("on_demand", 0.025, True),
                                                  ("room", 0.025, True), ("none", 0.2, False)])
 def test_who_needs_room_sets_the_queue_that_is_tolerated(need: str, delay: float, yields: bool) -> None:
     assert (Share().run(0.0, QUIET._replace(need=need, delay=delay)) is not None) == yields

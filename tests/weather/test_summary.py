@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
@@ -87,7 +88,8 @@ def test_later_versions_may_add_something_behind() -> None:
     assert WeatherSummary.read(payload + bytes(MAX_PAYLOAD)) is None
 
 
-@pytest.mark.parametrize("offset, value", [(0, 0), (0, 2), (1, 4), (1, 255), (3, 0), (3, 0x80), (23, 101), (23, 128), (24, 201), (24, 254)])
+@pytest.mark.parametrize("offset, value", [(0, 0), (0, 2), (1, 4), (1, 255), (3, 0), (3, 0x80), (23, 101),
+                                           (23, 128), (24, 201), (24, 254)])
 def test_values_that_mean_nothing_are_refused(offset: int, value: int) -> None:
     payload = bytearray(WeatherSummary("live", TAG, 1.0).pack())
     payload[offset] = value
@@ -111,7 +113,7 @@ def test_out_of_range_values_of_our_own_are_bounded_not_an_error() -> None:
 
 def test_rates_are_said_in_steps_of_nine_percent() -> None:
     steps = [from_byte(byte, RATE_UNIT) for byte in range(1, 256)]
-    assert all(1.08 < after / before < 1.1 for before, after in zip(steps, steps[1:], strict=False))
+    assert all(1.08 < after / before < 1.1 for before, after in itertools.pairwise(steps))
     assert [to_byte(step, RATE_UNIT) for step in steps] == list(range(1, 256))
     assert from_byte(0, RATE_UNIT) == 0.0
 

@@ -1,8 +1,9 @@
 """
 What the gateway passes, one way.
 
-While there is a queue, and all whose traffic is in it tell what they send, that is what the link passes and what the queue grows by. It is the middle one of such sums: one may be
-too high or too low, because one node's rate is older than another's.
+While there is a queue, and all whose traffic is in it tell what they send, that is what the link passes and what the
+queue grows by. It is the middle one of such sums: one may be too high or too low, because one node's rate is older
+than another's.
 """
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """
 What the others say, bounded, until it is too old.
 
-Everything in it was said by somebody, and anybody may lie. A machine counts once, however many keys it has: what is counted, and what medians are made of, are
-link-layer neighbours (`host`), and of one only the newest few nodes are kept.
+Everything in it was said by somebody, and anybody may lie. A machine counts once, however many keys it has: what is
+counted, and what medians are made of, are link-layer neighbours (`host`), and of one only the newest few nodes are
+kept.
 """
 from __future__ import annotations
 
@@ -145,11 +146,13 @@ class Claims:
             self.expire(now)
             hosts = [ours for neighbour in self.neighbours.values()
                      if (ours := [claim for claim in neighbour.claims.values() if claim.gateway is not None])]
-            self._crowd = Crowd.of(hosts), min((claim.until for claims in hosts for claim in claims), default=now + CLAIM_LEAST)
+            until = min((claim.until for claims in hosts for claim in claims), default=now + CLAIM_LEAST)
+            self._crowd = Crowd.of(hosts), until
         return self._crowd[0]
 
     def all(self, now: float) -> list[Claim]:
         """
         Get all that count now, of other gateways too.
         """
-        return [claim for neighbour in self.neighbours.values() for claim in neighbour.claims.values() if now <= claim.until]
+        return [claim for neighbour in self.neighbours.values() for claim in neighbour.claims.values()
+                if now <= claim.until]

@@ -41,8 +41,10 @@ class Crowd(NamedTuple):
     """
     The others behind our gateway. Pairs are for up and down.
 
-    `members`: what they feel; `need`: the strongest of their needs, `needed_by`: whose, `room`: how much they need together, bytes/s; `rates`: what all of them use; `levels`: of
-    those whose bulk traffic wants more, `hungry`: how many those are; `capacity`: what those say who are sure, and how sure; `loaded`: how many have load, `high`: high priority.
+    `members`: what they feel; `need`: the strongest of their needs, `needed_by`: whose, `room`: how much they need
+    together, bytes/s; `rates`: what all of them use; `levels`: of those whose bulk traffic wants more, `hungry`: how
+    many those are; `capacity`: what those say who are sure, and how sure; `loaded`: how many have load, `high`: high
+    priority.
     """
 
     members: tuple[Member, ...] = ()
@@ -81,7 +83,8 @@ class Crowd(NamedTuple):
         return cls(
             tuple(_member(claims) for claims in hosts if any(claim.summary.is_known for claim in claims)),
             need_of(own_need(claim.summary) for claim in needy), frozenset(claim.mid for claim in needy),
-            Both(*(sum(max(0.0, claim.summary.rates[way] - claim.summary.bulk[way]) for claim in needy) for way in DIRECTIONS)),
+            Both(*(sum(max(0.0, claim.summary.rates[way] - claim.summary.bulk[way]) for claim in needy)
+                   for way in DIRECTIONS)),
             Both(*(sum(claim.summary.rates[way] for claim in every) for way in DIRECTIONS)),
             (tuple(levels[0]), tuple(levels[1])), (hungry[0], hungry[1]), (tuple(capacity[0]), tuple(capacity[1])),
             sum(any(each.kind != "idle" for each in summaries) for summaries in said),

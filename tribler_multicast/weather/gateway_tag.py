@@ -1,8 +1,8 @@
 """
 Which gateway a node is behind, in a form that tells only those who know that gateway.
 
-Each summary has a salt of its own, and the hash of that and the gateway's hardware address. Who is behind the same gateway finds it equal;
-for others two summaries of one network have nothing in common, wherever they were recorded.
+Each summary has a salt of its own, and the hash of that and the gateway's hardware address. Who is behind the same
+gateway finds it equal; for others two summaries of one network have nothing in common, wherever they were recorded.
 """
 from __future__ import annotations
 

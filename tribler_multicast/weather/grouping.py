@@ -1,8 +1,9 @@
 """
 Which nodes share a queue, and what state the gateway is in.
 
-The order is that of RFC 8382, section 3.3: of the nodes that have a bottleneck, neighbours in variability, then skewness, then loss stay together. Theirs is
-the same gateway, so before that comes the mean of the queue, which is the same for all who stand in it.
+The order is that of RFC 8382, section 3.3: of the nodes that have a bottleneck, neighbours in variability, then
+skewness, then loss stay together. Theirs is the same gateway, so before that comes the mean of the queue, which is the
+same for all who stand in it.
 """
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ STATES: Final = ("unknown", "clear", "suspected", "congested")
 
 MEAN_APART: Final = 0.5
 VARIABILITY_APART: Final = 0.6
-"""Share of the greater of two neighbours in order by which they may differ: a few probes a second, at different times."""
+"""Share of the greater of two neighbours in order by which they may differ: a few probes a second, at different
+times."""
 TIME_APART: Final = 0.008
 """Seconds by which they may in any case."""
 SKEW_APART: Final = 0.6
@@ -62,11 +64,10 @@ def groups(members: Sequence[Member]) -> list[list[Member]]:
         found = [part for group in found for part in split(group, key, share, slack)]
     parts = []
     for group in found:
-        known = [member for member in group if member.loss is not None]
-        if any(member.loss > LOSS_COUNTS for member in known):
-            unknown = [member for member in group if member.loss is None]
-            for part in split(known, lambda member: member.loss, 0.0, LOSS_APART):
-                parts.append(part + unknown)
+        unknown = [member for member in group if member.loss is None]
+        if any((member.loss or 0.0) > LOSS_COUNTS for member in group):
+            known = [member for member in group if member.loss is not None]
+            parts += [part + unknown for part in split(known, lambda member: member.loss or 0.0, 0.0, LOSS_APART)]
         else:
             parts.append(group)
     return sorted(parts, key=len, reverse=True)

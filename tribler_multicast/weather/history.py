@@ -12,8 +12,8 @@ from .limits import HISTORY, HISTORY_STEP
 
 class Minute(NamedTuple):
     """
-    What it was: when the minute began; the worst state; the longest queue felt in seconds, None when it was not known; rates of all together, the highest, bytes/s; the limit in
-    force, the lowest, None: none.
+    What it was: when the minute began; the worst state; the longest queue felt in seconds, None when it was not known;
+    rates of all together, the highest, bytes/s; the limit in force, the lowest, None: none.
     """
 
     time: float

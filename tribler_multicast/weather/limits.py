@@ -10,11 +10,13 @@ from typing import Final
 # --- Probes.
 
 PROBE_EACH: Final = 0.2
-"""Between two probes of one target while there is load: five answers a second are what a reaction within a second takes."""
+"""Between two probes of one target while there is load: five answers a second are what a reaction within a second
+takes."""
 
 PROBE_LIMITED: Final = 1.1
-"""The same for targets that answer once a second only: routers with Linux send no more errors to one address (net.ipv4.icmp_ratelimit), and behind
-one gateway all nodes are one address to the routers beyond it; so it is that times the nodes with load."""
+"""The same for targets that answer once a second only: routers with Linux send no more errors to one address
+(net.ipv4.icmp_ratelimit), and behind one gateway all nodes are one address to the routers beyond it; so it is that
+times the nodes with load."""
 
 PROBE_IDLE: Final = 20.0
 """Without load: so that the delay of the empty way is known before there is any."""
@@ -29,8 +31,8 @@ MAX_TARGETS: Final = 8
 """WAN targets that are followed."""
 
 FEWEST_FAR: Final = 3
-"""Far targets (peers) it takes to speak of the gateway: one or two may be slow themselves. Of routers right behind the gateway one
-is enough."""
+"""Far targets (peers) it takes to speak of the gateway: one or two may be slow themselves. Of routers right behind the
+gateway one is enough."""
 
 # --- Delays.
 
@@ -49,8 +51,9 @@ STALE: Final = 3.0
 
 YOUNG: Final = 30.0
 HIDDEN_MOST: Final = 6.0
-"""For so long after the first answer what others feel counts too: who comes into a full queue takes it for the empty way. But for so many seconds altogether: then, as all yield,
-it must have seen the way empty, and if not it was told lies."""
+"""For so long after the first answer what others feel counts too: who comes into a full queue takes it for the empty
+way. But for so many seconds altogether: then, as all yield, it must have seen the way empty, and if not it was told
+lies."""
 
 LONG_WINDOW: Final = 10.0
 MOST_SAMPLES: Final = 256
@@ -73,8 +76,8 @@ MAX_RATE: Final = 1.25e10
 
 SUMMARY_LEAST: Final = 1.0
 SUMMARY_SHARE: Final = 10.0
-"""Between two summaries of a node: so long, or as many seconds as there are nodes with load, over the second figure; so all together send no more
-than that per second, and those with high priority as many again."""
+"""Between two summaries of a node: so long, or as many seconds as there are nodes with load, over the second figure;
+so all together send no more than that per second, and those with high priority as many again."""
 
 SUMMARY_IDLE: Final = 60.0
 """Between two summaries of a node that does nothing."""
@@ -94,7 +97,8 @@ MAX_NEIGHBOURS: Final = 512
 """Link-layer neighbours whose claims are kept."""
 
 MAX_KEYS: Final = 4
-"""Nodes of one link-layer neighbour whose claims are kept: a machine with a thousand keys counts once, with the newest few."""
+"""Nodes of one link-layer neighbour whose claims are kept: a machine with a thousand keys counts once, with the newest
+few."""
 
 # --- Congestion.
 
@@ -104,7 +108,8 @@ TOGETHER: Final = 2
 # --- Shares.
 
 TARGETS: Final = {"live": 0.010, "on_demand": 0.020, "room": 0.020, "none": 0.040}
-"""The queue at the gateway that bulk traffic makes, by who needs room: somebody with a live stream, on demand, other programs, nobody."""
+"""The queue at the gateway that bulk traffic makes, by who needs room: somebody with a live stream, on demand, other
+programs, nobody."""
 
 REFRACTORY: Final = 0.3
 """Between two cuts: the last one must be felt first."""
@@ -113,11 +118,13 @@ STRONGEST: Final = 0.3
 """Share of what fills the link that a cut leaves at least: a wrong sample must not stop everything."""
 
 TAUS: Final = (1.0, 0.4)
-"""Seconds in which a queue is to come to its target: when nobody needs room, and when somebody does. The longer, the steadier."""
+"""Seconds in which a queue is to come to its target: when nobody needs room, and when somebody does. The longer, the
+steadier."""
 
 PROBE_UP: Final = 0.02
 PROBE_UP_MOST: Final = 0.25
-"""Growth per second while there is room: careful where the link was full just now, up to the second figure when it is not found full for long."""
+"""Growth per second while there is room: careful where the link was full just now, up to the second figure when it is
+not found full for long."""
 
 FLOOR: Final = 0.1
 """Share of a node's fair share that no claim and no delay takes from it (default of the setting)."""

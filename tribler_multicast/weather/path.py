@@ -65,8 +65,8 @@ class Path:
     """
     One target: what its answers say of the queue on the way.
 
-    `answers_all`: it answers whatever it is asked (an echo), so that an answer that does not come was lost. Routers that send a limited
-    number of errors are silent for other reasons.
+    `answers_all`: it answers whatever it is asked (an echo), so that an answer that does not come was lost. Routers
+    that send a limited number of errors are silent for other reasons.
     """
 
     def __init__(self, *, answers_all: bool = True) -> None:

@@ -1,9 +1,10 @@
 """
 Whom to probe when: the gateway, and the routers right behind it. What is to be sent comes out, what came back goes in.
 
-A probe is an ICMP echo request to an address (`ttl` None), or a datagram to somewhere on the internet that is made to end on the way (`ttl`): the router where it does
-says so. The latter works without any privilege and finds the routers; but most routers say so once a second only, and those beyond the gateway once a second to the
-whole house. So when echo requests can be made, whoever was found is asked by them, and if he does not answer those, by `ttl` again.
+A probe is an ICMP echo request to an address (`ttl` None), or a datagram to somewhere on the internet that is made to
+end on the way (`ttl`): the router where it does says so. The latter works without any privilege and finds the routers;
+but most routers say so once a second only, and those beyond the gateway once a second to the whole house. So when echo
+requests can be made, whoever was found is asked by them, and if he does not answer those, by `ttl` again.
 """
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 GATEWAY_TTL: Final = 1
 NEAR_TTLS: Final = (2, 3, 4)
-"""Routers right behind the gateway. In a house with two routers, one behind the other, the first of them has no queue but the others do."""
+"""Routers right behind the gateway. In a house with two routers, one behind the other, the first of them has no queue
+but the others do."""
 GIVE_UP: Final = 4
 """Probes without an answer after which a target is asked another way, or seldom."""
 SELDOM: Final = 30.0
@@ -28,7 +30,8 @@ NUMBERS: Final = 1 << 16
 
 class Probe(NamedTuple):
     """
-    What is to be sent: with this number in it, an echo request to `address` when `ttl` is None, else a datagram that ends after so many hops.
+    What is to be sent: with this number in it, an echo request to `address` when `ttl` is None, else a datagram that
+    ends after so many hops.
     """
 
     number: int
@@ -95,7 +98,8 @@ class Prober:
             target.next_at = now + interval * self.random.uniform(0.9, 1.1)
             self.number = (self.number + 1) % NUMBERS
             self.waiting[self.number] = now, target.ttl, target.by_echo
-            probes.append(Probe(self.number, None, target.address) if target.by_echo else Probe(self.number, target.ttl, None))
+            by_echo = target.by_echo
+            probes.append(Probe(self.number, None if by_echo else target.ttl, target.address if by_echo else None))
         return probes
 
     def _interval(self, target: Asked, loaded: int, *, has_load: bool) -> float:

@@ -1,9 +1,10 @@
 """
 What this node feels itself: the queue at the gateway, and what is not the gateway's.
 
-The way to a WAN target begins with the way to the gateway: own cable, Wi-Fi, powerline. What the gateway's answers take longer than usual is
-of that, the rest is the queue behind it. Jitter comes and goes within milliseconds and a queue does not, so it is the shortest answer of
-the last half second that counts, to each; and of several targets the middle one, because one may be slow itself.
+The way to a WAN target begins with the way to the gateway: own cable, Wi-Fi, powerline. What the gateway's answers
+take longer than usual is of that, the rest is the queue behind it. Jitter comes and goes within milliseconds and a
+queue does not, so it is the shortest answer of the last half second that counts, to each; and of several targets the
+middle one, because one may be slow itself.
 """
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 JITTER = 0.010
-"""Answers of the gateway that mostly take so much longer than the shortest ones are jitter: the air, or a slow router."""
+"""Answers of the gateway that mostly take so much longer than the shortest ones are jitter: the air, or a slow
+router."""
 JITTER_SHARE = 0.15
 SLOPE_SPAN = 0.7
 """Seconds over which it is looked how the queue changes."""
@@ -189,7 +191,8 @@ class Sensor:
         Get the seconds of queue behind the gateway; None when that is not known.
         """
         own = self.gateway.queue(now)
-        near, far = [], []
+        near: list[float] = []
+        far: list[float] = []
         for target in self.targets.values():
             queue = target.queue(now)
             if queue is not None:

@@ -1,18 +1,19 @@
 """
 How much this node's bulk traffic may use of one direction of the gateway.
 
-What is controlled is the *level*: the rate that a node whose bulk traffic wants more may use. The others tell theirs; all feel the same queue and do the
-same, and each goes towards the middle of all, so levels come together, whoever comes and goes. Who wants less than the level simply uses less, and the rest finds
-the queue empty and grows.
+What is controlled is the *level*: the rate that a node whose bulk traffic wants more may use. The others tell theirs;
+all feel the same queue and do the same, and each goes towards the middle of all, so levels come together, whoever
+comes and goes. Who wants less than the level simply uses less, and the rest finds the queue empty and grows.
 
-- **Own delay decides.** Nobody is made to yield by words alone. When somebody says that a stream needs room, all that changes is how long a queue this
-  node tolerates (TARGETS), and that is what it feels itself. A liar who says `live` for ever and sends nothing costs some
-  milliseconds of queue.
-- **Down** when the queue is above the target, not more often than every REFRACTORY: from the rate that the link passes (what was sent, less how the queue grew) by
-  as much as makes the queue come to the target within TAU; at most by half.
+- **Own delay decides.** Nobody is made to yield by words alone. When somebody says that a stream needs room, all that
+  changes is how long a queue this node tolerates (TARGETS), and that is what it feels itself. A liar who says `live`
+  for ever and sends nothing costs some milliseconds of queue.
+- **Down** when the queue is above the target, not more often than every REFRACTORY: from the rate that the link passes
+  (what was sent, less how the queue grew) by as much as makes the queue come to the target within TAU; at most by
+  half.
 - **Up** slowly, the faster the longer no queue was felt.
-- **Room at once** when a need is new and this node feels a queue: as much as it is said to need, shared by those who have to give, at most half; not more
-  often than every ROOM_EACH.
+- **Room at once** when a need is new and this node feels a queue: as much as it is said to need, shared by those who
+  have to give, at most half; not more often than every ROOM_EACH.
 - **Back at once** when the need ends: nearly to the fair share of what the gateway passes.
 - **Never below the floor.**
 
@@ -40,7 +41,8 @@ from .limits import (
 NO_NEED: Final = "none"
 BUSY: Final = 0.85
 HUNGRY: Final = 0.6
-"""Who uses less than this share of the level does not need more now; who uses less than the second does not want more: while levels rise, what is used comes after."""
+"""Who uses less than this share of the level does not need more now; who uses less than the second does not want more:
+while levels rise, what is used comes after."""
 BACK: Final = 0.97
 """Share of its fair share to which a level goes back at once when a need ends."""
 FILL: Final = 0.93
@@ -63,19 +65,23 @@ RELEASE: Final = 10.0
 """Without a need, and alone in wanting more, the limit goes after so many seconds."""
 FULL_FOR: Final = 6.0
 BACK_RATE: Final = 2.0
-"""What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this share of the way per second."""
+"""What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this
+share of the way per second."""
 UNUSED_RATE: Final = 0.7
-"""Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what they use."""
+"""Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what
+they use."""
 MOST_OF_BEST: Final = 2.0
 KEPT_GROWTH: Final = 16.0
 """Who has less than this part of what he reached lately grows whatever the others have."""
 UP_MOST: Final = 0.5
 SLOWEST: Final = 0.1
 FASTEST: Final = 2.0
-"""Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has less."""
+"""Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has
+less."""
 SLOPE_MOST: Final = 0.5
 STEP_DOWN: Final = 0.7
-"""Share that one cut leaves of a level that was right a moment ago: who came may make room himself; if not, the next cut is soon."""
+"""Share that one cut leaves of a level that was right a moment ago: who came may make room himself; if not, the next
+cut is soon."""
 UP_AT_MOST: Final = 1.1
 """While there is a queue above the target a level may grow by no more at once: when others made room already."""
 MOST_GROWTH_GAP: Final = 0.5
@@ -87,10 +93,12 @@ class Situation(NamedTuple):
     """
     What a direction looks like. Rates in bytes/s.
 
-    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows; `suspect`: it may be of this direction;
-    `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more nodes feel bloat;
-    `bulk`: what this node's bulk traffic uses; `bulk_before`: the same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this node
-    included; `capacity`: what the gateway passes, None when it is not known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
+    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
+    `suspect`: it may be of this direction; `need`: who needs room, a key of TARGETS; `room`: the rate that is said to
+    be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses; `bulk_before`: the
+    same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
+    `sharers`: how many of all want more, this node included; `capacity`: what the gateway passes, None when it is not
+    known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
     """
 
     delay: float | None
@@ -147,7 +155,8 @@ class Share:
 
     def floor(self, s: Situation) -> float:
         """
-        Get what is always left. What others say can make it smaller only by their number, and larger only up to what this node reached itself.
+        Get what is always left. What others say can make it smaller only by their number, and larger only up to what
+        this node reached itself.
         """
         capacity = max(s.capacity or 0.0, s.own_best)
         fair = min(capacity / max(1, s.sharers), s.own_best)
@@ -267,7 +276,8 @@ class Share:
         """
         Set the level so that the queue comes to the target in TAU seconds.
 
-        What came in while the queue grew by `slope` would have been less by that share of what the link passes for it not to grow.
+        What came in while the queue grew by `slope` would have been less by that share of what the link passes for it
+        not to grow.
         """
         assert self.level is not None
         self._cut_at = now
@@ -326,6 +336,8 @@ class Share:
         if not s.levels or self.level is None:
             return
         middle = self._middle(s)
-        has_queue = s.suspect and s.delay is not None and (s.delay > EMPTY * self.target or now - max(self._full[0], self._began_at) < FELT)
-        if (middle > self.level and not (has_queue and s.delay is not None and s.delay > self.target)) or (middle < self.level and has_queue):
+        is_full = s.suspect and s.delay is not None and s.delay > self.target
+        felt = is_full or (s.suspect and s.delay is not None and (
+            s.delay > EMPTY * self.target or now - max(self._full[0], self._began_at) < FELT))
+        if (middle > self.level and not is_full) or (middle < self.level and felt):
             self.level += min(middle - self.level, self.level) * min(1.0, PULL * passed)

@@ -1,10 +1,10 @@
 """
 Summary statistics of a delay, after RFC 8382 (shared bottleneck detection for coupled congestion control), section 3.2.
 
-There packets come in hundreds per second; here there are a few probes per second. So the base interval is what has enough of them, and of
-the four statistics we take three: skewness (share of delays above and below the mean of the long run: a queue that is full most of the time is
-above, one that is empty most of the time below), variability (mean distance from the mean), and loss. Its frequency of oscillation needs
-more samples than there are.
+There packets come in hundreds per second; here there are a few probes per second. So the base interval is what has
+enough of them, and of the four statistics we take three: skewness (share of delays above and below the mean of the
+long run: a queue that is full most of the time is above, one that is empty most of the time below), variability (mean
+distance from the mean), and loss. Its frequency of oscillation needs more samples than there are.
 """
 from __future__ import annotations
 

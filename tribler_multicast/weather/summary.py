@@ -2,23 +2,20 @@
 What a node says of the weather, byte by byte: coarse, and nothing of what it sends or gets.
 
     offset  size  field
-         0     1  version, 1
-         1     1  class: 0 idle, 1 bulk, 2 on demand, 3 live
-         2     1  flags: bit 0 the gateway has a queue, bit 1 the node's own link has, bit 2 other programs of the machine need room,
+         0     1  version, 1 1     1  class: 0 idle, 1 bulk, 2 on demand, 3 live 2     1  flags: bit 0 the gateway has
+         a queue, bit 1 the node's own link has, bit 2 other programs of the machine need room,
                   bits 3 and 4 its bulk traffic would go faster up, down, if it were let, bit 5 what is felt is known
          3     1  seconds until the next summary at most, in tenths up to 12.7, bit 7: in seconds
          4     8  salt of the gateway's tag
-        12     8  gateway's tag (`gateway_tag`)
-        20     3  the queue now, its mean, its variability: milliseconds as below
-        23     2  its skew (1; signed, 1/100), loss (1; 1/200, 255: not known)
-        25     2  rates up and down of what is not anonymous
-        27     2  of that bulk traffic
-        29     2  rate that a node whose bulk traffic wants more may use, up and down, as this node reckons; 0: not limited
-        31     2  what the gateway passes up and down, as this node reckons; 0: not known
-        33     1  how sure that is, up in the high four bits, down in the low ones
+        12     8  gateway's tag (`gateway_tag`) 20     3  the queue now, its mean, its variability: milliseconds as
+        below 23     2  its skew (1; signed, 1/100), loss (1; 1/200, 255: not known) 25     2  rates up and down of
+        what is not anonymous 27     2  of that bulk traffic 29     2  rate that a node whose bulk traffic wants more
+        may use, up and down, as this node reckons; 0: not limited 31     2  what the gateway passes up and down, as
+        this node reckons; 0: not known 33     1  how sure that is, up in the high four bits, down in the low ones
 
-Rates and milliseconds are one byte each: 0 is none, else 2^((byte - 1) / 8) in units of 64 bytes/s and 0.1 ms, so 9 % from step to step: who wants to know
-what somebody watches learns less from it than from the lamp of the router. Longer payloads are read as far as they are known.
+Rates and milliseconds are one byte each: 0 is none, else 2^((byte - 1) / 8) in units of 64 bytes/s and 0.1 ms, so 9 %
+from step to step: who wants to know what somebody watches learns less from it than from the lamp of the router. Longer
+payloads are read as far as they are known.
 """
 from __future__ import annotations
 
@@ -101,10 +98,10 @@ class WeatherSummary(NamedTuple):
         interval = max(1, tenths) if tenths < SECONDS else SECONDS | min(127, -(-tenths // 10))
         confidence = [max(0, min(15, round(15 * value))) for value in self.confidence]
         loss = LOSS_UNKNOWN if self.loss is None else max(0, min(LOSS_STEPS, round(LOSS_STEPS * self.loss)))
-        return FIELDS.pack(VERSION, ACTIVITY_CLASSES.index(self.kind), flags, interval, *self.gateway,
-                           to_byte(self.queue, TIME_UNIT), to_byte(self.mean, TIME_UNIT), to_byte(self.variability, TIME_UNIT),
-                           max(-100, min(100, round(100 * self.skew))), loss,
-                           *(to_byte(rate, RATE_UNIT) for pair in (self.rates, self.bulk, self.level, self.capacity) for rate in pair),
+        times = [to_byte(value, TIME_UNIT) for value in (self.queue, self.mean, self.variability)]
+        rates = [to_byte(rate, RATE_UNIT) for pair in (self.rates, self.bulk, self.level, self.capacity) for rate in pair]
+        return FIELDS.pack(VERSION, ACTIVITY_CLASSES.index(self.kind), flags, interval, *self.gateway, *times,
+                           max(-100, min(100, round(100 * self.skew))), loss, *rates,
                            confidence[0] << 4 | confidence[1])
 
     @classmethod
@@ -114,15 +111,18 @@ class WeatherSummary(NamedTuple):
         """
         if not FIELDS.size <= len(payload) <= MAX_PAYLOAD:
             return None
-        version, kind, flags, interval, salt, tag, queue, mean, variability, skew, loss, *rates, confidence = FIELDS.unpack_from(payload)
+        version, kind, flags, interval, salt, tag, *times, skew, loss, r0, r1, r2, r3, r4, r5, r6, r7, confidence = \
+            FIELDS.unpack_from(payload)
         if version != VERSION or kind >= len(ACTIVITY_CLASSES) or interval & ~SECONDS == 0 or abs(skew) > 100 \
                 or (loss > LOSS_STEPS and loss != LOSS_UNKNOWN):
             return None
-        values = [from_byte(byte, RATE_UNIT) for byte in rates]
-        pairs = [Both(*values[at:at + 2]) for at in range(0, 8, 2)]
+        queue, mean, variability = (from_byte(byte, TIME_UNIT) for byte in times)
+        rates, bulk, level, capacity = (Both(from_byte(up, RATE_UNIT), from_byte(down, RATE_UNIT))
+                                        for up, down in ((r0, r1), (r2, r3), (r4, r5), (r6, r7)))
         seconds = float(interval & ~SECONDS) if interval & SECONDS else interval / 10
-        return cls(ACTIVITY_CLASSES[kind], GatewayTag(salt, tag), min(seconds, MAX_INTERVAL), bool(flags & KNOWN),
-                   bool(flags & BLOATED), bool(flags & OWN_SLOW), bool(flags & NEEDS_ROOM), (bool(flags & HUNGRY_UP), bool(flags & HUNGRY_DOWN)),
-                   from_byte(queue, TIME_UNIT), from_byte(mean, TIME_UNIT), from_byte(variability, TIME_UNIT), skew / 100,
-                   None if loss == LOSS_UNKNOWN else loss / LOSS_STEPS, *pairs,
-                   Both((confidence >> 4) / 15, (confidence & 15) / 15))
+        return cls(
+            ACTIVITY_CLASSES[kind], GatewayTag(salt, tag), min(seconds, MAX_INTERVAL), bool(flags & KNOWN),
+            bool(flags & BLOATED), bool(flags & OWN_SLOW), bool(flags & NEEDS_ROOM),
+            (bool(flags & HUNGRY_UP), bool(flags & HUNGRY_DOWN)), queue, mean, variability, skew / 100,
+            None if loss == LOSS_UNKNOWN else loss / LOSS_STEPS, rates, bulk, level, capacity,
+            Both((confidence >> 4) / 15, (confidence & 15) / 15))

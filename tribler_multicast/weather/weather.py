@@ -1,5 +1,6 @@
 """
-The weather of one gateway as one node sees it: answers, claims and its own rates go in; limits, summaries to publish and news come out.
+The weather of one gateway as one node sees it: answers, claims and its own rates go in; limits, summaries to publish
+and news come out.
 
     weather = Weather(now, salt=os.urandom)
     weather.set_gateway(now, "aa:bb:cc:dd:ee:ff")
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from statistics import median, median_low
+from statistics import median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .capacity import Capacity
@@ -53,8 +54,8 @@ SMOOTH: Final = 0.5
 
 class Doing(NamedTuple):
     """
-    What this node does: one of ACTIVITY_CLASSES; rates in bytes/s of all its traffic that is not anonymous, and of the bulk part of it that can be limited;
-    `others`: traffic of other programs on the machine, as far as it is known.
+    What this node does: one of ACTIVITY_CLASSES; rates in bytes/s of all its traffic that is not anonymous, and of the
+    bulk part of it that can be limited; `others`: traffic of other programs on the machine, as far as it is known.
     """
 
     kind: str = "idle"
@@ -65,7 +66,8 @@ class Doing(NamedTuple):
 
 class Limits(NamedTuple):
     """
-    Limits of bulk traffic, bytes/s, None: none. `why`: who needs room (`live`, `on_demand`, `room`), or `congested`, or empty.
+    Limits of bulk traffic, bytes/s, None: none. `why`: who needs room (`live`, `on_demand`, `room`), or `congested`,
+    or empty.
     """
 
     up: float | None = None
@@ -121,7 +123,8 @@ class Weather:
         self._urgent = False
         self._needed_by: frozenset[bytes] = frozenset()
         self._more: dict[Hashable, tuple[float, float]] = {}
-        """Of neighbours, what they felt more than this node at that time; while the way may never have been seen empty."""
+        """Of neighbours, what they felt more than this node at that time; while the way may never have been seen
+        empty."""
         self._base = 0.0
         self._hidden_for, self._hidden_at = 0.0, now
         self._is_told = False
@@ -132,7 +135,8 @@ class Weather:
 
     def set_gateway(self, gateway: str | None, others: frozenset[str] = frozenset()) -> None:
         """
-        This is the gateway of our WAN traffic now, by hardware address or IP address; `others`: further names and gateways that count as ours.
+        This is the gateway of our WAN traffic now, by hardware address or IP address; `others`: further names and
+        gateways that count as ours.
         """
         if gateway != self.gateway:
             self.sensor.reset()
@@ -277,8 +281,8 @@ class Weather:
 
     def capacity(self, way: int, crowd: Crowd) -> tuple[float | None, float]:
         """
-        Get what the gateway passes, up (0) or down (1), and how sure that is, 0..1: as this node measured it, or, while it is
-        not sure, the middle of what those say who are, but never less than what it reached itself.
+        Get what the gateway passes, up (0) or down (1), and how sure that is, 0..1: as this node measured it, or,
+        while it is not sure, the middle of what those say who are, but never less than what it reached itself.
         """
         own = self.capacities[way]
         if own.confidence >= SURE or not crowd.capacity[way]:
@@ -296,9 +300,10 @@ class Weather:
             bulk = self.bulk[way]
             capacity, confidence = self.capacity(way, crowd)
             limits.append(share.run(now, Situation(
-                felt.delay, self._is_told, felt.slope, suspects[way], need, crowd.room[way], self.state == "congested", bulk,
-                self._bulk_before(now, way), crowd.levels[way], crowd.hungry[way] + share.is_hungry(bulk),
-                capacity if confidence >= SURE else None, together[way], self.capacities[way].own_best), ended=self._ended))
+                felt.delay, self._is_told, felt.slope, suspects[way], need, crowd.room[way],
+                self.state == "congested", bulk, self._bulk_before(now, way), crowd.levels[way],
+                crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None, together[way],
+                self.capacities[way].own_best), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
         return Limits(limits[0], limits[1], why)
 
@@ -331,7 +336,7 @@ class Weather:
         up, down = self.up, self.down
         return WeatherSummary(
             self.kind, make_tag(self.gateway, self.salt(SALT_SIZE)), self.interval(crowd), felt.delay is not None,
-            felt.is_bloated, felt.is_own_slow, self._has_others, (up.is_hungry(self.bulk.up), down.is_hungry(self.bulk.down)),
-            self.sensor.delay(now) or 0.0, summary.mean, summary.variability, summary.skew, felt.loss, self.rates, self.bulk,
-            Both(up.level or 0.0, down.level or 0.0), Both(*(capacity.value or 0.0 for capacity in self.capacities)),
+            felt.is_bloated, felt.is_own_slow, self._has_others,
+            (up.is_hungry(self.bulk.up), down.is_hungry(self.bulk.down)), self.sensor.delay(now) or 0.0, summary.mean,
+            summary.variability, summary.skew, felt.loss, self.rates, self.bulk, Both(up.level or 0.0, down.level or 0.0), Both(*(capacity.value or 0.0 for capacity in self.capacities)),
             Both(*(capacity.confidence for capacity in self.capacities))).pack()
