@@ -35,6 +35,7 @@ from . import (
     throughput,
     torrents,
     transfer_sim,
+    weather_sim,
 )
 from .common import BenchError, Report, machine, say
 
@@ -57,6 +58,7 @@ SHORT: dict[ModuleType, list[str]] = {
     shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
     torrents: ["--seconds", "10", "--megabytes", "200"],
     transfer_sim: ["--size", "16", "--receivers", "4"],
+    weather_sim: ["--runs", "20", "--seeds", "2", "--nodes", "5", "--nodes", "30", "--liars", "20"],
     batch: ["--rounds", "1", "--seconds", "2"],
 }
 """Each benchmark with its arguments for a short run."""

@@ -100,7 +100,7 @@ def test_node_that_comes_into_a_full_queue_yields_too() -> None:
     viewer = house.machine(kind="live", high=3 * MBIT)
     house.run(20)
     newcomer = house.machine(bulk=INFINITE)
-    newcomer.window = 500_000.0
+    newcomer.window = 60_000.0
     start = house.now
     house.run(40)
     assert newcomer.weather.limits.up is not None
@@ -152,12 +152,14 @@ def test_who_wants_little_gets_it_and_the_rest_is_shared() -> None:
 
 def test_thirty_nodes_settle_after_they_came_and_went() -> None:
     house, viewer = with_stream(29, uplink=20 * MBIT, before=4.0)
-    for _ in range(8):
-        house.run(3)
+    for _ in range(5):
+        house.run(2.5)
         leaves = house.random.choice([machine for machine in house.machines if machine is not viewer])
         house.remove(leaves)
         house.machine(bulk=INFINITE)
-    house.run(30)
+    before = house.datagrams
+    house.run(36)
+    assert (house.datagrams - before) / 36 <= 2 * SUMMARY_SHARE  # all together
     since = house.now - 12
     least, most = fairness(house, since)
     assert least >= 0.9
@@ -165,16 +167,6 @@ def test_thirty_nodes_settle_after_they_came_and_went() -> None:
     assert swing(house, since) <= 0.1
     assert house.bulk_rate(since) >= 0.9 * 17 * MBIT
     assert house.delay_percentile(0.95, since) <= 0.06
-
-
-def test_all_together_say_no_more_than_ten_a_second() -> None:
-    house = House(uplink=20 * MBIT)
-    for _ in range(30):
-        house.machine(bulk=INFINITE)
-    house.run(10)
-    before = house.datagrams
-    house.run(15)
-    assert (house.datagrams - before) / 15 <= 2 * SUMMARY_SHARE
 
 
 def test_capacity_is_found_within_fifteen_percent() -> None:

@@ -55,7 +55,7 @@ HIDDEN_MOST: Final = 6.0
 way. But for so many seconds altogether: then, as all yield, it must have seen the way empty, and if not it was told
 lies."""
 
-LONG_WINDOW: Final = 10.0
+LONG_WINDOW: Final = 6.0
 MOST_SAMPLES: Final = 256
 """How long summary statistics go back, and how many delays are kept for them."""
 

@@ -70,6 +70,7 @@ share of the way per second."""
 UNUSED_RATE: Final = 0.7
 """Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what
 they use."""
+MOST_PART: Final = 2.0
 MOST_OF_BEST: Final = 2.0
 KEPT_GROWTH: Final = 16.0
 """Who has less than this part of what he reached lately grows whatever the others have."""
@@ -294,10 +295,11 @@ class Share:
 
     def _unit(self, s: Situation) -> float:
         """
-        Get this node's part of what the gateway passes.
+        Get this node's part of what the gateway passes: with what others stream it is more than it may use, but what is
+        known of it may be wrong.
         """
-        part = s.own_best if s.capacity is None else s.capacity / max(1, s.sharers)
-        return max(s.bulk_before, min(part, s.own_best))
+        part = 0.0 if s.capacity is None else s.capacity / max(1, s.sharers)
+        return min(max(s.bulk_before, part), MOST_PART * s.bulk_before)
 
     def _grow(self, now: float, s: Situation, passed: float) -> None:
         assert self.level is not None

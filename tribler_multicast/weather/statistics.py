@@ -15,6 +15,8 @@ from .limits import LONG_WINDOW, MOST_SAMPLES
 
 FEWEST = 5
 """Delays that it takes to say something."""
+SAME = 0.0005
+"""Seconds by which a delay may differ from the mean and be neither above nor below: no clock is better here."""
 
 
 class Summary(NamedTuple):
@@ -71,7 +73,7 @@ class Delays:
         if count < FEWEST:
             return None
         mean = sum(delay for _, delay in self.kept) / count
-        above = sum(1 for _, delay in self.kept if delay > mean)
-        below = sum(1 for _, delay in self.kept if delay < mean)
+        above = sum(1 for _, delay in self.kept if delay > mean + SAME)
+        below = sum(1 for _, delay in self.kept if delay < mean - SAME)
         variability = sum(abs(delay - mean) for _, delay in self.kept) / count
         return Summary(mean, (below - above) / count, variability, count)

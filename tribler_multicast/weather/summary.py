@@ -99,7 +99,8 @@ class WeatherSummary(NamedTuple):
         confidence = [max(0, min(15, round(15 * value))) for value in self.confidence]
         loss = LOSS_UNKNOWN if self.loss is None else max(0, min(LOSS_STEPS, round(LOSS_STEPS * self.loss)))
         times = [to_byte(value, TIME_UNIT) for value in (self.queue, self.mean, self.variability)]
-        rates = [to_byte(rate, RATE_UNIT) for pair in (self.rates, self.bulk, self.level, self.capacity) for rate in pair]
+        pairs = (self.rates, self.bulk, self.level, self.capacity)
+        rates = [to_byte(rate, RATE_UNIT) for pair in pairs for rate in pair]
         return FIELDS.pack(VERSION, ACTIVITY_CLASSES.index(self.kind), flags, interval, *self.gateway, *times,
                            max(-100, min(100, round(100 * self.skew))), loss, *rates,
                            confidence[0] << 4 | confidence[1])

@@ -335,8 +335,11 @@ class Weather:
         summary = felt.summary or Summary(felt.delay or 0.0, 0.0, 0.0, 0)
         up, down = self.up, self.down
         return WeatherSummary(
-            self.kind, make_tag(self.gateway, self.salt(SALT_SIZE)), self.interval(crowd), felt.delay is not None,
-            felt.is_bloated, felt.is_own_slow, self._has_others,
-            (up.is_hungry(self.bulk.up), down.is_hungry(self.bulk.down)), self.sensor.delay(now) or 0.0, summary.mean,
-            summary.variability, summary.skew, felt.loss, self.rates, self.bulk, Both(up.level or 0.0, down.level or 0.0), Both(*(capacity.value or 0.0 for capacity in self.capacities)),
-            Both(*(capacity.confidence for capacity in self.capacities))).pack()
+            self.kind, make_tag(self.gateway, self.salt(SALT_SIZE)), self.interval(crowd),
+            is_known=felt.delay is not None, is_bloated=felt.is_bloated, is_own_slow=felt.is_own_slow,
+            needs_room=self._has_others, hungry=(up.is_hungry(self.bulk.up), down.is_hungry(self.bulk.down)),
+            queue=self.sensor.delay(now) or 0.0, mean=summary.mean, variability=summary.variability,
+            skew=summary.skew, loss=felt.loss, rates=self.rates, bulk=self.bulk,
+            level=Both(up.level or 0.0, down.level or 0.0),
+            capacity=Both(*(capacity.value or 0.0 for capacity in self.capacities)),
+            confidence=Both(*(capacity.confidence for capacity in self.capacities))).pack()
