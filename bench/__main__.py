@@ -3,7 +3,7 @@ Runs all benchmarks in turn and prints one table: `make bench`, or
 
     sh tests/in_namespace.sh python -m bench [--output FILE] [--long] [--only NAME]... [--json]
 
-Short settings, about eight minutes; --long takes those of each benchmark alone, over half an hour.
+Short settings, about ten minutes; --long takes those of each benchmark alone, over half an hour.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from . import (
     content,
     control,
     crypto,
+    distribute,
     feeds,
     flood,
     idle,
     join,
     overhead,
     pace,
+    session_speed,
     shares,
     throughput,
     torrents,
@@ -59,7 +61,10 @@ SHORT: dict[ModuleType, list[str]] = {
     torrents: ["--seconds", "10", "--megabytes", "200"],
     transfer_sim: ["--size", "16", "--receivers", "4"],
     weather_sim: ["--runs", "20", "--seeds", "2", "--nodes", "5", "--nodes", "30", "--liars", "20"],
+    session_speed: ["--size", "32"],
     batch: ["--rounds", "1", "--seconds", "2"],
+    distribute: ["--only", "table", "--only", "small", "--rounds", "1", "--size", "16", "--loss", "0", "--loss", "10",
+                 "--limit", "20"],
 }
 """Each benchmark with its arguments for a short run."""
 

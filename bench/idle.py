@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tribler_multicast.protocol.wire import KIND_NAMES, PREFIX
+from tribler_multicast.protocol.wire import KIND_NAMES, PREFIX, PREFIXES
 
 from .common import Report, a_lan, main, say
 from .others import Other, ipv8_broadcast, zeroconf
@@ -64,7 +64,7 @@ def kind_of(packet: Packet) -> str:
     """
     Return what a datagram is, for the details.
     """
-    if packet.payload.startswith(PREFIX) and len(packet.payload) > len(PREFIX):
+    if packet.payload.startswith(PREFIXES) and len(packet.payload) > len(PREFIX):
         return KIND_NAMES.get(packet.payload[len(PREFIX)], "unknown")
     return f"port {packet.destination_port}"
 

@@ -25,7 +25,8 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
         "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": [],
         "search_local_peers": 10, "share": [], "download_folder": "", "torrent_port": 0, "upload_rate": 0,
         "download_rate": 0, "connections": 200, "dht": False, "feed_interval": 30.0, "feed_port": 0,
-        "feed_upload_url": "", "feed_upload_method": "PUT", "feed_upload_token": ""}
+        "feed_upload_url": "", "feed_upload_method": "PUT", "feed_upload_token": "", "coded": True,
+        "transfer_rate": 0}
     assert {settings.source(name) for name in SETTINGS} == {"default"}
     for name, setting in SETTINGS.items():
         assert name == setting.name
@@ -34,9 +35,9 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
         assert "\n" not in setting.help
 
 
-def test_only_the_ports_need_a_restart() -> None:
+def test_only_ports_and_what_is_loaded_need_a_restart() -> None:
     assert {name for name, setting in SETTINGS.items() if setting.needs_restart} == {
-        "port", "control_port", "torrent_port"}
+        "port", "control_port", "torrent_port", "coded"}
 
 
 def test_command_line_beats_environment_beats_file_beats_default() -> None:

@@ -3,7 +3,7 @@ tribler-multicast: the Tribler nodes on your local network find, verify and show
 
 The names below are loaded when they are first used, so that the command line starts fast::
 
-    from tribler_multicast import MulticastCommunity
+    from tribler_multicast import CodedTransferCommunity, MulticastCommunity
 """
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .community.coded import CodedTransferCommunity as CodedTransferCommunity
     from .community.multicast import MulticastCommunity as MulticastCommunity
 
 __version__ = "0.1.0"
 
-_EXPORTS = {"MulticastCommunity": ".community.multicast"}
+_EXPORTS = {"CodedTransferCommunity": ".community.coded", "MulticastCommunity": ".community.multicast"}
 """Exported name -> the module that has it."""
 
-__all__ = ["MulticastCommunity", "__version__"]
+__all__ = ["CodedTransferCommunity", "MulticastCommunity", "__version__"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

@@ -1,8 +1,9 @@
 """
-The one place where the parts are put together, for any client: settings, database, community, events, REST.
+The one place where the parts are put together, for any client: settings, database, communities, events, REST.
 
-A client (standalone, or Tribler) makes an ``Assembly`` from what only it knows, has IPv8 load the community with
-``community_arguments``, gives the loaded community to ``start`` and adds ``endpoint`` to its REST server.
+A client (standalone, or Tribler) makes an ``Assembly`` from what only it knows, has IPv8 load the communities with
+``community_arguments`` and ``coded_arguments``, gives the first to ``start``, keeps the second in ``coded`` and adds
+``endpoint`` to its REST server.
 """
 from __future__ import annotations
 
@@ -17,8 +18,10 @@ from .restapi.announcements import Announcements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from .client import Client
+    from .community.coded import CodedTransferCommunity
     from .community.multicast import MulticastCommunity
     from .control import Control
     from .database import PeerDatabase
@@ -53,6 +56,7 @@ class Assembly:
         self.started = time.monotonic()
         self.announcements = Announcements()
         self.community: MulticastCommunity | None = None
+        self.coded: CodedTransferCommunity | None = None
         self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None
         self._applying: asyncio.Task[None] | None = None
@@ -63,9 +67,19 @@ class Assembly:
         """
         return {"epoch": self.epoch, "options": self.options, "database": self.database, "client": self.client}
 
+    def coded_arguments(self, community: MulticastCommunity, folder: Path | None) -> dict[str, Any]:
+        """
+        What the settings of the community of coded transfers get, which rides on this one. A node with the setting
+        ``coded`` off has none.
+
+        :param folder: where it is kept what is published and received, None for nowhere.
+        """
+        return {"multicast": community, "options": self.options, "folder": folder}
+
     async def start(self, community: MulticastCommunity) -> None:
         """
-        Open the sockets of the loaded community, unless the node is switched off: from now on it introduces itself.
+        Open the sockets of the loaded community, unless the node is switched off: from now on it introduces itself, and
+        what rides on it starts too.
         """
         self.community = community
         self.options.subscribe(self._follow)
@@ -122,6 +136,7 @@ class Assembly:
             self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
                                           community=self.community, database=self.database,
                                           change_settings=self.change_settings, feeds=self.feeds,
+                                          coded=self.coded,
                                           started=self.started))
         return self._control
 

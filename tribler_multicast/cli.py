@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from . import __version__
 from .cli_common import Failed, call, show
 from .cli_search import add_commands as add_search_commands
+from .cli_send import add_commands as add_send_commands
 from .cli_torrents import add_commands as add_torrent_commands
+from .cli_transfers import add_commands as add_transfer_commands
 from .cli_tribler import add_commands as add_tribler_commands
 from .cli_types import (
     MAX_PING_COUNT,
@@ -132,6 +134,8 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_search_commands(command, seconds)
     add_torrent_commands(command, mid)
+    add_send_commands(command)
+    add_transfer_commands(command)
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     add_tribler_commands(command)
     return parser

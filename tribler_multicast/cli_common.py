@@ -4,6 +4,8 @@ What the commands share: how they fail, ask the node and print.
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +27,20 @@ class Failed(Exception):
         """
         super().__init__(message)
         self.status = status
+
+
+def absolute(text: str) -> Path:
+    """
+    A path that does not depend on where we are.
+    """
+    try:
+        if not text:
+            raise OSError("it is empty")
+        path = Path(os.path.abspath(Path(text).expanduser()))
+        str(path).encode()
+    except (RuntimeError, OSError, UnicodeEncodeError) as error:
+        raise Failed(f"{text!r} is no path that can be: {error}", 2) from error
+    return path
 
 
 def call(options: argparse.Namespace, method: str, path: str, body: dict[str, Any] | None = None,

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .cli_common import Failed, call, show
+from .cli_common import Failed, absolute, call, show
+from .cli_progress import ProgressLine, rate_text, time_text
 from .cli_render import GREEN, MISSING, RED, ago, clean, paint, size_text, table
+from .cli_types import rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,6 @@ LOOK = 0.5
 
 FETCHING = 120.0
 """Seconds that beginning a download may take: a .torrent file may have to come first."""
-
-BAR = 24
-"""Characters of a progress bar."""
-
-UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 
 
 def add_commands(command: Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser],
@@ -70,16 +65,6 @@ def add_commands(command: Callable[[str, Callable[[argparse.Namespace], None], s
     download.add_argument("--wait", action="store_true", help="until it is complete")
 
 
-def rate(text: str) -> int:
-    """
-    A rate in bytes/s, with k, M or G for thousands of it.
-    """
-    match = re.fullmatch(r"([0-9]{1,12})([kMG]?)(?:B?(?:/s)?)", text, re.ASCII)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no rate, use bytes/s such as 200000, 200k or 2M; 0: no limit")
-    return int(match[1]) * UNITS[match[2]]
-
-
 def first(text: str) -> int:
     """
     A number of items.
@@ -93,23 +78,11 @@ def do_torrent(options: argparse.Namespace) -> None:
     """
     Make a torrent.
     """
-    path = _absolute(options.path)
-    output = _absolute(options.output or f"{path.name or 'root'}.torrent")
+    path = absolute(options.path)
+    output = absolute(options.output or f"{path.name or 'root'}.torrent")
     body = {"path": str(path), "output": str(output), "seed": not options.no_seed, "publish": options.publish,
             "trackers": options.tracker, "title": options.title}
     show(options, call(options, "POST", "/torrents", body, MAKING), made_lines)
-
-
-def _absolute(text: str) -> Path:
-    """
-    A path as the node needs it, which was started elsewhere.
-    """
-    try:
-        path = Path(text).expanduser().absolute()
-        str(path).encode()
-    except (RuntimeError, OSError, UnicodeEncodeError) as error:
-        raise Failed(f"{text!r} is no path that can be: {error}", 2) from error
-    return path
 
 
 def made_lines(made: dict[str, Any]) -> list[str]:
@@ -221,14 +194,6 @@ def _infohash(options: argparse.Namespace, text: str) -> str:
     return str(found[0])
 
 
-def bar(progress: float) -> str:
-    """
-    How far it is, as a bar.
-    """
-    full = round(BAR * min(max(progress, 0.0), 1.0))
-    return f"[{'#' * full}{'-' * (BAR - full)}]"
-
-
 def download_lines(document: dict[str, Any]) -> list[str]:
     """
     The torrents, one line each; complete ones green.
@@ -236,8 +201,8 @@ def download_lines(document: dict[str, Any]) -> list[str]:
     downloads = document["downloads"]
     if not downloads:
         return ["No torrents yet. Get one: tribler-multicast download ID"]
-    rows = [[clean(each["state"]), f"{100 * each['progress']:.0f} %", size_text(each["size"]), _rate(each["down"]),
-             _rate(each["up"]), str(each["peers"]), _time(each["eta_s"]), clean(each["infohash"]),
+    rows = [[clean(each["state"]), f"{100 * each['progress']:.0f} %", size_text(each["size"]), rate_text(each["down"]),
+             rate_text(each["up"]), str(each["peers"]), time_text(each["eta_s"]), clean(each["infohash"]),
              clean(each["name"]) or MISSING] for each in downloads]
     head, *lines = table(("STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "LEFT", "ID", "NAME"), rows)
     shown = [head]
@@ -247,32 +212,13 @@ def download_lines(document: dict[str, Any]) -> list[str]:
     return shown
 
 
-def _rate(value: float) -> str:
-    """
-    A rate for people.
-    """
-    return f"{size_text(round(value))}/s" if value >= 1 else MISSING
-
-
-def _time(seconds: float | None) -> str:
-    """
-    A time for people.
-    """
-    if seconds is None:
-        return MISSING
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def do_download(options: argparse.Namespace) -> None:
     """
     Begin a download, and wait for its end when that is wanted.
     """
     body = {**_source(options.what), **({"peer": options.peer} if options.peer else {})}
     if options.folder is not None:
-        body["folder"] = str(_absolute(options.folder))
+        body["folder"] = str(absolute(options.folder))
     begun = _begin(options, body)
     if not options.wait:
         show(options, begun, lambda begun: [str(begun["infohash"])])
@@ -286,7 +232,7 @@ def _begin(options: argparse.Namespace, body: dict[str, Any]) -> dict[str, Any]:
     """
     if "file_id" not in body:
         return call(options, "POST", "/downloads", body, FETCHING)
-    line, patience = _Line(), 0.0
+    line, patience = ProgressLine(), 0.0
     try:
         while True:
             begun = call(options, "POST", "/downloads", {**body, "timeout": patience}, FETCHING)
@@ -296,37 +242,6 @@ def _begin(options: argparse.Namespace, body: dict[str, Any]) -> dict[str, Any]:
             patience = 2 * LOOK
     finally:
         line.end()
-
-
-class _Line:
-    """
-    How far something is, on stderr: a bar on a terminal, else a line for each tenth.
-    """
-
-    def __init__(self) -> None:
-        """
-        Nothing was told yet.
-        """
-        self.terminal, self.told = sys.stderr.isatty(), -1
-
-    def tell(self, progress: float, words: str) -> None:
-        """
-        Tell how far it is now.
-        """
-        percent = int(100 * progress)
-        text = f"{bar(progress)} {percent:3} %  {words}"
-        if self.terminal:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
-        elif percent // 10 != self.told // 10:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201
-        self.told = percent
-
-    def end(self) -> None:
-        """
-        Leave the line.
-        """
-        if self.terminal and self.told >= 0:
-            print(file=sys.stderr)  # noqa: T201
 
 
 def _source(what: str) -> dict[str, str]:
@@ -341,7 +256,7 @@ def _source(what: str) -> dict[str, str]:
         return {"magnet": what}
     if re.match(r"https?://", what, re.IGNORECASE):
         return {"torrent": what}
-    path = _absolute(what)
+    path = absolute(what)
     if not path.is_file():
         raise Failed(f"{what!r} is no id of 40 or 64 hex digits, no magnet link, no URL and no file", 2)
     return {"torrent": str(path)}
@@ -351,7 +266,7 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
     """
     Show how a download goes on until it is complete, and get it.
     """
-    line = _Line()
+    line = ProgressLine()
     try:
         while True:
             found = [each for each in call(options, "GET", "/downloads")["downloads"] if each["infohash"] == infohash]
@@ -360,8 +275,8 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
             [each] = found
             if each["state"] == "failed":
                 raise Failed(each["error"] or "the download failed")
-            left = "" if each["eta_s"] is None else f"  {_time(each['eta_s'])} left"
-            line.tell(each["progress"], f"{clean(each['state'])}  {_rate(each['down'])}{left}")
+            left = "" if each["eta_s"] is None else f"  {time_text(each['eta_s'])} left"
+            line.tell(each["progress"], f"{clean(each['state'])}  {rate_text(each['down'])}{left}")
             if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] == "paused"):
                 return dict(each)
             time.sleep(LOOK)

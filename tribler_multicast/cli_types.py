@@ -13,6 +13,8 @@ from .settings import SETTINGS, SettingError, parse
 
 MAX_PING_COUNT = 100
 
+UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+
 
 def folder(text: str) -> Path:
     """
@@ -80,12 +82,31 @@ def ping_count(text: str) -> int:
     return int(text)
 
 
+def rate(text: str) -> int:
+    """
+    A rate in bytes/s, with k, M or G for thousands of it.
+    """
+    match = re.fullmatch(r"([0-9]{1,12})([kMG]?)(?:B?(?:/s)?)", text, re.ASCII)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate, use bytes/s such as 200000, 200k or 2M; 0: no limit")
+    return int(match[1]) * UNITS[match[2]]
+
+
 def mid(text: str) -> str:
     """
     The mid of a node.
     """
     if not re.fullmatch(r"[0-9a-fA-F]{40}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is no mid, which has 40 hex digits")
+    return text.lower()
+
+
+def content_id(text: str) -> str:
+    """
+    A content id.
+    """
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no content id, which has 64 hex digits")
     return text.lower()
 
 

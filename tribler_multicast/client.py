@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from .torrents import Torrents
 
@@ -74,6 +75,11 @@ class Client(Protocol):
         Its BitTorrent; None where it has none, or not yet.
         """
 
+    def download_folder(self) -> Path:
+        """
+        Get where downloads go unless somebody says otherwise.
+        """
+
     def capabilities(self) -> frozenset[str]:
         """
         Get what this client offers to others, in the words of `protocol.introduction.CAPABILITIES`. With `search` it
@@ -96,7 +102,7 @@ class Client(Protocol):
         the network: at most 128 bytes, no control characters, otherwise anything.
 
         It is called in a thread of its own, one call at a time, and may block; after some seconds nobody waits any
-        more. `stream` is never among the kinds.
+        more. `stream` and `coded` are never among the kinds: what is sent coded is known without the client.
         """
 
     def streams(self) -> list[Result]:

@@ -115,6 +115,8 @@ SETTINGS: dict[str, Setting] = _table(
             "Never shown again; empty: none.", False, secret=True),
     Setting("search_local_peers", int, "", 10, 0, 20, None,
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
+    Setting("coded", bool, "", True, None, None, None,
+            "Take part in coded transfers: one stream on the wire serves all who want the same file or folder.", True),
     Setting("share", list, "", (), 0, 64, None,
             "Folders whose files others on the local network may find and get (standalone nodes).", False),
     Setting("download_folder", str, "", "", 0, 4096, None,
@@ -126,6 +128,8 @@ SETTINGS: dict[str, Setting] = _table(
             "Most that all torrents upload together (standalone nodes); 0: no limit.", False),
     Setting("download_rate", int, "bytes/s", 0, 0, 2**40, None,
             "Most that all torrents download together (standalone nodes); 0: no limit.", False),
+    Setting("transfer_rate", int, "bytes/s", 0, 0, 2**40, None,
+            "Most that coded transfers send on one link, all together; 0: no limit but what others on it need.", False),
     Setting("connections", int, "", 200, 2, 5000, None,
             "BitTorrent connections at most (standalone nodes); how many of them are used follows what the link and "
             "the router bear.", False),

@@ -4,6 +4,8 @@
    fuzz SECONDS SEED
 
    Prints what it did; stops with a message and status 1 at the first difference. See test_native_fuzz.py. */
+#include "fuzz.h"
+
 #include "generation.h"
 
 #include <stdio.h>
@@ -14,7 +16,7 @@
 static uint64_t state;
 static unsigned long long calls, generations, packets, removed, recoded, decoded;
 
-static uint32_t draw(uint32_t below)
+uint32_t draw(uint32_t below)
 {
     state ^= state << 13;
     state ^= state >> 7;
@@ -22,7 +24,7 @@ static uint32_t draw(uint32_t below)
     return (uint32_t)((state >> 32) % below);
 }
 
-static void require(int holds, const char *what)
+void require(int holds, const char *what)
 {
     if (!holds) {
         fprintf(stderr, "difference: %s (%s)\n", what, gf_current->name);
@@ -30,14 +32,14 @@ static void require(int holds, const char *what)
     }
 }
 
-static uint8_t *block(size_t size)
+uint8_t *block(size_t size)
 {
     uint8_t *made = malloc(size ? size : 1);
     require(made != NULL, "no memory");
     return made;
 }
 
-static uint8_t *noise(size_t size)
+uint8_t *noise(size_t size)
 {
     uint8_t *made = block(size);
     for (size_t i = 0; i < size; i++)
@@ -318,7 +320,8 @@ static void fuzz_generation(void)
     const code parameters = {k, draw(2) ? DENSE : 1 + draw(DENSE), draw(3) ? k : 1 + draw(k)};
     const size_t size = 1 + (draw(4) ? draw(40) : draw_size());
     scene scene = {.source = noise(k * size), .honest = 1};
-    require(generation_create(&scene.inner, parameters, size), "create");
+    uint8_t *room = draw(2) ? noise(k * size) : NULL;
+    require(generation_create(&scene.inner, parameters, size, room), "create");
     for (unsigned steps = draw(4 * k + 20); steps-- > 0;) {
         const unsigned what = draw(40);
         size_t path = 0;
@@ -336,6 +339,7 @@ static void fuzz_generation(void)
     }
     check_stored(&scene);
     generation_destroy(&scene.inner);
+    free(room);
     free(scene.source);
     generations++;
 }
@@ -354,10 +358,12 @@ int main(int count, char **arguments)
             gf_current = gf_available[path];
             kinds[draw(4)](gf_current);
             calls++;
+            fuzz_session();
         }
         fuzz_generation();
     }
-    printf("%llu calls of kernels, %llu generations: %llu packets added, %llu removed, %llu recoded, %llu decoded\n",
-           calls, generations, packets, removed, recoded, decoded);
+    printf("%llu calls of kernels, %llu generations: %llu packets added, %llu removed, %llu recoded, %llu decoded; "
+           "%llu datagrams sealed, %llu judged\n",
+           calls, generations, packets, removed, recoded, decoded, sealed, judged);
     return 0;
 }

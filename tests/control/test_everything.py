@@ -10,6 +10,17 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from tribler_multicast.cli import main, make_parser
+from tribler_multicast.control.coded_messages import (
+    FetchCoded,
+    ListCoded,
+    ListPublications,
+    PauseCoded,
+    PublishCoded,
+    RateCoded,
+    RemoveCoded,
+    ResumeCoded,
+    WithdrawCoded,
+)
 from tribler_multicast.control.hub import HANDLERS
 from tribler_multicast.control.messages import (
     COMMANDS,
@@ -54,9 +65,11 @@ if TYPE_CHECKING:
 
 NO_AFFAIR_OF_A_NODE = {
     "node": "starts one: a program does that with open_node",
+    "send": "is a node of its own for a moment", "receive": "is one, too",
     "run": "starts Tribler", "install": "changes files of Tribler", "uninstall": "changes them back",
 }
 URL = "http://127.0.0.1:9/feed"
+CONTENT, TRANSFER = "ab" * 32, "ab" * 8
 TORRENT = "ab" * 20
 
 
@@ -87,6 +100,14 @@ def pairs(other: str, folder: Path) -> dict[str, list[tuple[list[str], Command]]
                   (["remove", URL], Unsubscribe(URL))],
         "downloads": [(["list"], ListTransfers()), (["stop", TORRENT], Stop(TORRENT)),
                       (["limit", TORRENT, "--up", "5"], SetRate(TORRENT, 5))],
+        "publish": [([film], PublishCoded(film)), ([], ListPublications()),
+                    ([film + ".none"], PublishCoded(film + ".none")),
+                    (["--withdraw", CONTENT], WithdrawCoded(CONTENT))],
+        "fetch": [([CONTENT, "--output", "/nowhere/at/all"], FetchCoded(CONTENT, "/nowhere/at/all"))],
+        "transfers": [(["list"], ListCoded()), (["pause", TRANSFER], PauseCoded(TRANSFER)),
+                      (["resume", TRANSFER], ResumeCoded(TRANSFER)),
+                      (["limit", TRANSFER, "--rate", "5k"], RateCoded(TRANSFER, 5000)),
+                      (["remove", TRANSFER, "--delete"], RemoveCoded(TRANSFER, delete=True))],
         "download": [([TORRENT], Fetch(TORRENT, follow=False)),
                      ([TORRENT, "--peer", other], Fetch(TORRENT, other, follow=False)),
                      ([f"magnet:?xt=urn:btih:{TORRENT}"], Fetch(f"magnet:?xt=urn:btih:{TORRENT}", follow=False))],

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -420,3 +421,19 @@ def test_what_a_socket_already_tells_may_be_asked_for_twice() -> None:
         apply(sock, receiving(LINUX, IPV6))
         sock.bind(("::1", 0))
         BatchReceiver(sock, lambda *_: None)
+
+
+@LINUX_ONLY
+def test_time_of_arrival_is_the_kernels_however_late_it_is_read() -> None:
+    times: list[tuple[float, float]] = []
+    with make(IPV4) as mouth, make(IPV4) as sock:
+        sock.bind(("127.0.0.1", 0))
+        receiver = BatchReceiver(sock, lambda *_: times.append((receiver.arrived, time.monotonic())))
+        before = time.monotonic()
+        mouth.sendto(b"x", sock.getsockname())
+        after = time.monotonic()
+        time.sleep(0.2)
+        assert receiver.drain() == 1
+    [(arrived, now)] = times
+    assert before - 0.01 < arrived < after + 0.01
+    assert now - arrived > 0.15

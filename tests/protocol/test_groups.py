@@ -15,6 +15,7 @@ from tribler_multicast.protocol.limits import (
     FOREIGN_SEAL_GAP,
     MAX_ANNOUNCEMENT,
     MAX_CLIENT_ADDRESSES,
+    MAX_CODED_PAYLOAD,
     MAX_DATAGRAM,
     MAX_NICKNAME,
     MAX_QUERY,
@@ -23,7 +24,17 @@ from tribler_multicast.protocol.pages import PAGE_HEAD, PAGE_ROOM
 from tribler_multicast.protocol.pair_seal import SEAL_SIZE
 from tribler_multicast.protocol.queries import QUERY_HEAD_SIZE
 from tribler_multicast.protocol.sealing import Seal
-from tribler_multicast.protocol.wire import MAX_SIGNED, NO_GUARD, PREFIX, Address, Kind, Writer, channel_of, is_signed
+from tribler_multicast.protocol.wire import (
+    CODED_KINDS,
+    MAX_SIGNED,
+    NO_GUARD,
+    PREFIX,
+    Address,
+    Kind,
+    Writer,
+    channel_of,
+    is_signed,
+)
 
 from .announcing import announce, heard, values_of
 from .simulated import SimulatedLan, identity_from
@@ -364,7 +375,8 @@ def largest_payloads() -> dict[Kind, bytes]:
             Kind.ANSWER: introduction.pack(), Kind.RESPONSE: proof, Kind.CONFIRM: proof,
             Kind.FRAGMENT: Fragment(head, 0, bytes(FRAGMENT_SIZE)).pack(), Kind.TRAILER: head.pack(),
             Kind.ASK: pack_ask(head, range(head.count)), Kind.PING: bytes(28), Kind.PONG: bytes(12),
-            Kind.PROBE: bytes(8), Kind.PROBE_REPLY: bytes(8), Kind.GOODBYE: b"", Kind.CHALLENGE: bytes(415)}
+            Kind.PROBE: bytes(8), Kind.PROBE_REPLY: bytes(8), Kind.GOODBYE: b"", Kind.CHALLENGE: bytes(415),
+            **dict.fromkeys(CODED_KINDS, bytes(MAX_CODED_PAYLOAD + SEAL_SIZE))}
 
 
 @pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.SEALED}))

@@ -326,6 +326,7 @@ class Api:
         self.community = community
         self.session = session
         self.saved: list[dict[str, Any]] = []
+        self.endpoint: MulticastEndpoint
 
     async def call(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:  # noqa: ANN401
         """
@@ -370,7 +371,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     await server.start(listener)
     async with ClientSession() as session:
         served = Api(api_url(listener), assembly, context, community, session)
-        served.saved = saved
+        served.saved, served.endpoint = saved, endpoint
         yield served
     endpoint.close()
     control.close()

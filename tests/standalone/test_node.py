@@ -9,7 +9,7 @@ import signal
 import socket
 import stat
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .conftest import StartNode
+    from .nodes import RunningNode
 
 
 def one_line(text: str) -> str:
@@ -256,16 +257,35 @@ def test_nodes_with_events_tell_them_in_the_stream(start_node: StartNode) -> Non
         assert event["kwargs"]["mid"] == second.mid
 
 
-def test_ipv8_lists_the_community_as_isolated(start_node: StartNode) -> None:
+def overlays(node: RunningNode) -> dict[str, dict[str, Any]]:
+    """
+    What IPv8 lists, by name.
+    """
+    parts = urlsplit(node.ready["api"])
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection.request("GET", "/api/ipv8/overlays", headers={"X-Api-Key": node.key})
+    found = json.loads(connection.getresponse().read())["overlays"]
+    connection.close()
+    return {overlay["overlay_name"]: overlay for overlay in found}
+
+
+def test_ipv8_lists_both_communities_as_isolated_with_their_peers(start_node: StartNode) -> None:
     first, second = start_node("a"), start_node("b")
     wait_for(lambda: first.mid in second.peers())
-    parts = urlsplit(first.ready["api"])
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
-    connection.request("GET", "/api/ipv8/overlays", headers={"X-Api-Key": first.key})
-    [overlay] = json.loads(connection.getresponse().read())["overlays"]
-    connection.close()
-    assert overlay["overlay_name"] == "MulticastCommunity"
-    assert overlay["is_isolated"] is True
+    assert overlays(first).keys() == {"MulticastCommunity", "CodedTransferCommunity"}
+    assert all(overlay["is_isolated"] for overlay in overlays(first).values())
+    wait_for(lambda: all(len(overlay["peers"]) == 1 for overlay in overlays(first).values()))
+    assert len({overlay["id"] for overlay in overlays(first).values()}) == 2
+
+
+def test_a_node_without_coded_transfers_has_no_such_overlay_and_does_not_claim_them(start_node: StartNode) -> None:
+    first, second = start_node("a", "--set", "coded=false"), start_node("b")
+    wait_for(lambda: first.mid in second.peers() and second.mid in first.peers())
+    assert overlays(first).keys() == {"MulticastCommunity"}
+    assert "coded" in first.peers()[second.mid]["capabilities"]
+    assert "coded" not in second.peers()[first.mid]["capabilities"]
+    assert overlays(second)["CodedTransferCommunity"]["peers"] == []
+    assert first.stop()[0] == 0
 
 
 def test_a_reader_that_goes_away_does_not_end_the_node(start_node: StartNode) -> None:

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session import limits
-from tribler_multicast.transfer.session.events import MemberGreedy
+from tribler_multicast.transfer.session.events import MemberGreedy, SegmentReady
+from tribler_multicast.transfer.session.fallback_datagrams import SCHEDULED
 from tribler_multicast.transfer.session.geometry import Geometry
 from tribler_multicast.transfer.session.messages import (
     Accept,
     Join,
     Offer,
-    groups,
     pack_end,
     pack_refusal,
     read_end,
     read_refusal,
     read_report,
 )
-from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, PLACE, RECODED, Stream
+from tribler_multicast.transfer.session.packets import KEY_SIZE, NUMBERED, OVERHEAD, PLACE, PROOF, RECODED, pack_proof
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import (
@@ -42,6 +42,7 @@ from tribler_multicast.transfer.session.reports import (
 )
 from tribler_multicast.transfer.session.scheduler import Scheduler
 from tribler_multicast.transfer.session.sender import Sender
+from tribler_multicast.transfer.session.stream import Stream
 
 from .session_lan import KEY, TAG, Content, Cut, SessionLan
 
@@ -89,6 +90,25 @@ def test_replays_are_dropped_and_do_not_count_as_arrived() -> None:
     receiver.data_received(datagram(0, 2, 100), 2.0)
     assert receiver.counters == {"data: innovative": 2, "data: replay": 5}
     assert receiver.tracks[0].count == 2
+
+
+def test_sender_that_never_proves_what_it_sends_fills_no_memory() -> None:
+    content = Content(20 * MIB)
+    geometry, receiver, stream = content.geometry, receiver_of(content), Stream(TAG, KEY, unicast=False)
+    for segment, data in enumerate(content.segments):
+        schedule = geometry.schedule(segment, geometry.of(segment))
+        made = stream.systematic(data, geometry.symbol, schedule, 0, len(schedule) // SCHEDULED.size,
+                                 segment * geometry.parts, 1.0, 5)
+        size = geometry.symbol + OVERHEAD
+        receiver.batch_received(made, size, len(made) // size, 2.0)
+    assert receiver.counters["segment: given up"] == 20 - limits.UNPROVED_SEGMENTS
+    assert receiver.rank == sum(geometry.table()[4 * geometry.parts:]), "what was given up is asked for again"
+    hashes = content.tree.proof(0, 5)
+    assert hashes is not None
+    receiver.data_received(stream.one(PROOF, pack_proof(0, 5, hashes), 1.0, 5), 2.0)
+    ready = [event for event in receiver.take_events() if isinstance(event, SegmentReady)]
+    assert [event.segment for event in ready] == list(range(4, 20))
+    assert [event.data for event in ready] == content.segments[4:]
 
 
 @settings(max_examples=300, deadline=None)
@@ -207,10 +227,10 @@ def test_no_more_members_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     lacks = lacking_segments({1, 2, 7}, 4096, 1000)
-    join = Join.of(bytes(32), lacks, wants_manifest=True)
+    join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9)
     assert Join.read(join.pack()) == join
     assert join.lacks(4096) == lacks
-    accept = Accept(TAG, KEY, UNICAST_KEY, 64, 1344, b"manifest")
+    accept = Accept(bytes(32), TAG, KEY, UNICAST_KEY, 64, 1344, b"manifest")
     offer = Offer(True, 3, b"manifest")
     assert Accept.read(accept.pack()) == accept
     assert Offer.read(offer.pack()) == offer
@@ -219,11 +239,8 @@ def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     assert read_refusal(pack_refusal(bytes(32), 2)) == (bytes(32), 2)
     assert Accept.read(accept._replace(symbol=1345).pack()) is None
     scattered = lacking_segments(set(range(0, 60_000, 2)), 60_000, 1000)
-    assert len(Join.of(bytes(32), scattered).pack()) <= limits.MAX_CONTROL
-    four, six = groups(TAG)
-    assert four.startswith("239.255.")
-    assert int(four.split(".")[2]) >= 128
-    assert six.startswith("ff12:")
+    assert len(Join.of(bytes(32), scattered, 40000).pack()) <= limits.MAX_CONTROL
+    assert Join.read(join._replace(port=0).pack()) is None
 
 
 @settings(max_examples=100, deadline=None)
@@ -235,8 +252,10 @@ def test_every_symbol_is_in_one_generation_of_its_segment(size: int, symbol: int
         assert sum(sizes) == -(-geometry.cut.length(segment) // symbol)
         assert max(sizes) <= k
         assert max(sizes) - min(size for size in sizes if size) <= 1
-        assert sorted(geometry.interleaved(segment)) == [
-            (number, index) for number in geometry.of(segment) for index in range(geometry.size(number))]
+        begin = segment * geometry.parts
+        assert sorted(SCHEDULED.iter_unpack(geometry.schedule(segment, geometry.of(segment)))) == [
+            (number - begin, index, geometry.offset(number) + index * symbol)
+            for number in geometry.of(segment) for index in range(geometry.size(number))]
         assert [geometry.table()[number] for number in geometry.of(segment)] == list(sizes)
 
 

@@ -10,21 +10,23 @@ import json
 import os
 import socket
 import struct
+import sys
 import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.lan.namespaces import why_no_loss
 from tests.lan.node import RestError
-from tribler_multicast.protocol.wire import PREFIX, TRAIN_PACKET, Kind
+from tribler_multicast.protocol.wire import PREFIXES, TRAIN_PACKET, Kind
 
 from .capture import Capture, traces
 from .test_privacy import IPV8_PORT, spied, strangers, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.lan.node import Node
     from tests.lan.processes import Process
@@ -56,7 +58,7 @@ def with_a_rate(tree: Path) -> Path:
 
 
 def kinds(capture: Capture) -> set[int]:
-    return {payload[22] for payload in capture.datagrams() if payload.startswith(PREFIX)}
+    return {payload[22] for payload in capture.datagrams() if payload.startswith(PREFIXES)}
 
 
 def handshake(machine: Machine, address: tuple[str, int], infohash: str) -> bytes:
@@ -119,6 +121,53 @@ def provoke(b: Tribler, a: Tribler, node: Node, capture: Capture) -> None:
     b.machine.lose(0)
 
 
+def fetch(one: Node, content_id: str, output: Path, **more: object) -> str:
+    """Have a node fetch a content; return where its REST tells how far it is."""
+    got = one.rest("POST", "/transfers", {"content_id": content_id, "output": str(output), **more})
+    return f"/transfers/{got['id']}"
+
+
+def is_so(one: Node, call: str, name: str, value: object) -> bool:
+    """Look whether a call's answer has this in it."""
+    return bool(one.rest("GET", call)[name] == value)
+
+
+def receive_any(machine: Machine, state: Path, output: Path) -> None:
+    """Receive the first thing that anybody offers, with a node for that alone."""
+    machine.run([sys.executable, "-m", "tribler_multicast", "receive", "--any", "--output", str(output),
+                 "--state-dir", str(state)], timeout=60)
+
+
+def content_traces(*content_ids: str) -> list[bytes]:
+    """All ways in which content ids could be written."""
+    return [each for content_id in content_ids for each in traces(content_id)]
+
+
+def provoke_transfers(b: Tribler, node: Node, folder: Path) -> list[bytes]:
+    """Have one send and receive coded, refuse, ask for offers, and end early; return what tells of the contents."""
+    content = {name: os.urandom(2_000_000) for name in ("coded-of-b.mkv", "coded-of-tv.mkv")}
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    ours, theirs = (one.rest("POST", "/publications", {"path": str(folder / name)})["content_id"]
+                    for one, name in zip((b, node), content, strict=True))
+    (folder / "at-tv").mkdir()
+    (folder / "at-b").mkdir()
+    for one, content_id, name in ((node, ours, "at-tv/coded-of-b.mkv"), (b, theirs, "at-b/coded-of-tv.mkv")):
+        call = fetch(one, content_id, folder / name)
+        one.wait_for(partial(is_so, one, call, "state", "done"), 30, name)
+        assert (folder / name).read_bytes() == content[Path(name).name]
+    assert node.rest("GET", fetch(node, "ab" * 32, folder / "nothing"))["state"] == "waiting"
+    for machine, name in ((node.machine, "any-near-tv"), (b.machine, "any-near-b")):
+        receive_any(machine, folder / f"{name}-state", folder / name)
+        assert (folder / name).read_bytes() in content.values()
+    (folder / "coded-slow.mkv").write_bytes(os.urandom(3_000_000))
+    slow = b.rest("POST", "/publications", {"path": str(folder / "coded-slow.mkv")})["content_id"]
+    call = fetch(node, slow, folder / "slow", rate=100_000)
+    node.wait_for(lambda: node.rest("GET", call)["progress"] > 0, 30, "the slow one has begun")
+    b.rest("DELETE", f"/publications/{slow}")
+    return [*content_traces(ours, theirs, slow), b"coded-of-b", b"coded-of-tv", b"coded-slow"]
+
+
 def provoke_newcomers(b: Tribler, house: Lan, capture: Capture) -> None:
     """Have it challenge newcomers, who ask some of those who are there for pages, and ask so as a newcomer itself."""
     for number in range(10):
@@ -132,7 +181,8 @@ def provoke_newcomers(b: Tribler, house: Lan, capture: Capture) -> None:
 
 
 def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
-        start: Callable[..., Tribler], house: Lan, strangers: Callable[..., Process], copied_tree: Path) -> None:
+        start: Callable[..., Tribler], house: Lan, strangers: Callable[..., Process], copied_tree: Path,
+        tmp_path: Path) -> None:
     if reason := why_no_loss():
         pytest.skip(reason)
     a = start(house.machine(), "a", introduction_interval=60, config={"libtorrent": {"utp": False}})
@@ -188,6 +238,9 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     assert RATE not in {peer[way] for peer in a.peers().values() for way in ("up", "down")}
 
     provoke(b, a, node, capture)
+    contents = provoke_transfers(b, node, tmp_path)
+    told.look("coded", *words)
+    assert told.found([b"coded-of-b.mkv"])
     a.api("PUT", "/api/search/remote?fts_text=nobodysbusiness&metadata_type=300")
     assert handshake(node.machine, (address, port), hidden) == b""
     assert bytes.fromhex(shown) in handshake(node.machine, (address, port), shown)
@@ -220,6 +273,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     assert capture.found([b"\x13bittorrent protocol"])
     assert {frame[12:14] for frame in capture.frames} >= {b"\x08\x00", b"\x86\xdd"}  # both families are
     assert capture.found(secrets) == []
+    assert capture.found(contents) == []  # told to those who asked, and not to who listens
     assert told.found(secrets) == inside.found(secrets) == []
     assert told.found([str(RATE).encode()]) == inside.found([str(RATE).encode()]) == []
     overlays = [payload for payload in capture.datagrams() if payload[:1] == b"\x00"]

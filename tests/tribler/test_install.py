@@ -302,7 +302,7 @@ def test_an_unmodified_tree_that_is_run_with_the_plugin_has_it_all_and_stays_unm
     tribler = start(house.machine(), "unmodified", tree=copied_tree)
     tribler.wait_local(node)
     overlay = tribler.overlay("MulticastCommunity")
-    assert overlay["is_isolated"] is True
+    assert overlay["is_isolated"] is tribler.overlay("CodedTransferCommunity")["is_isolated"] is True
     assert node.status()["public_key"] in {peer["public_key"] for peer in overlay["peers"]}
     refuses_a_wrong_key_and_while_disabled_all_but_the_settings(tribler)
     tribler.shutdown()
@@ -319,7 +319,7 @@ def test_a_tree_with_the_drop_in_runs_with_the_plugin_and_without_it_afterwards(
     with_plugin = start(machine, "dropped", tree=copied_tree, plain=True)
     with_plugin.wait_local(node)
     overlay = with_plugin.overlay("MulticastCommunity")
-    assert overlay["is_isolated"] is True
+    assert overlay["is_isolated"] is with_plugin.overlay("CodedTransferCommunity")["is_isolated"] is True
     assert node.status()["public_key"] in {peer["public_key"] for peer in overlay["peers"]}
     assert with_plugin.api("GET", "/docs/swagger.json")["paths"]["/api/multicast/peers"]
     refuses_a_wrong_key_and_while_disabled_all_but_the_settings(with_plugin)
@@ -330,7 +330,7 @@ def test_a_tree_with_the_drop_in_runs_with_the_plugin_and_without_it_afterwards(
     assert changes(copied_tree) == ""
     without = start(machine, "dropped", tree=copied_tree, plain=True)
     assert "/api/multicast/peers" not in without.api("GET", "/docs/swagger.json")["paths"]
-    assert without.overlay("MulticastCommunity") == {}
+    assert without.overlay("MulticastCommunity") == without.overlay("CodedTransferCommunity") == {}
     without.shutdown()
     assert changes(copied_tree) == ""
 
@@ -443,7 +443,8 @@ def test_run_on_a_tree_with_the_drop_in_loads_the_plugin_once(
     installer.install(copied_tree)
     tribler = start(house.machine(), "both", tree=copied_tree)
     overlays = tribler.api("GET", "/api/ipv8/overlays")["overlays"]
-    assert [overlay["overlay_name"] for overlay in overlays].count("MulticastCommunity") == 1
+    names = [overlay["overlay_name"] for overlay in overlays]
+    assert (names.count("MulticastCommunity"), names.count("CodedTransferCommunity")) == (1, 1)
     tribler.shutdown()
 
 

@@ -56,13 +56,15 @@ def test_two_triblers_and_a_standalone_node_list_each_other_as_local(flat: Flat)
     for one in flat:
         one.wait_local(*(other for other in flat if other is not one), timeout=20)
     assert flat.b.peer(flat.a)["nickname"] == "Anna"
-    assert flat.node.peer(flat.a)["capabilities"] == ["search", "tribler"]
+    assert flat.node.peer(flat.a)["capabilities"] == ["coded", "search", "tribler"]
     assert flat.a.status()["client"] == "tribler"
 
 
-def test_the_overlay_is_in_ipv8s_list_isolated_with_its_peers(flat: Flat) -> None:
+@pytest.mark.parametrize("name", ["MulticastCommunity", "CodedTransferCommunity"])
+def test_both_overlays_are_in_ipv8s_list_isolated_with_their_peers(flat: Flat, name: str) -> None:
     flat.a.wait_local(flat.b, flat.node)
-    overlay = flat.a.overlay("MulticastCommunity")
+    wait_for(lambda: len(flat.a.overlay(name)["peers"]) == 2, 10, "both take part")
+    overlay = flat.a.overlay(name)
     assert overlay["is_isolated"] is True
     assert {peer["public_key"] for peer in overlay["peers"]} == {flat.b.status()["public_key"],
                                                                  flat.node.status()["public_key"]}

@@ -196,9 +196,9 @@ def test_when_tribler_starts_itself_anew_the_plugin_is_there_again(start: Callab
 
 
 @pytest.mark.parametrize(("name", "config", "capabilities"), [
-    ("nodatabase", {"database": {"enabled": False}}, ["tribler"]),
-    ("nodiscovery", {"content_discovery_community": {"enabled": False}}, ["tribler"]),
-    ("memory", {"memory_db": True}, ["search", "tribler"])])
+    ("nodatabase", {"database": {"enabled": False}}, ["coded", "tribler"]),
+    ("nodiscovery", {"content_discovery_community": {"enabled": False}}, ["coded", "tribler"]),
+    ("memory", {"memory_db": True}, ["coded", "search", "tribler"])])
 def test_with_parts_of_tribler_switched_off_the_others_work(
         start: Callable[..., Tribler], house: Lan, node: Node, name: str, config: dict[str, Any],
         capabilities: list[str]) -> None:
@@ -264,3 +264,16 @@ def test_run_changes_nothing_in_the_tree(copied_tree: Path, start: Callable[...,
     said = subprocess.run(["git", "status", "--porcelain", "--ignored"], cwd=copied_tree, capture_output=True,
                           text=True, check=True).stdout
     assert said == ""
+
+
+def test_without_coded_transfers_there_is_no_such_overlay_and_they_are_not_claimed(
+        start: Callable[..., Tribler], house: Lan, node: Node) -> None:
+    host = start(house.machine(), "nocoded", coded=False)
+    host.wait_local(node)
+    node.wait_local(host)
+    assert host.overlay("CodedTransferCommunity") == {}
+    assert host.overlay("MulticastCommunity")["is_isolated"] is True
+    assert node.peer(host)["capabilities"] == ["search", "tribler"]
+    host.shutdown()
+    assert not host.complaints()
+    assert not (host.state / "git" / "multicast-transfers").exists()

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tribler_multicast.tribler8.state import EPOCH_FILE, next_epoch, remove_api, write_api
+from tribler_multicast.tribler8.state import EPOCH_FILE, next_epoch, remove_api, transfers_folder, write_api
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +45,11 @@ def test_word_of_the_api_is_for_the_owner_only_and_is_taken_back(tmp_path: Path)
     remove_api(tmp_path)
     remove_api(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_transfers_are_kept_with_this_version_of_tribler_unless_it_keeps_nothing(tmp_path: Path,
+                                                                                 in_memory: bool) -> None:
+    config = SimpleNamespace(get=lambda name: in_memory if name == "memory_db" else None,
+                             get_version_state_dir=lambda: str(tmp_path))
+    assert transfers_folder(config) == (None if in_memory else tmp_path / "multicast-transfers")

@@ -36,16 +36,19 @@ class Decoder:
     All calls may come from several threads; those that take long leave the interpreter to others.
     """
 
-    def __init__(self, code: Code, *, kernels: Kernels | None = None) -> None:
+    def __init__(self, code: Code, *, kernels: Kernels | None = None, room: Buffer | None = None) -> None:
         """
         Begin an empty generation.
 
+        :param room: ``code.generation_size`` writable bytes for the symbols, which nobody else may write to meanwhile;
+            None: memory of its own.
         :param kernels: another implementation than ``field.kernels``.
         """
         self.code = code
         self.received = 0
         """Packets added, innovative or not."""
-        self.generation = (kernels or field.kernels).Generation(code.k, code.symbol_size, code.density, code.band)
+        self.generation = (kernels or field.kernels).Generation(code.k, code.symbol_size, code.density, code.band,
+                                                                room)
         """The state itself: for ``Recoder``."""
 
     @property

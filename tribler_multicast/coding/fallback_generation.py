@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from .coefficients import DENSE, check_code, expand
-from .fallback_arithmetic import combine, inverse, read, table, write
+from .fallback_arithmetic import check_shapes, combine, inverse, read, table, write
 from .fallback_packets import MAX_NUMBER, MAX_SYMBOL_SIZE, check_fit, check_output, find_layout, limited
 
 if TYPE_CHECKING:
@@ -30,16 +30,20 @@ class Generation:
     One generation at a receiver: the stored packets, their rank, and in the end the symbols.
     """
 
-    def __init__(self, k: int, symbol_size: int, density: int, band: int) -> None:
+    def __init__(self, k: int, symbol_size: int, density: int, band: int,
+                 room: Buffer | None = None, /) -> None:
         """
         Make one of ``k`` symbols of ``symbol_size`` bytes. ValueError when there is no such code.
+
+        :param room: where the slots are to be, writable; None: in memory of its own.
         """
         check_code(k, density, band)
         self.k, self.size = k, limited(symbol_size, "symbol_size", 1, MAX_SYMBOL_SIZE)
         self.density, self.band = density, band
         self.decoded = False
-        self._data = bytearray(k * symbol_size)
-        self.symbols = memoryview(self._data).toreadonly()
+        self._data = write(bytearray(k * symbol_size) if room is None else room)
+        check_shapes((len(self._data), k, symbol_size))
+        self.symbols = self._data.toreadonly()
         self._states = bytearray(k)
         self._tags = [0] * k
         self._vectors = [b""] * k

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Anything with the buffer protocol, contiguous (``collections.abc.Buffer`` is of Python 3.12)."""
 
-VERSION = 1
+VERSION = 2
 """Raised when what Python expects of the native code changes."""
 
 
@@ -88,7 +88,8 @@ class Kernels(Protocol):
         Write packets of a generation: see ``fallback_packets.encode``.
         """
 
-    def Generation(self, k: int, symbol_size: int, density: int, band: int, /) -> Generation:  # noqa: N802
+    def Generation(self, k: int, symbol_size: int, density: int, band: int,  # noqa: N802
+                   room: Buffer | None = None, /) -> Generation:
         """
         Make the state of a generation at a receiver: see ``fallback_generation.Generation``.
         """

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..client import Client, Result
     from ..protocol.answers import Question
+    from ..protocol.queries import Query
 
 logger = logging.getLogger(__name__)
 
@@ -27,18 +28,24 @@ MOST_REST: Final = 1.0
 """Seconds that the store rests at most after a query, else as long as that one took: neighbours who search without end
 take half of a core, not all of it."""
 
+HERE: Final = frozenset({"stream", "coded"})
+"""Kinds of results that the store is not asked for: they are known on the event loop."""
+
 
 class Lookups:
     """
     The queries that wait for the client's store. How many there may be is the protocol's affair.
     """
 
-    def __init__(self, client: Client, give: Callable[[Question, list[Result] | None], None]) -> None:
+    def __init__(self, client: Client, give: Callable[[Question, list[Result] | None], None],
+                 coded: Callable[[str, int], list[Result]] = lambda _text, _most: []) -> None:
         """
-        Ask this client, and give each question its results, None when there is no answer.
+        Ask this client, and give each question its results, None when there is no answer. `coded` gets what is sent
+        coded, by its name.
         """
         self.client = client
         self.give = give
+        self.coded = coded
         self.waiting: deque[Question] = deque()
         self.thread: ThreadPoolExecutor | None = None
         self.task: asyncio.Task[None] | None = None
@@ -47,12 +54,20 @@ class Lookups:
         """
         Answer a question, soon.
         """
-        if question.query.kinds <= {"stream"}:
-            self.give(question, self.streams(question.query.text) if question.query.kinds else [])
+        if question.query.kinds <= HERE:
+            self.give(question, self.here(question.query))
             return
         self.waiting.append(question)
         if self.task is None or self.task.done():
             self.task = asyncio.ensure_future(self.work())
+
+    def here(self, query: Query) -> list[Result] | None:
+        """
+        Get what can be told without the store.
+        """
+        coded = self.coded(query.text, query.most) if "coded" in query.kinds else []
+        streams = self.streams(query.text) if "stream" in query.kinds else []
+        return None if streams is None else streams + coded
 
     def streams(self, text: str) -> list[Result] | None:
         """
@@ -74,9 +89,8 @@ class Lookups:
         while self.waiting:
             question = self.waiting.popleft()
             query, begin = question.query, loop.time()
-            found = self.streams(query.text) if "stream" in query.kinds else []
-            looking = loop.run_in_executor(self.thread, self.client.search, query.text, query.kinds - {"stream"},
-                                           query.most)
+            found = self.here(query)
+            looking = loop.run_in_executor(self.thread, self.client.search, query.text, query.kinds - HERE, query.most)
             done, _ = await asyncio.wait((looking,), timeout=PATIENCE)
             if not done:
                 logger.warning("The search of the client takes longer than %g seconds", PATIENCE)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from ipv8.community import CommunitySettings
@@ -20,6 +19,7 @@ from ..protocol.core import MulticastProtocol
 from ..protocol.events import (
     Announced,
     Asked,
+    CodedReceived,
     FileAsked,
     FileEnded,
     FileProgress,
@@ -30,9 +30,10 @@ from ..protocol.events import (
     PeerLocal,
     PingEnded,
     ResultsFound,
+    RoundTrip,
     SearchEnded,
 )
-from ..protocol.identity import Identity, ipv8_key
+from ..protocol.identity import Identity
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
 from ..protocol.limits import MAX_CLIENT_ADDRESSES
 from ..protocol.links import Link
@@ -40,14 +41,15 @@ from ..protocol.values import to_json
 from ..protocol.wire import COMMUNITY_ID, IPV4, IPV6, Address
 from .befriending import Befriending, DatabaseBook
 from .callbacks import Callbacks
+from .carrying import Carrying
 from .discovering import Discovering
 from .fetching import Fetching
 from .grouping import Grouping, foreign_seal_line
 from .handlers import Handlers
-from .isolated import IsolatedCommunity
+from .noting import Noting
 from .pinging import Pinging
 from .searching import Searching
-from .views import LAN_SETTINGS, interface_statuses, lan_config, local_peer
+from .views import LAN_SETTINGS, interface_statuses, lan_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +59,7 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..database import PeerDatabase
     from ..protocol.events import Event
-    from ..protocol.peers import PeerState
-    from .local_peer import InterfaceStatus, LocalPeer
+    from .local_peer import InterfaceStatus
 
 TOUCH_INTERVAL = 60.0
 
@@ -75,8 +76,8 @@ class MulticastSettings(CommunitySettings):
     lan: LanEndpoint | None = None
 
 
-class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, Befriending, Grouping,
-                         IsolatedCommunity, LanListener):
+class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Searching, Fetching, Befriending,
+                         Grouping, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -134,18 +135,6 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
         self.pump()
         return number
 
-    def local_peers(self) -> list[LocalPeer]:
-        """
-        List the peers that are verified on our LAN now.
-        """
-        return [self.view(peer) for peer in self.core.peers]
-
-    def get_local_peer(self, mid: bytes) -> LocalPeer | None:
-        """
-        Get one local peer by its mid (20 bytes).
-        """
-        return next((self.view(peer) for peer in self.core.peers if peer.mid == mid), None)
-
     # --- Status.
 
     def interfaces(self) -> list[InterfaceStatus]:
@@ -163,7 +152,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
             counters["dropped"][reason] = counters["dropped"].get(reason, 0) + count
         counters["datagrams"] = {"sent": self.lan.packets_up, "received": self.lan.packets_down,
                                  "bytes_sent": self.lan.bytes_up, "bytes_received": self.lan.bytes_down}
-        return counters
+        return {**counters, **self.carried_counters()}
 
     # --- Life.
 
@@ -179,18 +168,22 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
         self.lan.configure(lan_config(self.options, self.lan.config, self.ports))
         await self.lan.open()
         self.running = True
+        self.begin_carried()
         self.core.set_introduction(self.own_introduction(), self.now())
         self.links_changed()
         self.core.start(self.now())
         self.pump()
         if self.database is not None:
             self.register_task("touch", self.touch, interval=TOUCH_INTERVAL)
+        await self.start_carried()
 
     async def stop(self) -> None:
         """
         Say goodbye and close the LAN; `start` may follow, in a new epoch's stead the sequence numbers go on.
         """
-        if not self.running:
+        if self.running:
+            await self.stop_carried()
+        if not self.running:  # Now, or somebody else was faster meanwhile.
             return
         self.running = False
         self.core.stop()
@@ -248,9 +241,10 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
         Get what this node says of itself now.
         """
         nickname, interval = self.options.get("nickname", ""), self.core.shortest_interval
+        capabilities = self.carried_capabilities()
         if self.client is None:
-            return Introduction(interval, nickname=nickname)
-        capabilities = frozenset(self.client.capabilities()) & frozenset(CAPABILITIES)
+            return Introduction(interval, capabilities, nickname)
+        capabilities = (capabilities | self.client.capabilities()) & frozenset(CAPABILITIES)
         services = tuple((Service[kind.upper()], Address(IPV6 if ":" in ip else IPV4, ip.partition("%")[0], port))
                          for kind, ip, port in self.client.addresses()[:MAX_CLIENT_ADDRESSES])
         return Introduction(interval, capabilities, nickname, services)
@@ -265,6 +259,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
                  for link in self.lan.links.values() if link.address is not None]
         self.core.set_links(links, self.now())
         self.pump()
+        self.carried_links_changed()
 
     def leave_links(self, keys: list[tuple[int, int]]) -> None:
         """
@@ -291,12 +286,18 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
         self.core.run_timers(self.now())
         self.pump()
 
+    def flush(self) -> None:
+        """
+        Send what the protocol says.
+        """
+        self.lan.send_batch((link, address, data, not verified)
+                            for (link, address, verified), data in self.core.take_outgoing())
+
     def pump(self) -> None:
         """
         Send what the protocol says, act on what happened.
         """
-        self.lan.send_batch((link, address, data, not verified)
-                            for (link, address, verified), data in self.core.take_outgoing())
+        self.flush()
         for event in self.core.take_events():
             if isinstance(event, PeerLocal):
                 self.on_local(event.peer, event.first)
@@ -319,12 +320,14 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
 
     def on_run_event(self, event: Event) -> None:
         """
-        Act on what happened in what takes a while: searches, shared files, measurements.
+        Act on what happened in what takes a while: searches, shared files, transfers, measurements.
         """
         if isinstance(event, Asked | ResultsFound | SearchEnded):
             self.on_search_event(event)
         elif isinstance(event, FileAsked | FileProgress | FileEnded):
             self.on_file_event(event)
+        elif isinstance(event, CodedReceived | RoundTrip):
+            self.on_coded_event(event)
         else:
             self.on_train_event(event)
 
@@ -338,58 +341,3 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Searching, Fetching, B
             self.timer = None
         if due is not None and self.timer is None:
             self.timer = asyncio.get_running_loop().call_at(due, self.on_timer)
-
-    def on_local(self, state: PeerState, first: bool) -> None:
-        """
-        A peer became local, or something about it changed.
-        """
-        peer = self.view(state)
-        self.add_to_network(peer)
-        if self.database is not None:
-            self.database.set_local(peer.public_key, nickname=peer.nickname, addresses=peer.addresses,
-                                    interface=peer.interface, rtt_ms=None if peer.rtt is None else 1000 * peer.rtt,
-                                    capabilities=sorted(peer.capabilities), now=time.time())
-        if first:
-            self.logger.info("Peer %s is local", peer.mid.hex())
-        self.introduced(peer)
-        self.tell("multicast_peer_local", mid=peer.mid.hex(), nickname=peer.nickname)
-
-    def on_gone(self, state: PeerState, reason: str) -> None:
-        """
-        A peer is local no more.
-        """
-        public_key = ipv8_key(state.key)
-        known = self.network.get_verified_by_public_key_bin(public_key)
-        if known is not None:
-            self.network.remove_peer(known)
-        if self.database is not None:
-            self.database.clear_local(public_key, time.time())
-        self.logger.info("Peer %s is gone: %s", state.mid.hex(), reason)
-        self.tell("multicast_peer_gone", mid=state.mid.hex(), reason=reason)
-
-    def tell(self, topic: str, **kwargs: Any) -> None:  # noqa: ANN401
-        """
-        Tell handlers and the client what happened.
-        """
-        self.happened(topic, kwargs)
-        if self.client is not None:
-            try:
-                self.client.notify(topic, **kwargs)
-            except Exception:
-                self.logger.exception("The client failed on %s", topic)
-
-    def view(self, state: PeerState) -> LocalPeer:
-        """
-        Get a peer as others see it.
-        """
-        return local_peer(state, time.time() - self.now(), {key[0]: link.interface.name
-                                                            for key, link in self.lan.links.items()},
-                          self.core.friends.state(state.key))
-
-    async def touch(self) -> None:
-        """
-        Write down now and then when peers were last heard.
-        """
-        if self.database is not None:
-            self.database.touch({peer.public_key: (peer.last_seen, None if peer.rtt is None else 1000 * peer.rtt)
-                                 for peer in self.local_peers()})

@@ -62,7 +62,7 @@ class Searching:
         Begin with nothing found.
         """
         self.searches, self.holders = {}, OrderedDict()
-        self.lookups = None if self.client is None else Lookups(self.client, self.give_results)
+        self.lookups = None if self.client is None else Lookups(self.client, self.give_results, self.carried_results)
 
     def pump(self) -> None:
         """
@@ -73,6 +73,12 @@ class Searching:
     def now(self) -> float:
         """
         Get the protocol's clock, in seconds.
+        """
+        raise AssertionError
+
+    def carried_results(self, text: str, most: int) -> list[Result]:
+        """
+        Get what is sent coded here and has all words in its name.
         """
         raise AssertionError
 

@@ -19,9 +19,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
-from . import feeds, lan, own, transfers
+from . import browsing, coded, feeds, lan, own, transfers
 from .call import Call, GivenUpError
 from .check import shown, what_is_wrong
+from .coded_following import CodedFollowing
 from .following import Following
 from .messages import Cancel, Closed, Command, Done, Event, Failed, Stopped
 from .user import MAX_UNREAD, User
@@ -44,7 +45,7 @@ MAX_LONG: Final = 1000
 """Long-lived commands of one user. Stops a program from asking without end for what never ends."""
 
 HANDLERS: Final[dict[type[Command], Handler]] = {
-    **lan.HANDLERS, **own.HANDLERS, **transfers.HANDLERS, **feeds.HANDLERS}
+    **lan.HANDLERS, **own.HANDLERS, **transfers.HANDLERS, **feeds.HANDLERS, **coded.HANDLERS, **browsing.HANDLERS}
 """Who carries out which command; `Cancel` is the hub's own."""
 
 
@@ -59,6 +60,7 @@ class Control:
         """
         self.parts = parts
         self.following = Following(parts.client)
+        self.coded = CodedFollowing(parts)
         self.examining = asyncio.Lock()
         self._running: Counter[str] = Counter()
         self._leavings: dict[asyncio.Event, str | None] = {}

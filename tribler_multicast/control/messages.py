@@ -9,56 +9,20 @@ before that are facts on the way. Long-lived commands (``long``) have no end in 
 All values are plain: text, numbers, booleans, None, lists and dicts of them, so that a program may log or forward them
 as JSON (`as_dict`, `command_from`). Ids are hex, sizes bytes, rates bytes/s, durations seconds, times Unix seconds.
 The words are those of the field; what the BitTorrent component of Kamaelia (2006) called them is in docs/control.md.
+Those here are about torrents and about all that is neither; those about what is sent coded are in ``coded_messages``.
 """
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from ..client import RESULT_KINDS
-
-
-def new_request() -> str:
-    """
-    Make a name for a request.
-    """
-    return secrets.token_hex(8)
-
-
-def plain(value: Any) -> Any:  # noqa: ANN401
-    """
-    Get a value as JSON has it: tuples become lists.
-    """
-    return [plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-@dataclass(frozen=True)
-class Message:
-    """
-    What all messages have.
-    """
-
-    def as_dict(self) -> dict[str, Any]:
-        """
-        Get it as plain values, with its `type`.
-        """
-        return {"type": type(self).__name__, **{each.name: plain(getattr(self, each.name)) for each in fields(self)}}
-
+from . import coded_messages
+from .message import Command as Command  # noqa: PLC0414 (programs import it from here)
+from .message import Event as Event  # noqa: PLC0414
+from .message import Message as Message  # noqa: PLC0414
 
 # --- Commands.
-
-
-@dataclass(frozen=True)
-class Command(Message):
-    """
-    What a user wants done.
-    """
-
-    long: ClassVar[bool] = False
-    """Has it no end in time?"""
-
-    request: str = field(default_factory=new_request, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -340,6 +304,17 @@ class DeclareActivity(Command):
 
 
 @dataclass(frozen=True)
+class Browse(Command):
+    """
+    List what is in a folder of the node's machine (an absolute path; None: the user's own), with or without files: to
+    choose what to offer.
+    """
+
+    path: str | None = None
+    files: bool = True
+
+
+@dataclass(frozen=True)
 class Cancel(Command):
     """
     End a command of one's own that is under way, by its request: it gets ``Stopped``. Torrents go on.
@@ -349,18 +324,6 @@ class Cancel(Command):
 
 
 # --- Events.
-
-
-@dataclass(frozen=True)
-class Event(Message):
-    """
-    What happened. `request` is "" where it belongs to none.
-    """
-
-    closing: ClassVar[bool] = False
-    """Does it end its request?"""
-
-    request: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -511,8 +474,12 @@ class Closed(Event):
     closing: ClassVar[bool] = True
 
 
+MODULES = (__name__, coded_messages.__name__)
+"""Where the vocabulary is."""
+
+
 def _below(base: type[Any]) -> dict[str, type[Any]]:
-    return {each.__name__: each for each in base.__subclasses__()}
+    return {each.__name__: each for each in base.__subclasses__() if each.__module__ in MODULES}
 
 
 COMMANDS: dict[str, type[Command]] = _below(Command)

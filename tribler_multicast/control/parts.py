@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..client import Client
+    from ..community.coded import CodedTransferCommunity
     from ..community.multicast import MulticastCommunity
     from ..database import PeerDatabase
     from ..feeds.feeds import Feeds
     from ..settings import Settings
+    from ..transfer.service.service import TransferService
 
 
 @dataclass
@@ -25,7 +27,8 @@ class Parts:
     The parts of a running node.
 
     ``change_settings`` saves checked changes and puts them into effect; it raises when they cannot be saved, and then
-    nothing is changed. ``started`` is monotonic (seconds), for the uptime. ``feeds`` is None where there are none.
+    nothing is changed. ``started`` is monotonic (seconds), for the uptime. ``feeds`` is None where there are none,
+    ``coded`` where nothing is sent coded.
     """
 
     version: str
@@ -35,6 +38,7 @@ class Parts:
     database: PeerDatabase | None
     change_settings: Callable[[dict[str, Any]], Awaitable[None]]
     feeds: Feeds | None = None
+    coded: CodedTransferCommunity | None = None
     started: float = field(default_factory=time.monotonic)
     activities: Activities = field(init=False)
 
@@ -43,3 +47,10 @@ class Parts:
         Begin with no declared activity.
         """
         self.activities = Activities(self.client)
+
+    @property
+    def transfers(self) -> TransferService | None:
+        """
+        Get what sends and receives coded, None while nothing does. It is another one after it was switched off and on.
+        """
+        return self.coded.service if self.coded is not None and self.coded.started else None

@@ -1,10 +1,10 @@
 """
 One user of the control interface: its two queues, and what it has under way.
 
-Memory is bounded however slowly a user reads. Of what is only the newest state (``Progress``, ``Finished``) the newest
-one of each torrent waits. Facts (``Found``, ``Heard``, ``NewItem``) wait up to a bound, and then one ``Lagged`` says
-how many were left out. Closing events are never left out; when too many wait, no further command is taken from the
-queue, which fills, so that whoever puts commands waits.
+Memory is bounded however slowly a user reads. Of what is only the newest state (``Progress``, ``Finished``, and the
+same of what is sent coded) the newest one of each torrent or transfer waits. Facts (``Found``, ``Heard``, ``NewItem``)
+wait up to a bound, and then one ``Lagged`` says how many were left out. Closing events are never left out; when too
+many wait, no further command is taken from the queue, which fills, so that whoever puts commands waits.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import json
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from .coded_messages import FinishedCoded, ProgressCoded
 from .messages import Closed, Command, Event, Finished, Found, Heard, Lagged, NewItem, Progress
 
 if TYPE_CHECKING:
@@ -102,10 +103,8 @@ class Events(asyncio.Queue[Event]):
         self._queue: OrderedDict[Any, tuple[Event, int]] = OrderedDict()
 
     def _put(self, item: Event) -> None:
-        if isinstance(item, Progress | Finished):
-            transfer = item.transfer if isinstance(item, Progress) else None
-            infohash = item.infohash if isinstance(item, Finished) else transfer and transfer["infohash"]
-            self._queue[type(item), item.request, infohash] = (item, 0)
+        if isinstance(item, Progress | Finished | ProgressCoded | FinishedCoded):
+            self._queue[type(item), item.request, _whose(item)] = (item, 0)
             return
         size = 0
         if isinstance(item, Found | Heard | NewItem):
@@ -130,6 +129,19 @@ class Events(asyncio.Queue[Event]):
             self.closings -= 1
             self.on_closing_read()
         return item
+
+
+def _whose(state: Progress | Finished | ProgressCoded | FinishedCoded) -> str | None:
+    """
+    Get the id of the torrent or transfer that a state is of; None while that is not known.
+    """
+    if isinstance(state, Finished):
+        return state.infohash
+    if isinstance(state, FinishedCoded):
+        return state.id
+    if isinstance(state, ProgressCoded):
+        return str(state.transfer["id"])
+    return None if state.transfer is None else str(state.transfer["infohash"])
 
 
 class User:

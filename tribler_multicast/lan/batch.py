@@ -15,6 +15,7 @@ import logging
 import socket
 import struct
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .interfaces import IPV4, IPV6
 from .options import Option, current, read_ancillary, receiving
 from .sockets import apply
-from .train import SO_RXQ_OVFL, SOL_UDP, UDP_SEGMENT
+from .train import SO_RXQ_OVFL, SO_TIMESTAMPNS, SOL_UDP, TIMESPEC, UDP_SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +52,9 @@ READ_SIZE: Final = 65_536
 
 PACKETS_PER_TURN: Final = 512
 """Datagrams taken from one socket before the loop's other work has its turn: some milliseconds."""
+
+LONGEST_WAIT: Final = 5.0
+"""Seconds that a datagram may have waited for us: what claims more was there when the clock was set."""
 
 ANCILLARY_SIZE: Final = 256
 """Bytes for what the kernel tells beside the data: interface, hop limit, size of packets, drops."""
@@ -230,6 +234,9 @@ class BatchReceiver:
     Counts: `datagrams`, `bytes`, `calls` (of the kernel), `truncated` (longer than the buffer, dropped), `errors`,
     `failed` (calls of `take` that raised) and `lost`: what the kernel dropped for want of room since the socket was
     opened, told with the next datagram; where glued ones were dropped it is too low, since those count once.
+
+    `arrived`: during a call of `take`, when what it gets arrived, by time.monotonic: as the kernel noted it, so that a
+    program that had to wait for the processor does not take that for a queue on the way; now where it does not.
     """
 
     def __init__(self, sock: socket.socket, take: Take, platform: Platform | None = None, *,
@@ -246,13 +253,15 @@ class BatchReceiver:
         self.view = memoryview(self.buffer)
         self.datagrams = self.bytes = self.calls = self.truncated = self.lost = self.errors = self.failed = 0
         self.started = False
+        self.arrived = 0.0
         self.linux = self.platform.name == "linux"
         family = IPV6 if sock.family == socket.AF_INET6 else IPV4
         apply(sock, (option._replace(required=False) for option in receiving(self.platform, family)))
         self.receive_buffer = enlarge(self.platform, sock, RECEIVE_BUFFER)
         self.glues = self.linux and not plain and self.let_glue()
         if self.linux:
-            apply(sock, (Option(socket.SOL_SOCKET, SO_RXQ_OVFL, 1, required=False),))
+            apply(sock, (Option(socket.SOL_SOCKET, SO_RXQ_OVFL, 1, required=False),
+                         Option(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1, required=False)))
 
     def let_glue(self) -> bool:
         """
@@ -292,6 +301,7 @@ class BatchReceiver:
         Hand over what has arrived, up to a limit; get how many datagrams.
         """
         begin, started = self.datagrams, self.started
+        between_clocks = time.time() - time.monotonic()
         while self.datagrams - begin < PACKETS_PER_TURN:
             try:
                 length, ancillary, flags, source = self.read()
@@ -303,7 +313,10 @@ class BatchReceiver:
                     logger.debug("Can't receive: %s", e)
                 break
             self.calls += 1
-            size, index, hops = self.tell(ancillary)
+            self.arrived = time.monotonic()
+            size, when, index, hops = self.tell(ancillary)
+            if when is not None and 0 <= self.arrived - when + between_clocks < LONGEST_WAIT:
+                self.arrived = when - between_clocks
             size = size or length
             count = -(-length // size) if length else 1
             self.datagrams += count
@@ -332,16 +345,20 @@ class BatchReceiver:
             return length, (), 0, source
         return self.sock.recvmsg_into((self.buffer,), ANCILLARY_SIZE)
 
-    def tell(self, ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, int | None, int | None]:
+    def tell(self, ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, float | None, int | None, int | None]:
         """
-        Get size of each packet (0: there is one only), arriving interface and hop limit; note what the kernel dropped.
+        Get size of each packet (0: there is one only), time of arrival (Unix seconds), arriving interface and hop
+        limit; note what the kernel dropped.
         """
-        size, others = 0, []
+        size, when, others = 0, None, []
         for level, kind, data in ancillary:
             if self.linux and level == SOL_UDP and kind == UDP_GRO:
                 size = int.from_bytes(data, sys.byteorder)
             elif self.linux and level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
                 self.lost += (int.from_bytes(data[:4], sys.byteorder) - self.lost) & 0xFFFFFFFF  # It counts to 2^32.
+            elif self.linux and level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) == TIMESPEC.size:
+                seconds, nanoseconds = TIMESPEC.unpack(data)
+                when = seconds + nanoseconds / 1e9
             else:
                 others.append((level, kind, data))
-        return size, *read_ancillary(self.platform, others)
+        return size, when, *read_ancillary(self.platform, others)

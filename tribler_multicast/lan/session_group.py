@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SESSION_ID_SIZE: Final = 32
+SESSION_ID_SIZES: Final = range(8, 65)
+"""Bytes of what names a session: its tag, or a longer id; what BLAKE2b takes at once is more than enough."""
+
 SESSION_PORT: Final = 32109
 """The port of the overlay's own group, so that a firewall needs no more; sockets are bound to their group."""
 
@@ -51,7 +53,7 @@ interface's whatever ICMP says. On a link there is no smaller one; who forges su
 
 def group_of(session_id: bytes, family: int) -> str:
     """
-    Get the group's address for a session: `d` is BLAKE2b of its 32-byte id with a digest of 16 bytes and the
+    Get the group's address for a session: `d` is BLAKE2b of its id (its tag) with a digest of 16 bytes and the
     personalisation "tm-session-1" (padded with zeros to 16 bytes, as BLAKE2 does).
 
     IPv4, in 239.255.128.0/17 (administratively scoped, RFC 2365): 239 . 255 . (128 | d[0] & 127) . d[1]
@@ -61,9 +63,9 @@ def group_of(session_id: bytes, family: int) -> str:
 
     Two sessions may share an IPv4 group: the group keeps data off others' links; whose it is, the packets say.
 
-    :raises ValueError: when the id does not have 32 bytes.
+    :raises ValueError: when the id does not have 8 to 64 bytes.
     """
-    if len(session_id) != SESSION_ID_SIZE:
+    if len(session_id) not in SESSION_ID_SIZES:
         raise ValueError(f"a session id of {len(session_id)} bytes")
     d = blake2b(session_id, digest_size=16, person=GROUP_DOMAIN).digest()
     if family == IPV4:
@@ -98,7 +100,7 @@ class SessionGroup:
         """
         Not joined yet.
 
-        :raises ValueError: when the id does not have 32 bytes.
+        :raises ValueError: when the id does not have 8 to 64 bytes.
         """
         self.interface = interface
         self.family = family

@@ -18,6 +18,7 @@ from .announcements import Announcements
 from .announcer import Announcer
 from .answers import Answers
 from .candidates import Candidates
+from .coded import Coded
 from .counters import Counters
 from .events import Event, PeerGone
 from .exchange import Exchange
@@ -98,6 +99,7 @@ class MulticastProtocol:
         self.answers = Answers(self)
         self.file_requests = FileRequests(self)
         self.file_answers = FileAnswers(self)
+        self.coded = Coded(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
@@ -115,7 +117,7 @@ class MulticastProtocol:
             Kind.FRIEND: self.friends.on_friend,
             Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results,
             Kind.FILE_REQUEST: self.file_answers.on_request, Kind.FILE_ANSWER: self.file_requests.on_answer}
-        self.peer_handlers.update(self.trains.handlers())
+        self.peer_handlers.update({**self.trains.handlers(), **self.coded.handlers()})
 
     # --- What the shell calls.
 
@@ -164,6 +166,7 @@ class MulticastProtocol:
         self.answers.forget()
         self.file_requests.forget()
         self.file_answers.forget()
+        self.coded.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)

@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from .answers import Question
     from .file_answers import FileJob
     from .file_requests import FileRun
+    from .links import Arrival
     from .peers import PeerState
     from .ping import PingRun
     from .search import SearchRun
     from .train import Train, TrainRun
     from .train_receiver import Session
+    from .wire import Kind
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,28 @@ class FileEnded:
     run: FileRun
 
 
+@dataclass(frozen=True)
+class CodedReceived:
+    """
+    A verified peer, on a verified path, says something around a coded transfer. Nothing in the payload is checked.
+    """
+
+    peer: PeerState
+    kind: Kind
+    payload: bytes
+    arrival: Arrival
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """
+    A peer answered the PROBE of this number, which was to be measured, after so many seconds.
+    """
+
+    number: bytes
+    seconds: float
+
+
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
          | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded
-         | FileAsked | FileProgress | FileEnded)
+         | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip)

@@ -8,7 +8,7 @@ a stamp), and find room in a budget. What is dropped is counted by reason.
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from . import limits
 from .budget import KeyedBuckets, Recent, TokenBucket
@@ -17,13 +17,14 @@ from .pair_seal import open_from_pair
 from .stamp import is_stamped, stamp_digest
 from .wire import (
     ALWAYS_SEALED,
+    CODED_KINDS,
     FRAGMENT_KINDS,
     MULTICAST_KINDS,
     OVERHEAD,
     PAIR_KINDS,
     PAIR_SEALED,
     PEERS_KINDS,
-    PREFIX,
+    PREFIXES,
     SEALABLE_KINDS,
     TRAIN_KINDS,
     TRAIN_PACKET,
@@ -33,6 +34,7 @@ from .wire import (
     Kind,
     channel_of,
     parse,
+    prefix_of,
     without_guard,
 )
 
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from .policy import Policy
     from .puller import Pull
     from .reassembly import Reassembly
+
+AWAITED_KINDS: Final = frozenset({Kind.PAGE, Kind.RESULTS, Kind.FILE_ANSWER, Kind.OFFER})
+"""Answers that nobody gets a signature checked for who was not asked."""
 
 
 class Gate:
@@ -94,6 +99,12 @@ class Gate:
         self.file_answers = KeyedBuckets(limits.FILE_REQUESTS_PER_SECOND, limits.FILE_REQUESTS_BURST, limits.MAX_PEERS)
         self.all_file_requests = TokenBucket(limits.ALL_FILE_REQUESTS_PER_SECOND, limits.ALL_FILE_REQUESTS_BURST)
         self.awaits_file: Callable[[Header], bool] = lambda _header: False
+        self.coded = KeyedBuckets(limits.CODED_PER_SECOND, limits.CODED_BURST, limits.MAX_PEERS)
+        self.all_coded = TokenBucket(limits.ALL_CODED_PER_SECOND, limits.ALL_CODED_BURST)
+        self.offers = KeyedBuckets(limits.OFFERS_PER_SECOND, limits.OFFERS_BURST, limits.MAX_PEERS)
+        self.rank_reports = KeyedBuckets(limits.RANKS_PER_SECOND, limits.RANKS_BURST, limits.MAX_PEERS)
+        self.all_rank_reports = TokenBucket(limits.ALL_RANKS_PER_SECOND, limits.ALL_RANKS_BURST)
+        self.awaits_offer: Callable[[Header, float], bool] = lambda _header, _now: False
         self.stamped = Recent(limits.REPEAT_BITS, limits.REPEAT_ENTRIES, limits.REPEAT_MEMORY)
 
     def look(self, data: bytes, arrival: Arrival, links: Mapping[tuple[int, int], Link]) -> str | None:
@@ -127,14 +138,14 @@ class Gate:
         """
         if len(data) > limits.MAX_DATAGRAM:
             return "oversize"
-        if not data.startswith(PREFIX):
+        if not data.startswith(PREFIXES):
             return "not_ours"
         if len(data) < OVERHEAD or data[22] == TRAIN_PACKET:
             return "train_packet" if data[22:23] == bytes((TRAIN_PACKET,)) else "malformed"
         if data[23] != VERSION:
             return "version"
         if data[22] in (MULTICAST_KINDS if multicast else UNICAST_KINDS):
-            return None
+            return None if data.startswith(prefix_of(data[22])) else "wrong_prefix"
         if data[22] == Kind.SEALED:
             return "sealed"
         return "wrong_channel" if data[22] in MULTICAST_KINDS | UNICAST_KINDS else "unknown_kind"
@@ -224,21 +235,40 @@ class Gate:
             return "unconfirmed_epoch"
         if not compare_digest(header.guard, pair_guard(peer.pair_key, without_guard(data))):
             return "bad_guard"
+        reason = self.look_in_pair(header, arrival, now)
+        if reason is not None:
+            return reason
+        budget = self.pair_budget(Kind(header.kind))
+        if not budget.take(header.signer, now):
+            return "rate"
+        crowd = self.crowd_budget(Kind(header.kind), peer)
+        return None if crowd is None or crowd.take(now) else "rate"
+
+    def look_in_pair(self, header: Header, arrival: Arrival, now: float) -> str | None:
+        """
+        Check what a datagram between verified peers must be beside rightly guarded: sealed, news, asked for.
+        """
         if header.kind in FRAGMENT_KINDS and not self.reassembly.is_news(header):
             return "duplicate"
         if header.kind in ALWAYS_SEALED and not header.channel & PAIR_SEALED:
             return "not_sealed"
-        if header.kind in (Kind.PAGE, Kind.RESULTS, Kind.FILE_ANSWER) and not self.is_awaited(header, arrival):
+        if header.kind in CODED_KINDS and len(header.payload) > limits.MAX_CODED_PAYLOAD:
+            return "oversize"
+        if header.kind in AWAITED_KINDS and not self.is_awaited(header, arrival, now):
             return "unexpected"
-        budget = self.pair_budget(Kind(header.kind))
-        if not budget.take(header.signer, now):
-            return "rate"
-        crowd = None
-        if header.kind == Kind.FILE_REQUEST:
-            crowd = self.all_file_requests
-        elif header.kind == Kind.FRIEND and not self.policy.is_chosen(peer):
-            crowd = self.all_friends
-        return None if crowd is None or crowd.take(now) else "rate"
+        return None
+
+    def crowd_budget(self, kind: Kind, peer: PeerState) -> TokenBucket | None:
+        """
+        Get the budget of a kind of unicast of all peers together, if it has one.
+        """
+        if kind == Kind.FILE_REQUEST:
+            return self.all_file_requests
+        if kind == Kind.FRIEND and not self.policy.is_chosen(peer):
+            return self.all_friends
+        if kind == Kind.REPORT:
+            return self.all_rank_reports
+        return self.all_coded if kind in CODED_KINDS else None
 
     def pair_budget(self, kind: Kind) -> KeyedBuckets:
         """
@@ -246,16 +276,20 @@ class Gate:
         """
         if kind in FRAGMENT_KINDS:
             return self.repairs
+        if kind in CODED_KINDS:
+            return {Kind.OFFER: self.offers, Kind.REPORT: self.rank_reports}.get(kind, self.coded)
         return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
                 Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports, Kind.QUERY: self.queries_again,
                 Kind.RESULTS: self.results, Kind.FILE_REQUEST: self.file_requests,
                 Kind.FILE_ANSWER: self.file_answers}.get(kind, self.pairs)
 
-    def is_awaited(self, header: Header, arrival: Arrival) -> bool:
+    def is_awaited(self, header: Header, arrival: Arrival, now: float) -> bool:
         """
         Tell whether a PAGE is one of a pull of ours under way, RESULTS of a search, and did not come before; whether we
-        wait for a FILE_ANSWER.
+        wait for a FILE_ANSWER or an OFFER.
         """
+        if header.kind == Kind.OFFER:
+            return self.awaits_offer(header, now)
         if header.kind == Kind.FILE_ANSWER:
             return self.awaits_file(header)
         if header.kind == Kind.RESULTS:

@@ -9,7 +9,7 @@ from .events import ForeignSeal
 from .handshake import Secrets
 from .identity import SIGNATURE_DOMAIN
 from .limits import FOREIGN_SEAL_GAP, MAX_DATAGRAM
-from .wire import PREFIX, SEALED, VERSION, channel_of
+from .wire import PREFIX, PREFIXES, SEALED, VERSION, channel_of
 
 if TYPE_CHECKING:
     from .core import MulticastProtocol
@@ -114,7 +114,7 @@ class Group:
             return "oversize"
         if data.startswith(SEALED):
             return None
-        if not data.startswith(PREFIX):
+        if not data.startswith(PREFIXES):
             return "not_ours"
         if len(data) < len(PREFIX) + 2:
             return "malformed"

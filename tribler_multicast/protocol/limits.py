@@ -232,6 +232,12 @@ REPLAY_WINDOW: Final = 1024
 MAX_PROBES_WAITING: Final = 8192
 """Probes of ours that wait for an answer."""
 
+MAX_MEASURED: Final = 64
+ROUND_TRIPS_PER_SECOND: Final = 6.0
+ROUND_TRIPS_BURST: Final = 16.0
+"""Round trips that are measured at once for those above, in all, and how often of one peer: with the answers when it
+measures us too that is below what either checks (twice PEER_PER_SECOND), so that nobody who is there seems gone."""
+
 # --- Pace.
 
 PHI: Final = 10.0
@@ -628,3 +634,33 @@ ALL_FILE_REQUESTS_PER_SECOND: Final = 100.0
 ALL_FILE_REQUESTS_BURST: Final = 300.0
 """Questions of all peers: each that names another file may cost a look into the index of what is shared, and an
 answer of at most 254 bytes."""
+
+# --- Coded transfer: what is said around it. The data has keys, bounds and sockets of its own (`transfer/limits.py`).
+
+MAX_CODED_PAYLOAD: Final = 1100
+"""Payload of a message around a transfer before it is sealed for the pair: with that seal, header and signature it is
+1,325 bytes, so that a group's seal fits around it."""
+
+CODED_PER_SECOND: Final = 20.0
+CODED_BURST: Final = 60.0
+ALL_CODED_PER_SECOND: Final = 500.0
+ALL_CODED_BURST: Final = 1000.0
+"""Questions for offers, JOINs, ACCEPTs, REFUSEs, LEAVEs and FINISHes that we check of one verified peer, and of all:
+3.5 % of a core. A receiver says a few of them for each content; hundreds may join within a second."""
+
+MAX_OFFERS: Final = 64
+OFFER_PATIENCE: Final = 10.0
+"""OFFERs of one peer that we take for a question of ours, and for how long after it: nobody tells us what it has
+unasked, and nobody fills our list."""
+
+OFFERS_PER_SECOND: Final = 32.0
+OFFERS_BURST: Final = 128.0
+"""OFFERs of one peer that we check: the answers to two questions at once. The budget of all is the one above."""
+
+RANKS_PER_SECOND: Final = 250.0
+RANKS_BURST: Final = 250.0
+ALL_RANKS_PER_SECOND: Final = 2000.0
+ALL_RANKS_BURST: Final = 3000.0
+"""REPORTs that we check of one receiver, and of all: six transfers at once at the 40 a second of each, and 14 % of a
+core. The receivers of one session together send 640 a second, so that is three sessions; reports that find no room come
+again 25 ms later."""

@@ -10,12 +10,18 @@ from collections import OrderedDict
 from os import urandom
 from typing import TYPE_CHECKING, Final
 
+from .budget import KeyedBuckets
+from .events import RoundTrip
 from .limits import (
     EXPIRY_INTERVALS,
     LEAST_PROBE_GAP,
+    MAX_MEASURED,
+    MAX_PEERS,
     MAX_PROBES_WAITING,
     PROBE_AFTER_INTERVALS,
     PROBES_PER_INTERVAL,
+    ROUND_TRIPS_BURST,
+    ROUND_TRIPS_PER_SECOND,
 )
 from .wire import Header, Kind, Reader
 
@@ -40,6 +46,8 @@ class Liveness:
         """
         self.core = core
         self.waiting: OrderedDict[bytes, tuple[bytes, LinkKey, float]] = OrderedDict()
+        self.measured: set[bytes] = set()
+        self.measurements = KeyedBuckets(ROUND_TRIPS_PER_SECOND, ROUND_TRIPS_BURST, MAX_PEERS)
 
     def watch(self, peer: PeerState, path: Path, now: float) -> None:
         """
@@ -68,15 +76,34 @@ class Liveness:
         self.probe(peer, path, now)
         return now + max(interval / PROBES_PER_INTERVAL, LEAST_PROBE_GAP)
 
-    def probe(self, peer: PeerState, path: Path, now: float) -> None:
+    def probe(self, peer: PeerState, path: Path, now: float) -> bytes:
         """
-        Send a PROBE: 8 random bytes to be sent back.
+        Send a PROBE: 8 random bytes to be sent back, which number it.
         """
         number = urandom(PROBE_ID_SIZE)
         if len(self.waiting) >= MAX_PROBES_WAITING:
             self.waiting.popitem(last=False)
         self.waiting[number] = (peer.key, path.link, now)
         self.core.outbox.to_peer(Kind.PROBE, peer, path.link, path.address, number)
+        return number
+
+    def measure(self, peer: PeerState, link: LinkKey, now: float) -> bytes | None:
+        """
+        Send a PROBE whose answer is told as a RoundTrip; get its number, until `stop_measuring`. None: the peer is not
+        verified on this link, or was asked too often.
+        """
+        path = peer.paths.get(link)
+        if path is None or len(self.measured) >= MAX_MEASURED or not self.measurements.take(peer.key, now):
+            return None
+        number = self.probe(peer, path, now)
+        self.measured.add(number)
+        return number
+
+    def stop_measuring(self, number: bytes) -> None:
+        """
+        Wait for this answer no more.
+        """
+        self.measured.discard(number)
 
     def on_probe(self, peer: PeerState, header: Header, arrival: Arrival, now: float) -> None:
         """
@@ -102,3 +129,6 @@ class Liveness:
         peer.paths[arrival.link].confirmed = True
         peer.add_rtt(max(0.0, now - waiting[2]))
         self.core.pings.on_unicast(peer, max(0.0, now - waiting[2]))
+        if header.payload in self.measured:
+            self.measured.discard(header.payload)
+            self.core.events.append(RoundTrip(header.payload, max(0.0, now - waiting[2])))

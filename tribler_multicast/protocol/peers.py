@@ -91,6 +91,7 @@ class PeerTable:
         Start with none.
         """
         self.peers: dict[bytes, PeerState] = {}
+        self.by_mid: dict[bytes, PeerState] = {}
         self.keys_at: dict[tuple[LinkKey, str], set[bytes]] = {}
         self.path_count = 0
 
@@ -119,6 +120,12 @@ class PeerTable:
         """
         return self.peers.get(key)
 
+    def of_mid(self, mid: bytes) -> PeerState | None:
+        """
+        Get the peer with this mid (20 bytes) if it is verified now.
+        """
+        return self.by_mid.get(mid)
+
     def has_room(self, key: bytes, link: LinkKey, ip: str) -> bool:
         """
         Tell whether a key may be added at an address: the table and each address in it are bounded.
@@ -133,7 +140,7 @@ class PeerTable:
         Add a peer on this path, or let the path take the place of its older one on the same link.
         """
         self.remove_path(peer, path.link)
-        self.peers[peer.key] = peer
+        self.peers[peer.key] = self.by_mid[peer.mid] = peer
         peer.paths[path.link] = path
         self.keys_at.setdefault((path.link, path.address[0]), set()).add(peer.key)
         self.path_count += 1
@@ -153,4 +160,5 @@ class PeerTable:
             del self.keys_at[place]
         if not peer.paths:
             self.peers.pop(peer.key, None)
+            self.by_mid.pop(peer.mid, None)
         return path

@@ -2,10 +2,10 @@
 The seal of a group: what its members say is unreadable, and means nothing, to everybody else.
 
 A passphrase gives the key of the group (argon2id), the key of the group gives a key for each sender's address and
-channel (BLAKE2b), and under that everything of a signed datagram but the first 22 bytes is in a secretbox
-(XSalsa20-Poly1305; Bernstein, 2009). Because the address is in the key, a recording repeated from another address does
-not even open. Members sign under a domain with the group's id in it, so what a member said there is worth nothing
-outside, not even when another member repeats it.
+channel (BLAKE2b), and under that everything of a signed datagram but the first 22 bytes, which follow from its kind,
+is in a secretbox (XSalsa20-Poly1305; Bernstein, 2009). Because the address is in the key, a recording repeated from
+another address does not even open. Members sign under a domain with the group's id in it, so what a member said there
+is worth nothing outside, not even when another member repeats it.
 
 The library is libnacl where the system has libsodium, else PyNaCl, which brings its own; both give the same bytes.
 """
@@ -19,7 +19,7 @@ from os import urandom
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .limits import GROUP_KEY_MEMORY, GROUP_KEY_PASSES, MAX_DATAGRAM, MAX_SEAL_KEYS
-from .wire import OVERHEAD, PREFIX, SEAL_NONCE_SIZE, SEAL_OVERHEAD, SEALED, packed_ip
+from .wire import OVERHEAD, PREFIX, SEAL_NONCE_SIZE, SEAL_OVERHEAD, SEALED, packed_ip, prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,7 @@ class Seal:
             self.remember(source, channel, key)
         else:
             self.keys.move_to_end((source, channel))
-        return PREFIX + inner
+        return prefix_of(inner[0]) + inner
 
     def derive(self, source: tuple[str, int], channel: int) -> bytes:
         """

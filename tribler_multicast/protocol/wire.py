@@ -2,7 +2,7 @@
 Datagrams, byte by byte. `docs/protocol.md` is the prose to this module.
 
     offset  size  field
-         0    22  IPv8 prefix: 00 02, community id
+         0    22  IPv8 prefix: 00 02, community id; which of the two it is follows from the kind
         22     1  kind
         23     1  version of this protocol
         24     1  channel: the way it was sent; a datagram recorded on one channel counts on no other
@@ -29,6 +29,10 @@ from .stamp import make_stamp
 
 COMMUNITY_ID: Final = sha1(b"tribler-multicast overlay 1", usedforsecurity=False).digest()
 PREFIX: Final = b"\x00\x02" + COMMUNITY_ID
+CODED_COMMUNITY_ID: Final = sha1(b"tribler-multicast coded transfer 1", usedforsecurity=False).digest()
+CODED_PREFIX: Final = b"\x00\x02" + CODED_COMMUNITY_ID
+"""Of the overlay of coded transfers, which has all else from the first: keys, epochs, sequence numbers, peers."""
+PREFIXES: Final = (PREFIX, CODED_PREFIX)
 VERSION: Final = 1
 
 HEAD: Final = struct.Struct(">22sBBB16s64sQQ")
@@ -78,6 +82,14 @@ class Kind(IntEnum):
     RESULTS = 24
     FILE_REQUEST = 25
     FILE_ANSWER = 26
+    OFFERS_WANTED = 27
+    OFFER = 28
+    JOIN = 29
+    ACCEPT = 30
+    REFUSE = 31
+    REPORT = 32
+    LEAVE = 33
+    FINISH = 34
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
@@ -105,9 +117,12 @@ PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY}) | FRAGMENT
 """Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
+CODED_KINDS: Final = frozenset({Kind.OFFERS_WANTED, Kind.OFFER, Kind.JOIN, Kind.ACCEPT, Kind.REFUSE, Kind.REPORT,
+                                Kind.LEAVE, Kind.FINISH})
+"""Around coded transfers: these, and no others, have the prefix of their overlay."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
                                Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT, Kind.RESULTS,
-                               Kind.FILE_REQUEST, Kind.FILE_ANSWER})
+                               Kind.FILE_REQUEST, Kind.FILE_ANSWER}) | CODED_KINDS
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT, TRAILER or
 QUERY by unicast too.)"""
 PAIR_SEALED: Final = 0x20
@@ -116,10 +131,17 @@ SEARCH_KINDS: Final = frozenset({Kind.QUERY, Kind.RESULTS})
 """What somebody looks for and has: by unicast always sealed for the pair."""
 FILE_KINDS: Final = frozenset({Kind.FILE_REQUEST, Kind.FILE_ANSWER})
 """Which shared file somebody wants, and what is made of it."""
-ALWAYS_SEALED: Final = SEARCH_KINDS | FILE_KINDS
-"""What is never heard by unicast when it is not sealed for the pair: it is about content."""
+ALWAYS_SEALED: Final = SEARCH_KINDS | FILE_KINDS | CODED_KINDS
+"""What is never heard by unicast when it is not sealed for the pair: it is about content, or has keys in it."""
 SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK}) | ALWAYS_SEALED
 """What may be sealed: also what is about an announcement, whose hash tells it to who guesses right."""
+
+
+def prefix_of(kind: int) -> bytes:
+    """
+    Get the 22 bytes that a kind of datagram begins with.
+    """
+    return CODED_PREFIX if kind in CODED_KINDS else PREFIX
 
 
 def channel_of(family: int, multicast: bool) -> int:
@@ -194,7 +216,7 @@ class Writer:
         stamp.
         """
         self.sequence += 1
-        head = PREFIX + bytes((kind, VERSION, channel))
+        head = prefix_of(kind) + bytes((kind, VERSION, channel))
         rest = HEAD_REST.pack(self.identity.key, self.epoch, self.sequence) + payload
         if pair_key is not None:
             guard = pair_guard(pair_key, head + rest)

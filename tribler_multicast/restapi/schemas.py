@@ -105,6 +105,7 @@ class CountersSchema(Schema):
     received = Dict(keys=String(), values=Integer(), metadata={"description": "by kind"})
     dropped = Dict(keys=String(), values=Integer(), metadata={"description": "by reason"})
     datagrams = Dict(keys=String(), values=Integer(), metadata={"description": "datagrams and bytes, both ways"})
+    transfers = Dict(keys=String(), values=Integer(), metadata={"description": "of coded transfers, by what happened"})
 
 
 class SettingSchema(Schema):

@@ -160,6 +160,12 @@ class StandaloneClient:
 
     # --- What the plugin asks.
 
+    def download_folder(self) -> Path:
+        """
+        Get where downloads go.
+        """
+        return self.torrents.lives.download_folder()
+
     def capabilities(self) -> frozenset[str]:
         """
         What this node can do for others. It claims nothing that it does not do.

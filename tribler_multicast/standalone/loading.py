@@ -1,8 +1,9 @@
 """
-IPv8 for a standalone node: no bootstrap servers, no overlays of its own, one community loaded by its loader.
+IPv8 for a standalone node: no bootstrap servers, no overlays of its own, our communities loaded by its loader.
 """
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ipv8.loader import CommunityLauncher, IPv8CommunityLoader
@@ -11,10 +12,13 @@ from ipv8.peer import Peer
 from ipv8_service import IPv8
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ipv8.keyvault.keys import PrivateKey
     from ipv8.messaging.interfaces.udp.endpoint import Address
 
     from ..assembly import Assembly
+    from ..community.coded import CodedTransferCommunity
     from ..community.multicast import MulticastCommunity
 
 WALK_INTERVAL = 3600.0
@@ -23,7 +27,7 @@ WALK_INTERVAL = 3600.0
 
 class NoEndpoint(Endpoint):
     """
-    The endpoint of an IPv8 that itself talks to nobody: the community has sockets of its own.
+    The endpoint of an IPv8 that itself talks to nobody: the communities have sockets of their own.
 
     It says that it is open: IPv8 runs in circles, at full load, while it waits for an endpoint to open.
     """
@@ -107,6 +111,53 @@ class MulticastLauncher(CommunityLauncher["Assembly", "MulticastCommunity"]):
         self.community = community
 
 
+class CodedTransferLauncher(CommunityLauncher["Assembly", "CodedTransferCommunity"]):
+    """
+    Loads the community of coded transfers, which rides on the other one.
+    """
+
+    def __init__(self, multicast: MulticastCommunity, folder: Path | None) -> None:
+        """
+        Launch on this one; what is published and received is kept in this folder, or nowhere.
+        """
+        super().__init__()
+        self.multicast = multicast
+        self.folder = folder
+        self.community: CodedTransferCommunity | None = None
+
+    def should_launch(self, session: Assembly) -> bool:
+        """
+        Only where the setting says so.
+        """
+        return bool(session.options["coded"])
+
+    def get_overlay_class(self) -> type[CodedTransferCommunity]:
+        """
+        The community.
+        """
+        from ..community.coded import CodedTransferCommunity  # noqa: PLC0415 (a node without it does without its parts)
+
+        return CodedTransferCommunity
+
+    def get_my_peer(self, ipv8: IPv8, session: Assembly) -> Peer:
+        """
+        This node.
+        """
+        return self.multicast.my_peer
+
+    def get_kwargs(self, session: Assembly) -> dict[str, Any]:
+        """
+        The parts that the assembly gives to the community.
+        """
+        return session.coded_arguments(self.multicast, self.folder)
+
+    def finalize(self, ipv8: IPv8, session: Assembly, community: CodedTransferCommunity) -> None:
+        """
+        Keep the loaded community.
+        """
+        self.community = community
+
+
 def create_ipv8() -> IPv8:
     """
     Create an IPv8 with nothing in it.
@@ -120,8 +171,29 @@ def load_community(ipv8: IPv8, assembly: Assembly, key: PrivateKey) -> Multicast
     Have IPv8's loader load the community.
     """
     launcher = MulticastLauncher(key)
+    load(launcher, ipv8, assembly)
+    assert launcher.community is not None
+    return launcher.community
+
+
+async def load_coded(ipv8: IPv8, assembly: Assembly, multicast: MulticastCommunity,
+                     folder: Path | None) -> CodedTransferCommunity | None:
+    """
+    Have IPv8's loader load the community of coded transfers, its code in a thread before; None: the settings want none.
+
+    :param folder: where it is kept what is published and received, None for nowhere.
+    """
+    launcher = CodedTransferLauncher(multicast, folder)
+    if launcher.should_launch(assembly):
+        await asyncio.to_thread(launcher.get_overlay_class)
+    load(launcher, ipv8, assembly)
+    return launcher.community
+
+
+def load(launcher: CommunityLauncher[Any, Any], ipv8: IPv8, assembly: Assembly) -> None:
+    """
+    Load one community.
+    """
     loader = IPv8CommunityLoader()
     loader.set_launcher(launcher)
     loader.load(ipv8, assembly)
-    assert launcher.community is not None
-    return launcher.community

@@ -24,6 +24,7 @@ from urllib.parse import quote
 from ..community.grouping import check_group
 from ..settings import SettingError, Settings
 from .listener import ListenError, api_url, bind_api
+from .log import set_up_log
 from .state import StateDir, StateError
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 STOP_TIMEOUT = 1.5
 """Seconds for goodbye and the end of all requests; the process is to be gone two seconds after the signal."""
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class NodeError(Exception):
@@ -106,20 +105,6 @@ async def _run(arguments: NodeArguments, listener: socket.socket, state: StateDi
         await node.stop()
 
 
-def set_up_log(options: Settings) -> None:
-    """
-    Write the log to stderr, at the level of the setting, and follow when it changes.
-    """
-    logging.basicConfig(stream=sys.stderr, format=LOG_FORMAT)
-
-    def follow(changed: set[str]) -> None:
-        if "log_level" in changed:
-            logging.getLogger().setLevel(str(options["log_level"]).upper())
-
-    follow({"log_level"})
-    options.subscribe(follow)
-
-
 def _on_signals(stop: asyncio.Event) -> None:
     """
     Stop on SIGINT and SIGTERM, and when the terminal goes away.
@@ -160,6 +145,7 @@ class Node:
         Start the LAN part, then what this node offers, and the REST server.
         """
         community = await self._start_lan()
+        await self._start_transfers(community)
         assert self.client is not None
         assert self.assembly is not None
         self.assembly.feeds = await self.client.load_feeds()
@@ -192,6 +178,18 @@ class Node:
         await self.ipv8.start()
         await self.assembly.start(community)
         return community
+
+    async def _start_transfers(self, community: MulticastCommunity) -> None:
+        """
+        Load the community of coded transfers, which rides on the other one, and start it: when the node is known on the
+        LAN already, because its parts take a while to load.
+        """
+        from .loading import load_coded  # noqa: PLC0415
+
+        assert self.assembly is not None
+        self.assembly.coded = await load_coded(self.ipv8, self.assembly, community, self.state.path / "transfers")
+        if self.assembly.coded is not None:
+            await self.assembly.coded.start()
 
     async def start_offering(self, community: MulticastCommunity) -> None:
         """

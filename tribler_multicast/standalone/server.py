@@ -49,7 +49,8 @@ class RestServer:
         """
         Create the server, not yet listening.
         """
-        self.app = web.Application(middlewares=[error_middleware, api_key_middleware(api_key, open_pages=("/",)),
+        self.app = web.Application(middlewares=[error_middleware, endpoint.door,
+                                                api_key_middleware(api_key, open_pages=("/",)),
                                                 origin_middleware(policy)])
         self.app.on_response_prepare.append(_harden)
         self.app.add_subapp(endpoint.path, endpoint.app)

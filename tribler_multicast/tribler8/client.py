@@ -3,6 +3,7 @@ Tribler as the hosting client: what it offers on the LAN and where it listens.
 """
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..client import Activity, ClientError
@@ -40,6 +41,12 @@ class TriblerClient:
         self.catalogue: Catalogue | None = None
         self.streaming: Streaming | None = None
         self.torrents: Torrents | None = None
+
+    def download_folder(self) -> Path:
+        """
+        Where Tribler's downloads go.
+        """
+        return Path(self.session.config.get("libtorrent/download_defaults/saveas"))
 
     def capabilities(self) -> frozenset[str]:
         """

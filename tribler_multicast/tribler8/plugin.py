@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ipv8.peer import Peer
 
 from ..assembly import Assembly
+from ..community.coded import CodedTransferCommunity
 from ..community.multicast import MulticastCommunity
 from ..lan.endpoint import LanEndpoint
 from ..restapi.security import HostPolicy
@@ -24,12 +25,12 @@ from .downloads import LanDownloads
 from .errors import MissingSymbolError, find, guarded
 from .events import HostEvents
 from .gossip import Gossip
-from .launcher import MulticastComponent
+from .launcher import CodedTransferComponent, MulticastComponent
 from .neighbours import Neighbours
 from .privacy import Privacy
 from .rest import gate, settings_door
 from .search import Search
-from .state import next_epoch, open_database, remove_api, write_api
+from .state import next_epoch, open_database, remove_api, transfers_folder, write_api
 from .streaming import Streaming
 from .torrents import TriblerTorrents
 
@@ -75,6 +76,7 @@ class Plugin:
                                  self.config.save)
         self.community = self._make_community()
         self.client.community = self.assembly.community = self.community
+        self.coded = self.assembly.coded = _optional("coded transfers", self._make_coded)
         self.neighbours = Neighbours(self.community)
         self.privacy: Privacy | None = None
         self.gossip: Gossip | None = None
@@ -96,6 +98,15 @@ class Plugin:
         return MulticastCommunity(MulticastCommunity.settings_class(
             my_peer=me, endpoint=LanEndpoint(), **self.assembly.community_arguments()))
 
+    def _make_coded(self) -> CodedTransferCommunity | None:
+        """
+        Make the community of coded transfers, if the settings want it.
+        """
+        if not self.options["coded"]:
+            return None
+        return CodedTransferCommunity(CodedTransferCommunity.settings_class(
+            **self.assembly.coded_arguments(self.community, transfers_folder(self.session.config))))
+
     def _follow_log_level(self, changed: set[str]) -> None:
         """
         Write as much to Tribler's log as the setting says, from this package only.
@@ -112,9 +123,14 @@ class Plugin:
         manager = find(self.session, "rest_manager")
         endpoint = self.assembly.endpoint(HostPolicy(str(self.session.config.get("api/http_host"))))
         endpoint.app.middlewares.append(gate(self.options, self.community))
-        find(self.session, "loader", "set_launcher")(MulticastComponent(self, self.community))
+        set_launcher = find(self.session, "loader", "set_launcher")
+        set_launcher(MulticastComponent(self, self.community))
+        if self.coded is not None:
+            set_launcher(CodedTransferComponent(self.coded))
         find(manager, "add_endpoint")(endpoint)
         self.config.follow()
+        _optional("tokens for players",
+                  lambda: find(manager, "root_endpoint", "app", "middlewares").insert(0, endpoint.door))
         _optional("the check of POST /api/settings",
                   lambda: find(manager, "root_endpoint", "app", "middlewares").append(
                       settings_door(self.config, self.assembly.applied)))

@@ -24,6 +24,8 @@ EPOCH_FILE = "multicast_epoch"
 API_FILE = "api.json"
 """The name under which the commands look for a running node."""
 
+TRANSFERS_FOLDER = "multicast-transfers"
+
 MAX_EPOCH = 2**63
 """Epochs have 64 bits on the wire; what is above is a damaged file."""
 
@@ -63,6 +65,14 @@ def open_database(config: Any) -> PeerDatabase | None:  # noqa: ANN401
     except DatabaseTooNewError as error:
         logger.warning("Peers are not remembered: %s", error)
         return None
+
+
+def transfers_folder(config: Any) -> Path | None:  # noqa: ANN401
+    """
+    Where it is kept what is published and received coded: beside Tribler's own files of this version. None where
+    Tribler keeps its own in memory.
+    """
+    return None if config.get("memory_db") else Path(config.get_version_state_dir()) / TRANSFERS_FOLDER
 
 
 def write_api(state_dir: Path, url: str, key: str) -> None:

@@ -1,7 +1,7 @@
 /* What comes, and which of it is innovative. */
 #include "generation_private.h"
 
-int generation_create(generation *self, code parameters, size_t size)
+int generation_create(generation *self, code parameters, size_t size, uint8_t *room)
 {
     memset(self, 0, sizeof *self);
     self->kernels = gf_current;
@@ -10,13 +10,15 @@ int generation_create(generation *self, code parameters, size_t size)
     self->size = size;
     self->stride = (self->k + GF_ALIGN - 1) / GF_ALIGN * GF_ALIGN;
     memset(self->open, 255, self->k);
-    self->data = take_zeros(self->k, size);
+    if (room == NULL)
+        self->taken = take_zeros(self->k, size);
+    self->data = room == NULL ? self->taken : room;
     return self->data != NULL;
 }
 
 void generation_destroy(generation *self)
 {
-    give_back(self->data);
+    give_back(self->taken);
     give_back(self->vectors);
     give_back(self->reduced);
     memset(self, 0, sizeof *self);

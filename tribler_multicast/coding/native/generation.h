@@ -19,6 +19,7 @@ typedef struct {
     size_t size;   /* of a symbol */
     size_t stride; /* of a row of coefficients: k rounded up to GF_ALIGN */
     uint8_t *data; /* k x size */
+    uint8_t *taken; /* the same when it was not given to us, else NULL */
     /* Made with the first coded packet: */
     uint8_t *vectors; /* k x stride, by slot: coefficients of the coded packets */
     /* coded x stride: reduced row echelon form of them, without the systematic columns; NULL if decoded */
@@ -31,8 +32,9 @@ typedef struct {
     int decoded;
 } generation;
 
-/* 0 when there is no memory. size is at least 1, parameters are those of a code. */
-int generation_create(generation *self, code parameters, size_t size);
+/* 0 when there is no memory. size is at least 1, parameters are those of a code. room: k x size for the data, which the
+   caller keeps for as long; NULL: take it. */
+int generation_create(generation *self, code parameters, size_t size, uint8_t *room);
 void generation_destroy(generation *self);
 
 /* A packet: 1 innovative, 0 not, -1 no memory. Nothing is kept of one that is not innovative. */

@@ -201,4 +201,5 @@ static void update(uint8_t *rows, size_t stride, size_t column, size_t count, co
             axpy(rows + i * stride, rows[i * stride + column], row, size);
 }
 
-const gf_kernels gf_portable = {"portable", axpy, scale, dots, product, combine, update};
+const gf_kernels gf_portable = {"portable", axpy, scale, dots, product, combine, update,
+                                &mac_portable};

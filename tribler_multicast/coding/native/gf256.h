@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blake2b.h"
+
 #if defined(__GNUC__) || defined(__clang__)
 #define GF_INLINE static inline __attribute__((always_inline))
 /* Vectors that lie across two cache lines cost twice; right without it too. */
@@ -38,6 +40,8 @@ typedef struct {
     /* (rows + i * stride) ^= f * row, where f is (rows + i * stride)[column]; size is a multiple of GF_ALIGN. row may
        not be one of them. */
     void (*update)(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row, size_t size);
+    /* How MACs are made with the same instructions. */
+    const mac_lanes *macs;
 } gf_kernels;
 
 /* The product of every two elements, and the inverse of each (0 for 0). */

@@ -1,11 +1,12 @@
 /* The Python module: the arithmetic on buffers. The same functions as in fallback.py, which describes them. */
-#include "module.h"
+#include "module_generation.h"
+#include "module_session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Raised together with field.VERSION when what Python expects changes. */
-#define VERSION 1
+#define VERSION 2
 
 int has_arguments(const char *function, Py_ssize_t given, Py_ssize_t wanted)
 {
@@ -327,12 +328,18 @@ static PyMethodDef methods[] = {
     {"product", FAST(product), METH_FASTCALL, "product(out, matrix, rows, columns, sources, size): matrix product."},
     {"coefficients", FAST(coefficients), METH_FASTCALL, "coefficients(seed, k, density, band): a vector of k bytes."},
     {"encode", FAST(encode), METH_FASTCALL, "See fallback_packets.encode."},
+    {"mac_key", make_mac_key, METH_O, "mac_key(key): what seal takes."},
+    {"seal", FAST(seal), METH_FASTCALL, "See fallback_datagrams.seal."},
+    {"lay", FAST(lay), METH_FASTCALL, "See fallback_datagrams.lay."},
+    {"collect", FAST(collect), METH_FASTCALL, "See fallback_datagrams.collect."},
     {NULL, NULL, 0, NULL}};
 
 static int execute(PyObject *module)
 {
     gf_prepare();
-    return PyModule_AddIntConstant(module, "VERSION", VERSION) < 0 ? -1 : add_generation_type(module);
+    if (PyModule_AddIntConstant(module, "VERSION", VERSION) < 0 || add_generation_type(module) < 0)
+        return -1;
+    return add_streams_type(module);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0, NULL}};

@@ -34,6 +34,5 @@ int has_arguments(const char *function, Py_ssize_t given, Py_ssize_t wanted);
 int get_code(PyObject *const *arguments, code *parameters);
 
 PyObject *encode(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
-int add_generation_type(PyObject *module);
 
 #endif

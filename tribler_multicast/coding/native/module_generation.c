@@ -1,4 +1,6 @@
 /* The Python type of a generation at a receiver. The same as in fallback_generation.py. */
+#include "module_generation.h"
+
 #include "module_packets.h"
 
 #include "generation.h"
@@ -9,6 +11,7 @@
 typedef struct {
     PyObject_HEAD
     generation inner;
+    Py_buffer room; /* of the caller; no object: the memory is ours */
     PyThread_type_lock lock; /* decode and recode work without the interpreter lock */
 } Generation;
 
@@ -29,14 +32,14 @@ static void leave(Generation *self)
 
 static PyObject *generation_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    PyObject *given[4];
+    PyObject *given[4], *room = Py_None;
     Py_ssize_t size;
     code parameters;
     if (keywords != NULL && PyDict_Size(keywords) != 0) {
         PyErr_SetString(PyExc_TypeError, "Generation() takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(arguments, "OOOO", &given[0], &given[1], &given[2], &given[3]))
+    if (!PyArg_ParseTuple(arguments, "OOOO|O", &given[0], &given[1], &given[2], &given[3], &room))
         return NULL;
     PyObject *const described[3] = {given[0], given[2], given[3]};
     if (!get_code(described, &parameters) || (size = get_size(given[1], "symbol_size", 1, MAX_SYMBOL_SIZE)) < 0)
@@ -45,8 +48,14 @@ static PyObject *generation_new(PyTypeObject *type, PyObject *arguments, PyObjec
     Generation *self = (Generation *)allocate(type, 0);
     if (self == NULL)
         return NULL;
+    if (room != Py_None
+        && (PyObject_GetBuffer(room, &self->room, PyBUF_WRITABLE) < 0
+            || !has_shape("room", self->room.len, (Py_ssize_t)parameters.k, size))) {
+        Py_DECREF(self);
+        return NULL;
+    }
     self->lock = PyThread_allocate_lock();
-    if (self->lock == NULL || !generation_create(&self->inner, parameters, (size_t)size)) {
+    if (self->lock == NULL || !generation_create(&self->inner, parameters, (size_t)size, self->room.buf)) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -58,6 +67,7 @@ static void generation_dealloc(PyObject *object)
     Generation *self = (Generation *)object;
     PyTypeObject *type = Py_TYPE(object);
     generation_destroy(&self->inner);
+    PyBuffer_Release(&self->room);
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
@@ -133,8 +143,7 @@ static int add_packet(generation *inner, const uint8_t *packet, const layout *wh
     const uint8_t *head = packet + where->head, *payload = packet + where->body;
     if (vectors)
         return generation_add_vector(inner, head, payload, tag);
-    const uint32_t number = (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
-    return generation_add_number(inner, number, payload, tag);
+    return generation_add_number(inner, get_32(head), payload, tag);
 }
 
 /* add_batch(buffer, where, step, head, body, vectors, tag): ``where`` is a count, or the offsets of the packets. */
@@ -388,7 +397,7 @@ static PyGetSetDef attributes[] = {
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot type_slots[] = {
-    {Py_tp_doc, "Generation(k, symbol_size, density, band): one generation at a receiver. A buffer."},
+    {Py_tp_doc, "Generation(k, symbol_size, density, band, room=None): one generation at a receiver. A buffer."},
     {Py_tp_new, (void *)generation_new},
     {Py_tp_dealloc, (void *)generation_dealloc},
     {Py_tp_methods, methods},
@@ -398,6 +407,28 @@ static PyType_Slot type_slots[] = {
 
 static PyType_Spec type_spec = {"tribler_multicast.coding._native.Generation", sizeof(Generation), 0,
                                 Py_TPFLAGS_DEFAULT, type_slots};
+
+int add_to_generation(PyObject *object, PyObject *type, const uint8_t *identity, int is_vector, unsigned k,
+                      const uint8_t *payload, size_t size, uint32_t tag)
+{
+    Generation *self = (Generation *)object;
+    int result;
+    if ((PyObject *)Py_TYPE(object) != type) {
+        PyErr_SetString(PyExc_TypeError, "that is no Generation");
+        return -1;
+    }
+    if (self->inner.k != k || self->inner.size != size) {
+        PyErr_SetString(PyExc_ValueError, "that is a Generation of another code");
+        return -1;
+    }
+    enter(self);
+    result = is_vector ? generation_add_vector(&self->inner, identity, payload, tag)
+                       : generation_add_number(&self->inner, get_32(identity), payload, tag);
+    leave(self);
+    if (result < 0)
+        PyErr_NoMemory();
+    return result;
+}
 
 int add_generation_type(PyObject *module)
 {

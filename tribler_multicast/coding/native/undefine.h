@@ -22,3 +22,4 @@
 #undef HIGH
 #undef MASK_OF_TOP
 #undef SHIFT
+#undef MACS

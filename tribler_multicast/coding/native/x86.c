@@ -65,6 +65,7 @@ __attribute__((target("avx2"))) GF_INLINE uint64_t fold_eight_256(const __m256i 
 #ifdef HAVE_GFNI
 #define NAME(x) gfni512_##x
 #define LABEL "gfni512"
+#define MACS &mac_avx512
 #define TARGET __attribute__((target("gfni,avx512f,avx512bw,avx512vl")))
 #define VECTOR __m512i
 #define WIDTH 64
@@ -108,6 +109,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 
 #define NAME(x) gfni256_##x
 #define LABEL "gfni256"
+#define MACS &mac_avx2
 #define TARGET __attribute__((target("gfni,avx2")))
 #define VECTOR __m256i
 #define WIDTH 32
@@ -129,6 +131,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 
 #define NAME(x) avx2_##x
 #define LABEL "avx2"
+#define MACS &mac_avx2
 #define TARGET __attribute__((target("avx2")))
 #define VECTOR __m256i
 #define WIDTH 32
@@ -152,6 +155,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 
 #define NAME(x) ssse3_##x
 #define LABEL "ssse3"
+#define MACS &mac_portable
 #define TARGET __attribute__((target("ssse3")))
 #define VECTOR __m128i
 #define WIDTH 16

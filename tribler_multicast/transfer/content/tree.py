@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from mmap import mmap
+from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..limits import MAX_CONTENT_SIZE, MAX_INDEX_SIZE, MAX_RUN_HEIGHT, SEGMENT_SIZE
@@ -69,7 +70,8 @@ class HashTree:
     """
     What is known of the tree over some segments: at first the root only, or all of it (`of_leaves`).
 
-    Takes 66 bytes of memory per segment once they are known: 270 KB for 4 GiB, 66 MiB for 1 TiB.
+    Takes 66 bytes of memory per segment once they are known: 270 KB for 4 GiB, 66 MiB for 1 TiB. One thread may add
+    what others look up.
     """
 
     def __init__(self, segments: int, root: bytes) -> None:
@@ -91,6 +93,7 @@ class HashTree:
         self._hashes = _zeros(self._starts[-1] * HASH_SIZE)
         self._known = _zeros(self._starts[-1])
         self._learned: list[tuple[int, int]] = []
+        self._learning = Lock()
         if segments:
             self._put(self.height, 0, root)
             self._learned.clear()
@@ -234,8 +237,9 @@ class HashTree:
         # It must end at something known, and agree with all that is known on its way.
         if self.get(*top) is None or any(self.get(level, index) not in (None, value) for level, index, value in found):
             return False
-        for node in found:
-            self._put(*node)
+        with self._learning:
+            for node in found:
+                self._put(*node)
         return True
 
     def _climb(self, index: int, level: int, value: bytes, uncles: list[bytes], found: list[Node]) -> tuple[int, int]:
@@ -257,8 +261,8 @@ class HashTree:
     def _put(self, level: int, index: int, value: bytes) -> None:
         at = self._starts[level] + index
         if not self._known[at]:
-            self._known[at] = 1
             self._hashes[at * HASH_SIZE:(at + 1) * HASH_SIZE] = value
+            self._known[at] = 1
             self._learned.append((level, index))
             # One that was handed up unchanged is known below, too.
             if level and 2 * index + 1 == self._counts[level - 1]:
@@ -268,7 +272,8 @@ class HashTree:
         """
         Take the nodes that were learned since the last call, for a journal.
         """
-        places, self._learned = self._learned, []
+        with self._learning:
+            places, self._learned = self._learned, []
         return [Node(level, index, bytes(self._hashes[at * HASH_SIZE:(at + 1) * HASH_SIZE]))
                 for level, index in places for at in (self._starts[level] + index,)]
 

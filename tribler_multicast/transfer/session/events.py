@@ -57,7 +57,7 @@ class SegmentReady:
     """
 
     segment: int
-    data: bytes
+    data: memoryview
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ numbers unused: a generation of that number has no symbols.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ...coding import MAX_SYMBOLS
 from ..limits import SEGMENT_SIZE
+from .fallback_datagrams import SCHEDULED
 from .limits import LEAST_K, LEAST_SYMBOL, MAX_GENERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 LARGEST_SYMBOL: Final = 1344
 ROOM: Final = 1408
@@ -87,6 +89,7 @@ class Geometry:
         if self.generations > MAX_GENERATIONS:
             raise ValueError("too many generations")
         self._sizes = lru_cache(maxsize=8)(self._sizes_of)
+        self._schedule = lru_cache(maxsize=16)(self._schedule_of)
 
     def parts_of(self, symbols: int) -> int:
         """
@@ -138,13 +141,16 @@ class Geometry:
                 table[segment * self.parts:(segment + 1) * self.parts] = bytes(self.sizes(segment))
         return table
 
-    def interleaved(self, segment: int) -> Iterator[tuple[int, int]]:
+    def schedule(self, segment: int, whole: Iterable[int]) -> bytes:
         """
-        Get (generation, index) of all symbols of a segment, neighbours from different generations: a burst of losses
-        as long as there are generations takes one symbol of each.
+        Get all symbols of these generations of a segment, neighbours from different generations: a burst of losses as
+        long as there are generations takes one symbol of each. Records of `fallback_datagrams.SCHEDULED`.
         """
-        sizes, first = self.sizes(segment), segment * self.parts
-        for index in range(max(sizes)):
-            for part, size in enumerate(sizes):
-                if index < size:
-                    yield first + part, index
+        first = segment * self.parts
+        return self._schedule(self.sizes(segment), frozenset(generation - first for generation in whole))
+
+    def _schedule_of(self, sizes: tuple[int, ...], parts: frozenset[int]) -> bytes:
+        begins = [0, *accumulate(sizes)]
+        return b"".join(SCHEDULED.pack(part, index, (begins[part] + index) * self.symbol)
+                        for index in range(max(sizes)) for part, size in enumerate(sizes)
+                        if index < size and part in parts)

@@ -97,6 +97,10 @@ HEARTBEAT: Final = 1.0
 OPEN_SEGMENTS: Final = 48
 """Segments that may be open at once, some 1.2 MiB each while they are. Those that lack most are given up for newer."""
 
+UNPROVED_SEGMENTS: Final = 16
+"""Complete segments held until their hashes are known: a sender that sends data and no proofs fills no memory. The
+eldest is given up for the next."""
+
 SENDER_SILENT: Final = 5.0
 """After so long without a datagram the sender is told to be silent: time to join again, or elsewhere."""
 

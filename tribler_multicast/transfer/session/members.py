@@ -9,8 +9,8 @@ from .limits import BUDGET_LEAST, BUDGET_SHARE, LOSS_SAMPLE, MAX_LOSS
 from .reports import NOT_ZERO, WHOLE, Arrival
 
 if TYPE_CHECKING:
-    from .packets import Stream
     from .reports import Lacks, Report
+    from .stream import Stream
 
 SMOOTH: Final = 0.25
 

@@ -3,24 +3,24 @@ The control messages of a session, byte by byte: payloads that the overlay signs
 
     OFFER    flags (1; bit 0: a session is running), receivers (2), manifest (n)
     JOIN     content id (32), largest k (1), flags (1; bit 0: send the manifest, bit 1: no multicast), most that this
-             receiver takes in kbit/s (4; 0: any), segments that are lacking (n; as in reports, of segments)
-    ACCEPT   tag (8), key of the group's stream (32), key of the unicast stream (32), k (1), symbol size (2),
-             manifest (n; none when it was not asked for)
+             receiver takes in kbit/s (4; 0: any), its UDP port for unicast data (2), segments that are lacking (n; as
+             in reports, of segments)
+    ACCEPT   content id (32), tag (8), key of the group's stream (32), key of the unicast stream (32), k (1), symbol
+             size (2), manifest (n; none when it was not asked for)
     REFUSE   content id (32), reason (1)
     REPORT   tag (8), report (n): see reports
     LEAVE    tag (8), reason (1): the receiver goes
     FINISH   tag (8), reason (1): the sender ends the session
 
 All integers are big-endian. ACCEPT holds keys: it is sealed for its receiver. The key of the unicast stream is new for
-each JOIN that is accepted, that of the group for each session: nothing of an earlier time fits. The session's groups
-are derived from the tag (`groups`) and joined by its receivers only.
+each JOIN that is accepted, that of the group for each session: nothing of an earlier time fits. (A JOIN that is
+repeated before anything was reported gets the same ones: its ACCEPT was lost.) The session's group is derived from the
+tag (`lan.session_group.group_of`) and joined by its receivers only.
 """
 from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from hashlib import blake2b
-from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ...coding import MAX_SYMBOLS
@@ -34,17 +34,14 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 OFFER: Final = struct.Struct(">BH")
-JOIN: Final = struct.Struct(f">{ID_SIZE}sBBI")
-ACCEPT: Final = struct.Struct(f">{TAG_SIZE}s{KEY_SIZE}s{KEY_SIZE}sBH")
+JOIN: Final = struct.Struct(f">{ID_SIZE}sBBIH")
+ACCEPT: Final = struct.Struct(f">{ID_SIZE}s{TAG_SIZE}s{KEY_SIZE}s{KEY_SIZE}sBH")
 REFUSE: Final = struct.Struct(f">{ID_SIZE}sB")
 END: Final = struct.Struct(f">{TAG_SIZE}sB")
 RUNNING: Final = 1
 MANIFEST_WANTED: Final = 1
 NO_MULTICAST: Final = 2
 LACKS_ROOM: Final = MAX_CONTROL - JOIN.size
-GROUP_DOMAIN: Final = b"tm-data-group-1"
-GROUPS_IPV4: Final = int(IPv4Address("239.255.128.0"))
-GROUPS_IPV6: Final = int(IPv6Address("ff12::"))
 
 Code = TypeVar("Code", bound=IntEnum)
 
@@ -103,7 +100,8 @@ class Offer(NamedTuple):
 
 class Join(NamedTuple):
     """
-    Somebody wants a content. `rate` in kbit/s, 0: any. `lacks`, packed, tells of segments: read it with `read_lacks`.
+    Somebody wants a content. `rate` in kbit/s, 0: any. `port`: where unicast data goes. What is lacking, packed, tells
+    of segments: read it with `lacks`.
     """
 
     content_id: bytes
@@ -111,21 +109,23 @@ class Join(NamedTuple):
     wants_manifest: bool
     no_multicast: bool
     rate: int
+    port: int
     packed_lacks: bytes
 
     @classmethod
-    def of(cls, content_id: bytes, lacks: Lacks, *, largest_k: int = MAX_SYMBOLS, wants_manifest: bool = False) -> Join:
+    def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
+           wants_manifest: bool = False, no_multicast: bool = False, rate: int = 0) -> Join:
         """
         Ask for the segments that are lacking.
         """
-        return cls(content_id, largest_k, wants_manifest, False, 0, pack_lacks(lacks))
+        return cls(content_id, largest_k, wants_manifest, no_multicast, min(rate, 0xFFFFFFFF), port, pack_lacks(lacks))
 
     def pack(self) -> bytes:
         """
         Write it.
         """
         flags = (MANIFEST_WANTED if self.wants_manifest else 0) | (NO_MULTICAST if self.no_multicast else 0)
-        return JOIN.pack(self.content_id, self.largest_k, flags, self.rate) + self.packed_lacks
+        return JOIN.pack(self.content_id, self.largest_k, flags, self.rate, self.port) + self.packed_lacks
 
     def lacks(self, segments: int) -> Lacks | None:
         """
@@ -140,10 +140,10 @@ class Join(NamedTuple):
         """
         if not JOIN.size < len(payload) <= MAX_CONTROL:
             return None
-        content_id, largest_k, flags, rate = JOIN.unpack_from(payload)
-        if largest_k < LEAST_K:
+        content_id, largest_k, flags, rate, port = JOIN.unpack_from(payload)
+        if largest_k < LEAST_K or not port:
             return None
-        return cls(content_id, largest_k, bool(flags & MANIFEST_WANTED), bool(flags & NO_MULTICAST), rate,
+        return cls(content_id, largest_k, bool(flags & MANIFEST_WANTED), bool(flags & NO_MULTICAST), rate, port,
                    bytes(payload[JOIN.size:]))
 
 
@@ -152,6 +152,7 @@ class Accept(NamedTuple):
     Somebody may join: what it needs to read the data. `manifest` is packed, and not checked here.
     """
 
+    content_id: bytes
     tag: bytes
     group_key: bytes
     unicast_key: bytes
@@ -163,7 +164,7 @@ class Accept(NamedTuple):
         """
         Write it.
         """
-        return ACCEPT.pack(*self[:5]) + self.manifest
+        return ACCEPT.pack(*self[:6]) + self.manifest
 
     @classmethod
     def read(cls, payload: Bytes) -> Accept | None:
@@ -172,8 +173,8 @@ class Accept(NamedTuple):
         """
         if not ACCEPT.size <= len(payload) <= ACCEPT.size + MAX_MANIFEST:
             return None
-        tag, group_key, unicast_key, k, symbol = ACCEPT.unpack_from(payload)
-        found = cls(tag, group_key, unicast_key, k, symbol, bytes(payload[ACCEPT.size:]))
+        content_id, tag, group_key, unicast_key, k, symbol = ACCEPT.unpack_from(payload)
+        found = cls(content_id, tag, group_key, unicast_key, k, symbol, bytes(payload[ACCEPT.size:]))
         if found.k < LEAST_K or not LEAST_SYMBOL <= found.symbol <= ROOM - found.k:
             return None
         return found
@@ -227,12 +228,3 @@ def read_report(payload: Bytes) -> tuple[bytes, bytes] | None:
     if not TAG_SIZE < len(payload) <= MAX_CONTROL:
         return None
     return bytes(payload[:TAG_SIZE]), bytes(payload[TAG_SIZE:])
-
-
-def groups(tag: bytes) -> tuple[str, str]:
-    """
-    Get the session's groups: 15 bits in 239.255.128.0/17, 112 in ff12::/16.
-    """
-    digest = blake2b(tag, digest_size=16, person=GROUP_DOMAIN).digest()
-    return (str(IPv4Address(GROUPS_IPV4 | int.from_bytes(digest[:2], "big") & 0x7FFF)),
-            str(IPv6Address(GROUPS_IPV6 | int.from_bytes(digest[2:], "big"))))

@@ -22,16 +22,11 @@ key of a unicast stream is held by the sender and one receiver.
 from __future__ import annotations
 
 import struct
-from hashlib import blake2b
-from hmac import compare_digest
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, TypeAlias
 
-from .limits import LEAST_INTERVAL, MAX_DATA, MAX_INTERVAL, PROOF_ROOM
+from .limits import LEAST_INTERVAL, MAX_INTERVAL, PROOF_ROOM
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    Bytes = bytes | bytearray | memoryview
+Bytes: TypeAlias = bytes | bytearray | memoryview
 
 NUMBERED: Final = 0xC1
 RECODED: Final = 0xC2
@@ -57,20 +52,6 @@ OVERHEAD: Final = SYMBOL_AT + MAC_SIZE
 """Bytes of a numbered datagram that are not symbol."""
 
 
-class Head(NamedTuple):
-    """
-    What every datagram says. `body` is a view into it.
-    """
-
-    form: int
-    unicast: bool
-    sequence: int
-    time: int
-    at_once: bool
-    interval: float
-    body: memoryview
-
-
 def microseconds(now: float) -> int:
     """
     Get a time as datagrams carry it.
@@ -86,100 +67,11 @@ def asked(interval: float, at_once: bool = False) -> int:
     return steps | (AT_ONCE if at_once else 0)
 
 
-class Seal:
+def interval_of(ask: int) -> float:
     """
-    Makes and checks the MAC of one stream.
+    Get the seconds from one report to the next that such a byte asks for.
     """
-
-    def __init__(self, key: bytes) -> None:
-        """
-        Take the key, 32 bytes.
-        """
-        self._empty = blake2b(key=key, digest_size=MAC_SIZE)
-
-    def mac(self, data: Bytes) -> bytes:
-        """
-        Get the MAC of what comes before it.
-        """
-        digest = self._empty.copy()
-        digest.update(data)
-        return digest.digest()
-
-    def is_good(self, datagram: memoryview) -> bool:
-        """
-        Tell whether a datagram ends with the MAC of what comes before.
-        """
-        return compare_digest(self.mac(datagram[:-MAC_SIZE]), datagram[-MAC_SIZE:])
-
-
-class Stream:
-    """
-    The sender's side of a stream: numbers and seals datagrams. `sequence` is that of the last one.
-    """
-
-    def __init__(self, tag: bytes, key: bytes, unicast: bool) -> None:
-        """
-        Begin with sequence 1.
-        """
-        self.tag = tag
-        self.way = UNICAST if unicast else 0
-        self.seal = Seal(key)
-        self.sequence = 0
-
-    def finish(self, form: int, datagrams: bytearray, size: int, now: float, ask: int) -> bytearray:
-        """
-        Write heads and MACs into datagrams of `size` bytes each, whose bodies are written.
-        """
-        view, time = memoryview(datagrams), microseconds(now)
-        mac, pack, tag, way = self.seal.mac, HEAD.pack_into, self.tag, form + self.way
-        for at in range(0, len(datagrams), size):
-            self.sequence += 1
-            pack(view, at, way, tag, self.sequence % CLOCK, time, ask)
-            end = at + size
-            view[end - MAC_SIZE:end] = mac(view[at:end - MAC_SIZE])
-        return datagrams
-
-    def one(self, form: int, body: bytes, now: float, ask: int) -> bytearray:
-        """
-        Make one datagram.
-        """
-        datagram = bytearray(HEAD.size) + body + bytes(MAC_SIZE)
-        return self.finish(form, datagram, len(datagram), now, ask)
-
-    def systematic(self, symbols: Sequence[tuple[int, int, Bytes]], size: int, now: float, ask: int) -> bytearray:
-        """
-        Make the datagrams of (generation, index, symbol); a symbol that is short of `size` bytes is filled with zeros.
-        """
-        step = OVERHEAD + size
-        made = bytearray(step * len(symbols))
-        at = 0
-        for generation, index, symbol in symbols:
-            PLACE.pack_into(made, at + GENERATION_AT, generation, index)
-            made[at + SYMBOL_AT:at + SYMBOL_AT + len(symbol)] = symbol
-            at += step
-        return self.finish(NUMBERED, made, step, now, ask)
-
-
-def read_head(datagram: Bytes, tag: bytes, seals: tuple[Seal, Seal | None]) -> Head | str:
-    """
-    Read a datagram off the wire: a head whose MAC is good, or why there is none (for counting). Never raises.
-
-    :param seals: of the group and of our unicast stream.
-    """
-    view = memoryview(datagram)
-    if not LEAST <= len(view) <= MAX_DATA:
-        return "data: length"
-    form, found, sequence, time, ask = HEAD.unpack_from(view)
-    if form not in FORMS:
-        return "data: form"
-    if found != tag:
-        return "data: foreign session"
-    seal = seals[bool(form & UNICAST)]
-    if seal is None or not seal.is_good(view):
-        return "data: MAC"
-    steps = max(1, ask & ~AT_ONCE)
-    return Head(form & ~UNICAST, bool(form & UNICAST), sequence, time, bool(ask & AT_ONCE),
-                min(steps * STEP, MAX_INTERVAL), view[HEAD.size:-MAC_SIZE])
+    return min(max(1, ask & ~AT_ONCE) * STEP, MAX_INTERVAL)
 
 
 def pack_proof(first: int, height: int, hashes: bytes) -> bytes:

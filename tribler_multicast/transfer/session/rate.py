@@ -54,7 +54,10 @@ RECOVERY: Final = 1.25
 when somebody else leaves the link, it is ours within a second."""
 LOSS_STEP: Final = 0.03
 SIGMAS: Final = 4.0
-"""A loss above its usual share by so much, and so many standard deviations, is not by chance."""
+LOSS_LOOK: Final = 128
+BIAS: Final = 1.9
+"""A loss of so many packets above its usual share by so much, and so many standard deviations, is not by chance. The
+usual share is the least of some blocks: as a rule it is so many deviations of a block more."""
 LOSS_BLOCK: Final = 400
 LOSS_TIME: Final = 0.5
 LOSS_BLOCKS: Final = 20
@@ -118,6 +121,7 @@ class Path:
         self.excess = 0.0
         self._block = [0, 0]
         self._block_at = 0.0
+        self._look = [0, 0]
 
     def _relative(self, delay: int) -> float:
         if self.first is None:
@@ -148,15 +152,24 @@ class Path:
         """
         Take how many packets were sent to it, and came, since the last time.
         """
-        self.lost = 1 - came / sent
-        usual = self.usual_loss
-        chance = SIGMAS * sqrt(max(usual * (1 - usual), 0.01) / sent)
-        self.excess = self.lost - usual if self.blocks and self.lost - usual > max(LOSS_STEP, chance) else 0.0
+        self._look[0] += sent
+        self._look[1] += came
+        if self._look[0] >= LOSS_LOOK:
+            self._judge(*self._look)
+            self._look = [0, 0]
         self._block[0] += sent
         self._block[1] += came
         if self._block[0] >= LOSS_BLOCK and (not self.blocks or now - self._block_at >= LOSS_TIME):
             self.blocks.append(1 - self._block[1] / self._block[0])
             self._block, self._block_at = [0, 0], now
+
+    def _judge(self, sent: int, came: int) -> None:
+        self.lost = 1 - came / sent
+        usual = self.usual_loss
+        if len(self.blocks) > 1:
+            usual += BIAS * sqrt(usual * (1 - usual) / LOSS_BLOCK)
+        chance = SIGMAS * sqrt(max(usual * (1 - usual), 0.01) / sent)
+        self.excess = self.lost - usual if self.blocks and self.lost - usual > max(LOSS_STEP, chance) else 0.0
 
     @property
     def usual_loss(self) -> float:
@@ -242,6 +255,7 @@ class RateControl:
             return
         seconds, self._last_round = now - self._last_round, now
         sent, self._sent = self._sent, 0
+        is_busy = sent >= BUSY * self.rate * seconds
         least = now - 2 * self.round - seconds
         fresh = [path for path in self.paths.values() if path.at is not None and path.at >= least]
         if not fresh or self._is_pausing(now):
@@ -253,8 +267,8 @@ class RateControl:
             self.starting = False
             self.growth = min(self.growth, CAREFUL_GROWTH)
             self._target = min(self.target, self._target * LONGER)
-            wanted = min(self._for_queue(path) for path in fresh)
-        if wanted > self.rate and sent < BUSY * self.rate * seconds:
+            wanted = min(self._for_queue(path, is_busy) for path in fresh)
+        if wanted > self.rate and not is_busy:
             return
         self.rate = min(max(wanted, self.floor), self.cap)
         if now - self._empty_at > SLOWDOWN_EACH:
@@ -270,13 +284,14 @@ class RateControl:
             self._empty_at = now
         return True
 
-    def _for_queue(self, path: Path) -> float:
+    def _for_queue(self, path: Path, is_busy: bool) -> float:
         """
-        Get the rate that brings the queue of a path to the target.
+        Get the rate that brings the queue of a path to the target. Who sends little learns nothing about the link: what
+        it sent is not what passes.
         """
         if path.queue < SEEN:
             return self.rate * self.growth
-        link = self.rate if path.link is None else min(path.link, 1.5 * self.rate)
+        link = self.rate if path.link is None or not is_busy else min(path.link, 1.5 * self.rate)
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)

@@ -4,51 +4,63 @@ The receiver of one session: datagrams in, checked segments and reports out.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from ...coding import Code, Decoder
-from ...protocol.replay import ReplayWindow
 from .events import AllStored, Event, SegmentReady, SenderSilent
-from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT
-from .packets import (
-    CLOCK,
-    HEARTBEAT,
-    NUMBERED,
-    PLACE,
-    PROOF,
-    Head,
-    Seal,
-    microseconds,
-    read_head,
-    read_proof,
+from .fallback_datagrams import (
+    AT_END,
+    COMPLETE,
+    FOREIGN,
+    MAX_SIZE,
+    REPLAYED,
+    TO_OPEN,
+    WRONG_FORM,
+    WRONG_LENGTH,
+    WRONG_MAC,
 )
+from .kernels import BEST
+from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT, UNPROVED_SEGMENTS
+from .packets import AT_ONCE, CLOCK, HEAD, MAC_SIZE, PROOF, UNICAST, interval_of, microseconds, read_proof
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Arrival, Delay, Report, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from random import Random
 
+    from ...coding.fallback_generation import Generation
     from ..content.tree import HashTree
     from .geometry import Geometry
+    from .kernels import Way
     from .packets import Bytes
 
 SPREAD = 0.04
 """Share of the interval over which reports that all are asked for at once are spread."""
 
 
+REFUSED: Final = {WRONG_LENGTH: "data: length", WRONG_FORM: "data: form", FOREIGN: "data: foreign session",
+                  WRONG_MAC: "data: MAC", REPLAYED: "data: replay"}
+COLLECTED: Final = ("data: not innovative", "data: not needed", "data: no such generation",
+                    "data: malformed")
+"""How is counted what became of a datagram, the latter in the order of what `collect` gets."""
+
+GROUP, UNICAST_STREAM = 0, 1
+"""Packets are stored with where they came from: tags of the decoders."""
+
+INTERVALS: Final = [interval_of(ask) for ask in range(256)]
+
+
+@dataclass(frozen=True)
 class Track:
     """
     How one stream arrives.
     """
 
-    def __init__(self) -> None:
-        """
-        Nothing came yet.
-        """
-        self.window = ReplayWindow()
-        self.count = 0
-        self.time = 0
-        self.at = 0.0
+    highest: int
+    count: int
+    time: int
+    at: float
 
     def arrival(self, now: float) -> Arrival:
         """
@@ -56,7 +68,7 @@ class Track:
         """
         if not self.count:
             return Arrival()
-        return Arrival(self.window.highest, self.count, self.time, min(CLOCK - 1, max(0, int((now - self.at) * 1e6))))
+        return Arrival(self.highest, self.count, self.time, min(CLOCK - 1, max(0, int((now - self.at) * 1e6))))
 
 
 class Receiver:
@@ -65,35 +77,41 @@ class Receiver:
     """
 
     def __init__(self, geometry: Geometry, tree: HashTree, add_proof: Callable[[int, int, bytes], bool], *, tag: bytes,  # noqa: PLR0913
-                 keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = ()) -> None:
+                 keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = (),
+                 reports: int = 0, way: Way = BEST) -> None:
         """
         :param tree: of which the root is known; proofs go to it by `add_proof`, which checks them.
         :param keys: of the group's stream and of our unicast stream.
         :param stored: segments that are here.
+        :param reports: how many were made in an earlier session with the same sender: the numbers go on.
+        :param way: to calculate.
         """
         self.geometry = geometry
         self.tree = tree
         self.add_proof = add_proof
         self.tag = tag
         self.random = random
-        self.seals = Seal(keys[0]), Seal(keys[1])
+        self.way = way
+        self._collect_from = way.datagrams.collect
+        self.streams = way.datagrams.Streams(tag, *keys)
         self.sizes = geometry.table()
         self.missing = bytearray(self.sizes)
         self.stored_segments: set[int] = set()
         self.counters: Counter[str] = Counter()
         self.events: list[Event] = []
         self.reports: list[bytes] = []
-        self.tracks = Track(), Track()
         self.interval = REPORT_INTERVAL
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
-        self._open: dict[int, None] = {}
-        self._unproved: dict[int, bytes] = {}
+        self._generations: dict[int, Generation] = {}
+        self._open: dict[int, memoryview] = {}
+        self._unproved: dict[int, memoryview] = {}
         self._report_at: float | None = None
         self._reported = float("-inf")
-        self._number = 0
+        self.number = reports
+        """Of the last report."""
         self._cursor = self._base = self._end = 0
-        self._delay: Delay | None = None
+        self._delay: tuple[int, int, int] | None = None
         self._heard = now
         self._silent = False
         for segment in stored:
@@ -108,85 +126,85 @@ class Receiver:
         """
         return sum(self.sizes) - sum(self.missing)
 
+    @property
+    def tracks(self) -> tuple[Track, Track]:
+        """
+        Get how the group's stream and our unicast stream arrive.
+        """
+        return Track(*self.streams.arrival(0)), Track(*self.streams.arrival(1))
+
     # --- Datagrams.
 
     def data_received(self, datagram: Bytes, now: float) -> None:
         """
         Take a datagram that arrived at `now`. Never raises.
         """
-        head = read_head(datagram, self.tag, self.seals)
-        if isinstance(head, str):
-            self.counters[head] += 1
-            return
-        track = self.tracks[head.unicast]
-        if not track.window.is_fresh(head.sequence):
-            self.counters["data: replay"] += 1
-            return
-        self._heard, self._silent = now, False
-        if head.sequence > track.window.highest:
-            track.time, track.at = head.time, now
-        track.window.add(head.sequence)
-        track.count += 1
-        self._note_delay((microseconds(now) - head.time) % CLOCK, head.time)
-        self.interval = head.interval
-        if head.form == NUMBERED:
-            self._numbered(head)
-        elif head.form == PROOF:
-            self._proof(head)
-        elif head.form == HEARTBEAT:
-            self._end = len(self.missing)
-        else:
-            self._recoded(head)
-        self._plan(now, head.at_once)
+        self.batch_received(datagram, len(datagram), 1, now)
 
-    def _note_delay(self, delay: int, time: int) -> None:
-        least = delay
-        if self._delay is not None and (delay - self._delay.least) % CLOCK < CLOCK // 2:
-            least = self._delay.least
-        self._delay = Delay(least, delay, time)
+    def batch_received(self, data: Bytes, size: int, count: int, now: float) -> None:
+        """
+        Take datagrams that arrived together: `count`, of `size` bytes each but the last, which has what is left. Never
+        raises; keeps nothing of `data`.
+        """
+        size, clock = min(size, MAX_SIZE), microseconds(now)
+        verdicts, accepted, least, time, ask = self.streams.take(data, size, count, now, clock)
+        if accepted < count:
+            for verdict, name in REFUSED.items():
+                self._count(name, verdicts.count(verdict))
+            if not accepted:
+                return
+        self._heard, self._silent = now, False
+        before = self._delay
+        if before is not None and (least - before[0]) % CLOCK < CLOCK // 2:
+            least = before[0]
+        self._delay = least, (clock - time) % CLOCK, time
+        self.interval = INTERVALS[ask]
+        self._collect(data, size, verdicts, GROUP, UNICAST_STREAM)
+        self._plan(now, bool(ask & AT_ONCE))
+
+    def _count(self, name: str, count: int) -> None:
+        if count:
+            self.counters[name] += count
 
     def _plan(self, now: float, at_once: bool) -> None:
-        when = max(now, self._reported + self.interval)
+        when = self._reported + self.interval
         if at_once:
             when = now + self.random.random() * SPREAD * self.interval
+        elif when < now:
+            when = now
         if self._report_at is None or when < self._report_at:
             self._report_at = when
 
-    def _numbered(self, head: Head) -> None:
-        if len(head.body) != PLACE.size + self.geometry.symbol:
-            self.counters["data: malformed"] += 1
-            return
-        generation, number = PLACE.unpack_from(head.body)
-        self._add(generation, number, head.body[PLACE.size:])
+    def _collect(self, data: Bytes, size: int, verdicts: bytes, group_tag: int, unicast_tag: int) -> None:
+        at, symbol, generations, sizes, missing = 0, self.geometry.symbol, self._generations, self.sizes, self.missing
+        while True:
+            at, why, generation, end, _, _, innovative, *others = self._collect_from(
+                data, size, verdicts, at, symbol, generations, sizes, missing, group_tag, unicast_tag)
+            self._end = max(self._end, end)
+            if innovative:
+                self.counters["data: innovative"] += innovative
+            if any(others):
+                for name, count in zip(COLLECTED, others, strict=True):
+                    self._count(name, count)
+            if why == AT_END:
+                return
+            if why == TO_OPEN:
+                self._opened(generation)
+            elif why == COMPLETE:
+                self._look_whether_complete(generation)
+            else:
+                self._other(memoryview(data)[(at - 1) * size:at * size])
 
-    def _recoded(self, head: Head) -> None:
-        generation = int.from_bytes(head.body[:4], "big")
-        size = self.sizes[generation] if generation < len(self.sizes) else 0
-        if not size or len(head.body) != 4 + size + self.geometry.symbol:
-            self.counters["data: malformed"] += 1
-            return
-        self._add(generation, head.body[4:4 + size], head.body[4 + size:])
+    def _other(self, datagram: memoryview) -> None:
+        if datagram[0] & ~UNICAST == PROOF:
+            self._proof(datagram[HEAD.size:-MAC_SIZE])
+        else:
+            self._end = len(self.missing)
 
-    def _add(self, generation: int, identity: int | memoryview, symbol: memoryview) -> None:
-        if generation >= len(self.sizes) or not self.sizes[generation]:
-            self.counters["data: no such generation"] += 1
-            return
-        self._end = max(self._end, generation + 1)
-        if not self.missing[generation]:
-            self.counters["data: not needed"] += 1
-            return
-        decoder = self._decoders.get(generation)
-        if decoder is None:
-            decoder = self._opened(generation)
-        if not decoder.add(identity, symbol):
-            self.counters["data: not innovative"] += 1
-            return
-        self.counters["data: innovative"] += 1
-        self.missing[generation] -= 1
-        if not self.missing[generation]:
-            segment = generation // self.geometry.parts
-            if not any(self.missing[segment * self.geometry.parts:(segment + 1) * self.geometry.parts]):
-                self._complete(segment)
+    def _look_whether_complete(self, generation: int) -> None:
+        segment = generation // self.geometry.parts
+        if not any(self.missing[segment * self.geometry.parts:(segment + 1) * self.geometry.parts]):
+            self._complete(segment)
 
     def _opened(self, generation: int) -> Decoder:
         segment = generation // self.geometry.parts
@@ -194,11 +212,15 @@ class Receiver:
             parts = self.geometry.parts
             self._give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
             self.counters["segment: given up"] += 1
-        self._open[segment] = None
+        if segment not in self._open:
+            self._open[segment] = memoryview(bytearray(sum(self.geometry.sizes(segment)) * self.geometry.symbol))
         size = self.sizes[generation]
         if size not in self._codes:
             self._codes[size] = Code(size, self.geometry.symbol)
-        decoder = self._decoders[generation] = Decoder(self._codes[size])
+        code, start = self._codes[size], self.geometry.offset(generation)
+        decoder = self._decoders[generation] = Decoder(code, kernels=self.way.coding,
+                                                       room=self._open[segment][start:start + code.generation_size])
+        self._generations[generation] = decoder.generation
         return decoder
 
     def _give_up(self, segment: int) -> None:
@@ -206,23 +228,30 @@ class Receiver:
         Forget a segment that is not stored.
         """
         self._open.pop(segment, None)
+        self._unproved.pop(segment, None)
         for generation in self.geometry.of(segment):
             self._decoders.pop(generation, None)
+            self._generations.pop(generation, None)
             self.missing[generation] = self.sizes[generation]
         self._base = min(self._base, segment * self.geometry.parts)
 
     def _complete(self, segment: int) -> None:
-        found = [self._decoders.pop(generation).decode() for generation in self.geometry.of(segment)
-                 if self.sizes[generation]]
-        self._open.pop(segment, None)
-        data = b"".join(found)[:self.geometry.cut.length(segment)]
+        for generation in self.geometry.of(segment):
+            if self.sizes[generation]:
+                self._decoders.pop(generation).decode()
+                del self._generations[generation]
+        # The symbols lie one behind the other already: nothing is copied.
+        data = self._open.pop(segment)[:self.geometry.cut.length(segment)].toreadonly()
         if self.tree.leaf(segment) is None:
+            if len(self._unproved) >= UNPROVED_SEGMENTS:
+                self._give_up(next(iter(self._unproved)))
+                self.counters["segment: given up"] += 1
             self._unproved[segment] = data
         else:
             self.events.append(SegmentReady(segment, data))
 
-    def _proof(self, head: Head) -> None:
-        proof = read_proof(head.body)
+    def _proof(self, body: memoryview) -> None:
+        proof = read_proof(body)
         if proof is None or not self.add_proof(*proof):
             self.counters["data: bad proof"] += 1
             return
@@ -281,8 +310,15 @@ class Receiver:
         for generation in self.geometry.of(segment):
             for index in range(self.sizes[generation]):
                 if units >> at // size & 1:
-                    self._add(generation, index, memoryview(bytes(data[at:at + size]).ljust(size, b"\0")))
+                    self._add(generation, index, bytes(data[at:at + size]).ljust(size, b"\0"))
                 at += size
+
+    def _add(self, generation: int, index: int, symbol: bytes) -> None:
+        self._end = max(self._end, generation + 1)
+        if self.missing[generation] and (self._decoders.get(generation) or self._opened(generation)).add(index, symbol):
+            self.missing[generation] -= 1
+            if not self.missing[generation]:
+                self._look_whether_complete(generation)
 
     # --- Reports.
 
@@ -313,7 +349,7 @@ class Receiver:
         return reports
 
     def _report(self, now: float) -> Report:
-        self._number += 1
+        self.number += 1
         self._reported, self._report_at = now, None
         found = NOT_ZERO.search(self.missing, self._base)
         self._base = found.start() if found else len(self.missing)
@@ -324,6 +360,8 @@ class Receiver:
             lacks = lacks._replace(start=0)
         if self._cursor:
             self._report_at = now + self.interval
-        delay, self._delay = self._delay, None
-        return Report(self._number, self.tracks[0].arrival(now), self.tracks[1].arrival(now), delay,
-                      next(iter(self._unproved), None), lacks)
+        delay = None if self._delay is None else Delay(*self._delay)
+        self._delay = None
+        group, unicast = self.tracks
+        return Report(self.number, group.arrival(now), unicast.arrival(now), delay, next(iter(self._unproved), None),
+                      lacks)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .members import Member
-    from .packets import Stream
+    from .stream import Stream
 
 
 class Sent(NamedTuple):

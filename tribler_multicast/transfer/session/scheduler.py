@@ -6,14 +6,15 @@ send for a while begins where the others are.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from .limits import CATCH_UP, FRAME
 from .rate import Pacer
 
 if TYPE_CHECKING:
+    from .geometry import Geometry
     from .rate import RateControl
-    from .sender import Batch, Sender
+    from .sender import Batch
 
 MOST: Final = 32
 """Datagrams of one batch: below what systems take at once."""
@@ -21,12 +22,34 @@ BATCH_TIME: Final = 0.001
 """Seconds of the rate in one batch: what others' packets may have to wait for."""
 
 
+class Turn(Protocol):
+    """
+    What takes turns: a `Sender`, or somebody in front of one.
+    """
+
+    @property
+    def geometry(self) -> Geometry:
+        """
+        Its cut.
+        """
+
+    def make(self, now: float, count: int) -> Batch | None:
+        """
+        Make what is to be sent next, as `Sender.make`.
+        """
+
+    def next_timer(self) -> float:
+        """
+        Get when there will be something to make, as `Sender.next_timer`.
+        """
+
+
 class Outgoing(NamedTuple):
     """
     A batch and whose it is.
     """
 
-    sender: Sender
+    sender: Turn
     batch: Batch
 
 
@@ -41,18 +64,18 @@ class Scheduler:
         """
         self.rate = rate
         self.pacer = Pacer(now, CATCH_UP)
-        self._weights: dict[Sender, float] = {}
-        self._served: dict[Sender, float] = {}
+        self._weights: dict[Turn, float] = {}
+        self._served: dict[Turn, float] = {}
         self._clock = 0.0
 
-    def add(self, sender: Sender, weight: float = 1.0) -> None:
+    def add(self, sender: Turn, weight: float = 1.0) -> None:
         """
         Let a sender take part, or change its weight.
         """
         self._weights[sender] = weight
         self._served.setdefault(sender, self._clock)
 
-    def remove(self, sender: Sender) -> None:
+    def remove(self, sender: Turn) -> None:
         """
         Let a sender go.
         """

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
 from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
+from .fallback_datagrams import SCHEDULED
 from .held import Held
+from .kernels import BEST
 from .limits import (
     CHUNK,
     GONE,
@@ -32,14 +34,16 @@ from .limits import (
     SILENT,
 )
 from .members import Member
-from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, Stream, asked, pack_proof
+from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, asked, pack_proof
 from .packets import HEARTBEAT as BEAT
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
+from .stream import Stream
 
 if TYPE_CHECKING:
     from ..content.tree import HashTree
     from .geometry import Geometry
+    from .kernels import Way
     from .rate import RateControl
 
 IDLE: Final = b"\1"
@@ -66,17 +70,19 @@ class Sender:
     One session: bytes in, batches and events out.
     """
 
-    def __init__(self, geometry: Geometry, tree: HashTree, tag: bytes, key: bytes, rate: RateControl, *,
-                 seed: int = 1 << 16) -> None:
+    def __init__(self, geometry: Geometry, tree: HashTree, tag: bytes, key: bytes, rate: RateControl, *,  # noqa: PLR0913
+                 seed: int = 1 << 16, way: Way = BEST) -> None:
         """
         :param tree: whole.
         :param key: of the group's stream (32 bytes).
         :param seed: of the first combination: sources that send at once take different ones.
+        :param way: to calculate.
         """
+        self.way = way
         self.geometry = geometry
         self.tree = tree
         self.tag = tag
-        self.group = Stream(tag, key, unicast=False)
+        self.group = Stream(tag, key, unicast=False, way=way)
         self.rate = rate
         self.sizes = geometry.table()
         self.members: dict[bytes, Member] = {}
@@ -86,7 +92,8 @@ class Sender:
         self.flight = Flight()
         self._seed = seed
         self._queue: OrderedDict[int, None] = OrderedDict()
-        self._passing: deque[tuple[int, int]] = deque()
+        self._passing = 0
+        self._schedule = b""
         self._segment: int | None = None
         self._repairs: OrderedDict[int, None] = OrderedDict()
         self._held = Held()
@@ -109,7 +116,7 @@ class Sender:
             self.counters["join: no room"] += 1
             return False
         self.leave(name)
-        member = Member(name, Stream(self.tag, key, unicast=True), self.sizes, self.group.sequence, now)
+        member = Member(name, Stream(self.tag, key, unicast=True, way=self.way), self.sizes, self.group.sequence, now)
         member.begin(lacks, self.geometry.parts, self.geometry.symbol)
         self.members[name] = member
         self._all_finished = False
@@ -318,7 +325,7 @@ class Sender:
         if self._seed + count > MAX_NUMBER:
             self._seed = MAX_SYMBOLS + 1
         encoder = Encoder(Code(size, symbol), memoryview(data)[start:start + size * symbol], systematic=False,
-                          seed=self._seed)
+                          seed=self._seed, kernels=self.way.coding)
         encoder.encode_into(made, count, step=step, head=NUMBER_AT, payload=SYMBOL_AT)
         self._seed += count
         place = generation.to_bytes(4, "big")
@@ -338,16 +345,12 @@ class Sender:
             return None
         sole, symbol = self._sole(), self.geometry.symbol
         stream = self.group if sole is None else sole.stream
-        offsets = {}
-        chosen: list[tuple[int, int, bytes]] = []
-        while self._passing and len(chosen) < count:
-            generation, index = self._passing.popleft()
-            if generation not in offsets:
-                offsets[generation] = self.geometry.offset(generation)
-            start = offsets[generation] + index * symbol
-            chosen.append((generation, index, data[start:start + symbol]))
-        made = stream.systematic(chosen, symbol, now, self._ask())
-        self.counters["systematic"] += len(chosen)
+        count = min(count, self._passing)
+        first = len(self._schedule) // SCHEDULED.size - self._passing
+        made = stream.systematic(data, symbol, self._schedule, first, count, segment * self.geometry.parts, now,
+                                 self._ask())
+        self._passing -= count
+        self.counters["systematic"] += count
         if not self._passing:
             self._end(segment, stream)
         return Batch(None if sole is None else sole.name, made, OVERHEAD + symbol)
@@ -368,7 +371,8 @@ class Sender:
             whole = {generation for generation, missing in shares.items()
                      if missing >= max(1, MOSTLY * self.sizes[generation])}
             self._segment = segment
-            self._passing.extend(place for place in self.geometry.interleaved(segment) if place[0] in whole)
+            self._schedule = self.geometry.schedule(segment, whole)
+            self._passing = len(self._schedule) // SCHEDULED.size
             for generation in self.geometry.of(segment):
                 self.flight.forget(generation)
             sole = self._sole()

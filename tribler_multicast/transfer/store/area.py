@@ -146,13 +146,13 @@ class Area:
             return False
         return True
 
-    def write(self, start: int, data: bytes | memoryview) -> None:
+    def write(self, start: int, data: bytes | bytearray | memoryview) -> None:
         """
         Write at a place. Errors as `write_many`.
         """
         self.write_many(((start, data),))
 
-    def write_many(self, pieces: Iterable[tuple[int, bytes | memoryview]]) -> None:
+    def write_many(self, pieces: Iterable[tuple[int, bytes | bytearray | memoryview]]) -> None:
         """
         Write at many places (start, data). The files are looked at once for all of them.
 
@@ -196,7 +196,7 @@ class Area:
         handles.clear()
 
     @staticmethod
-    def _rest(handle: int, data: bytes | memoryview, at: int, written: int) -> None:
+    def _rest(handle: int, data: bytes | bytearray | memoryview, at: int, written: int) -> None:
         """
         Write what one call did not.
         """

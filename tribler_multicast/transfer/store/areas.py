@@ -118,13 +118,13 @@ class Areas:
         assert area is not None
         return area
 
-    def write(self, pieces: Iterable[tuple[int, int, bytes | memoryview]]) -> None:
+    def write(self, pieces: Iterable[tuple[int, int, bytes | bytearray | memoryview]]) -> None:
         """
         Write parts of segments (segment, offset, data). Errors as `Area.write_many`.
         """
         first = self.layout.index_segments
-        index: list[tuple[int, bytes | memoryview]] = []
-        data: list[tuple[int, bytes | memoryview]] = []
+        index: list[tuple[int, bytes | bytearray | memoryview]] = []
+        data: list[tuple[int, bytes | bytearray | memoryview]] = []
         for segment, offset, piece in pieces:
             if segment < first:
                 index.append((segment * SEGMENT_SIZE + offset, piece))

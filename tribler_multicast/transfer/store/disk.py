@@ -80,7 +80,7 @@ def allocate(file: int, size: int) -> None:
     os.ftruncate(file, size)
 
 
-def _write_at(file: int, data: bytes | memoryview, at: int) -> int:
+def _write_at(file: int, data: bytes | bytearray | memoryview, at: int) -> int:
     os.lseek(file, at, os.SEEK_SET)
     return os.write(file, data)
 

@@ -119,19 +119,18 @@ class Store:
 
     def add_proof(self, first: int, height: int, proof: bytes) -> bool:
         """
-        Check a proof off the wire and keep it; False when it is wrong. Never raises.
+        Check a proof off the wire and keep it; False when it is wrong. Never raises, never waits for the disk.
         """
-        with self._mutex:
-            return self.tree.add(first, height, proof)
+        return self.tree.add(first, height, proof)
 
-    def write(self, segment: int, offset: int, data: bytes | memoryview) -> bool:
+    def write(self, segment: int, offset: int, data: bytes | bytearray | memoryview) -> bool:
         """
         Write units of a segment that nobody checked yet. False, and nothing is written, when the segment is here
         already. Errors as `write_many`.
         """
         return bool(self.write_many(((segment, offset, data),)))
 
-    def write_many(self, pieces: Iterable[tuple[int, int, bytes | memoryview]]) -> int:
+    def write_many(self, pieces: Iterable[tuple[int, int, bytes | bytearray | memoryview]]) -> int:
         """
         Write units of segments (segment, offset, data) that nobody checked yet: offset and length are multiples of the
         unit, but for the end of a segment. Get how many were written: not those of segments that are here already.
@@ -161,7 +160,7 @@ class Store:
                 self.commits.unsaved += len(data)
         return len(new)
 
-    def write_segment(self, segment: int, data: bytes | memoryview) -> bool | None:
+    def write_segment(self, segment: int, data: bytes | bytearray | memoryview) -> bool | None:
         """
         Write a whole segment when its hash is right: False when it is not, None when the hash is not known. Errors as
         `write`.

@@ -1,0 +1,182 @@
+"""
+``publish``, ``fetch`` and ``transfers``: what the running node sends and receives coded.
+"""
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from .cli_common import Failed, absolute, call, show
+from .cli_progress import Reporter, rate_text, time_text
+from .cli_render import GREEN, MISSING, RED, clean, paint, size_text, table
+from .cli_types import content_id, rate
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+HASHING = 24 * 3600.0
+"""Seconds that publishing may take: as long as reading all of the data."""
+
+FIRST_LOOK, LAST_LOOK = 0.02, 0.5
+"""Seconds between two looks at a transfer that is waited for, at the start and later: small ones are done at once."""
+
+ACTIONS = ("list", "pause", "resume", "limit", "remove")
+
+
+def add_commands(command: Callable[[str, Callable[[argparse.Namespace], None], str],
+                                   argparse.ArgumentParser]) -> None:
+    """
+    Add the commands to the parser.
+    """
+    publish = command("publish", do_publish,
+                      "Offer files or folders by the running node; with no PATH list what it offers.")
+    publish.add_argument("path", metavar="PATH", nargs="*", help="a file or folder")
+    publish.add_argument("--withdraw", metavar="ID", type=content_id, help="offer this no more; the files stay")
+
+    fetch = command("fetch", do_fetch, "Fetch what somebody publishes or sends, by the running node.")
+    fetch.add_argument("id", metavar="ID", type=content_id, help="what publish or send printed, or search found")
+    fetch.add_argument("--output", metavar="PATH",
+                       help="an existing folder: into it, under the name it has; else the name of the result "
+                            "(default: the folder for downloads)")
+    fetch.add_argument("--rate", metavar="RATE", type=rate,
+                       help="the most that is taken, in bytes/s, or such as 500k, 2M")
+
+    transfers = command("transfers", do_transfers, "What the running node sends and receives: list, or change one.")
+    transfers.add_argument("action", metavar="|".join(ACTIONS), nargs="?", choices=ACTIONS, default="list")
+    transfers.add_argument("id", metavar="ID", nargs="?", help="of a transfer, or enough of its beginning")
+    transfers.add_argument("--rate", metavar="RATE", type=rate,
+                           help="with limit: the most that it takes, in bytes/s, or such as 500k, 2M; 0: no limit")
+    transfers.add_argument("--delete", action="store_true",
+                           help="with remove: delete what was fetched too, unless it is whole")
+
+
+def do_publish(options: argparse.Namespace) -> None:
+    """
+    Publish, list or withdraw.
+    """
+    if options.withdraw is not None:
+        if options.path:
+            raise Failed("publish takes PATH or --withdraw, not both", 2)
+        document = call(options, "DELETE", f"/publications/{options.withdraw}")
+        show(options, document, lambda document: [f"{document['content_id']} is offered no more"])
+    elif not options.path:
+        show(options, call(options, "GET", "/publications"), publication_lines)
+    for path in [absolute(text) for text in options.path]:
+        document = call(options, "POST", "/publications", {"path": str(path)}, HASHING)
+        print(json.dumps(document) if options.json else document["content_id"], flush=True)  # noqa: T201
+
+
+def publication_lines(document: dict[str, Any]) -> list[str]:
+    """
+    What is offered, one line each, and a line more for what is wrong with one.
+    """
+    if not document["publications"]:
+        return ["Nothing yet. Offer something: tribler-multicast publish PATH"]
+    rows = [[each["content_id"], size_text(each["size"]), str(each["receivers"]), str(each["finished"]),
+             clean(each["name"])] for each in document["publications"]]
+    return _with_errors(table(("ID", "SIZE", "RECEIVERS", "HAVE IT", "NAME"), rows), document["publications"])
+
+
+def _with_errors(lines: list[str], things: list[dict[str, Any]]) -> list[str]:
+    """
+    A table, with the error of each row that has one below it.
+    """
+    head, *rest = lines
+    shown = [head]
+    for line, each in zip(rest, things, strict=True):
+        colour = {"done": GREEN, "failed": RED}.get(each.get("state", ""), "")
+        shown += [paint(line, colour)] + ([paint(f"  -> {clean(each['error'])}", RED)] if each["error"] else [])
+    return shown
+
+
+def do_fetch(options: argparse.Namespace) -> None:
+    """
+    Fetch, and show how it goes on until it is there.
+    """
+    body: dict[str, Any] = {"content_id": options.id}
+    if options.output is not None:
+        body["output"] = str(absolute(options.output))
+    if options.rate:
+        body["rate"] = options.rate
+    report = Reporter(options.json, "done", "path")
+    try:
+        transfer = call(options, "POST", "/transfers", body)
+        report({"event": "started", **transfer})
+        for view in _looks(options, transfer["id"]):
+            if view["state"] == "failed":
+                raise Failed(view["error"] or "the transfer failed")
+            report({"event": "done" if view["state"] == "done" else "progress", **view})
+    finally:
+        report.line.end()
+
+
+def _looks(options: argparse.Namespace, id: str) -> Iterator[dict[str, Any]]:  # noqa: A002
+    """
+    Look at a transfer until it is done.
+    """
+    wait = FIRST_LOOK
+    while True:
+        found = [each for each in call(options, "GET", "/transfers")["transfers"] if each["id"] == id]
+        if not found:
+            raise Failed("the transfer was removed")
+        if wait >= LAST_LOOK or found[0]["state"] in ("done", "failed"):
+            yield found[0]
+        if found[0]["state"] == "done":
+            return
+        time.sleep(wait)
+        wait = min(1.5 * wait, LAST_LOOK)
+
+
+def do_transfers(options: argparse.Namespace) -> None:
+    """
+    List transfers, or change one.
+    """
+    action = options.action
+    if (options.delete and action != "remove") or ((options.rate is None) != (action != "limit")):
+        raise Failed("--rate goes with transfers limit, which needs it, --delete with transfers remove", 2)
+    if (options.id is None) != (action == "list"):
+        raise Failed(f"transfers {action} " + ("takes no ID" if action == "list" else "needs an ID"), 2)
+    if action == "list":
+        show(options, call(options, "GET", "/transfers"), transfer_lines)
+        return
+    path = f"/transfers/{_id(options, options.id)}"
+    if action == "remove":
+        document = call(options, "DELETE", path + ("?delete=true" if options.delete else ""))
+        show(options, document, lambda removed: [f"{removed['id']} is removed"])
+        return
+    changes: dict[str, dict[str, Any]] = {"pause": {"state": "paused"}, "resume": {"state": "active"},
+                                          "limit": {"rate": options.rate or None}}
+    show(options, call(options, "PATCH", path, changes[action]), lambda changed: [
+        f"{changed['id']}: {changed['state']}, "
+        + ("without limit" if changed["rate"] is None else f"at most {size_text(changed['rate'])}/s")])
+
+
+def _id(options: argparse.Namespace, text: str) -> str:
+    """
+    The one id that begins like this.
+    """
+    if not re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
+        raise Failed(f"{text!r} is no id of a transfer, which has 16 hex digits", 2)
+    if len(text) == 16:
+        return text.lower()
+    found = [each["id"] for each in call(options, "GET", "/transfers")["transfers"]
+             if each["id"].startswith(text.lower())]
+    if len(found) != 1:
+        raise Failed(f"{len(found) or 'no'} transfers have an id that begins with {text}")
+    return str(found[0])
+
+
+def transfer_lines(document: dict[str, Any]) -> list[str]:
+    """
+    The transfers, one line each; complete ones green.
+    """
+    if not document["transfers"]:
+        return ["No transfers yet. Fetch something: tribler-multicast fetch ID"]
+    rows = [[each["id"], each["role"], each["state"], f"{100 * each['progress']:.0f} %", size_text(each["size"]),
+             rate_text(each["down"]), rate_text(each["up"]), str(len(each["peers"])), time_text(each["eta_s"]),
+             clean(each["name"] or MISSING)] for each in document["transfers"]]
+    head = ("ID", "ROLE", "STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "LEFT", "NAME")
+    return _with_errors(table(head, rows), document["transfers"])
