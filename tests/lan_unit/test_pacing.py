@@ -53,22 +53,33 @@ def stack() -> Iterator[ExitStack]:
 
 def test_only_connections_with_these_peers_are_paced(stack: ExitStack) -> None:
     ours, others = Connection(stack), Connection(stack)
-    assert pace({ours.peer: 123_456.0}) == 1
+    assert pace({ours.peer}, 123_456.0) == 1
     assert ours.paced() == 123_456
     assert others.paced() == NO_PACING
-    assert pace({ours.peer: None}) == 1
+    assert pace({ours.peer}, None) == 1
     assert ours.paced() == NO_PACING
+
+
+def test_those_that_have_something_to_send_share_it(stack: ExitStack) -> None:
+    busy, idle = [Connection(stack) for _ in range(2)], Connection(stack)
+    for connection in busy:
+        connection.near.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                connection.near.send(bytes(65536))
+    assert pace({connection.peer for connection in (*busy, idle)}, 400_000.0) == 3
+    assert [connection.paced() for connection in (*busy, idle)] == [200_000] * 3
 
 
 def test_pace_never_stops_a_connection(stack: ExitStack) -> None:
     connection = Connection(stack)
-    pace({connection.peer: 0.0})
+    pace({connection.peer}, 0.0)
     assert connection.paced() == LEAST_PACE
 
 
 def test_peer_by_ipv4_on_a_socket_of_both_families_is_found(stack: ExitStack) -> None:
     connection = Connection(stack, socket.AF_INET6, "::ffff:127.0.0.1")
-    assert pace({connection.near.getsockname(): 50_000.0}) == 1
+    assert pace({connection.near.getsockname()}, 50_000.0) == 1
 
 
 def test_nothing_is_left_open_and_nothing_is_closed(stack: ExitStack) -> None:
@@ -77,14 +88,14 @@ def test_nothing_is_left_open_and_nothing_is_closed(stack: ExitStack) -> None:
     stack.enter_context(open(os.devnull, "rb"))  # noqa: SIM115
     before = sorted(os.listdir("/proc/self/fd"))
     for _ in range(50):
-        pace({connection.peer: 1e6})
+        pace({connection.peer}, 1e6)
     assert sorted(os.listdir("/proc/self/fd")) == before
     connection.near.sendall(b"still there")
     assert connection.far.recv(100) == b"still there"
 
 
 def test_peers_that_are_not_there_are_none(stack: ExitStack) -> None:
-    assert pace({("192.0.2.1", 6881): 1000.0}) == 0
+    assert pace({("192.0.2.1", 6881)}, 1000.0) == 0
     assert list(connections({})) == []
 
 

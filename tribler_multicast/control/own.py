@@ -117,6 +117,8 @@ async def declare_activity(call: Call, command: DeclareActivity) -> dict[str, An
         if rate is not None:
             take_number(rate, name, 0.0, MAX_RATE)
     call.parts.activities.declare(Activity(command.activity, command.up, command.down), command.ttl, time.monotonic())
+    if call.parts.weather is not None:
+        call.parts.weather.changed()
     return _activity(call)
 
 

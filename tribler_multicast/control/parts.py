@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..feeds.feeds import Feeds
     from ..settings import Settings
     from ..transfer.service.service import TransferService
+    from ..weather.service.service import WeatherService
 
 
 @dataclass
@@ -47,6 +48,14 @@ class Parts:
         Begin with no declared activity.
         """
         self.activities = Activities(self.client)
+
+    @property
+    def weather(self) -> WeatherService | None:
+        """
+        Get the weather, None where there is none.
+        """
+        room = self.community.weather
+        return None if room is None else room.service
 
     @property
     def transfers(self) -> TransferService | None:

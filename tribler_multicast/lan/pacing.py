@@ -26,7 +26,10 @@ MOST_DESCRIPTORS: Final = 8192
 TCP_INFO_SIZE: Final = 192
 RTT_AT: Final = 68
 LAST_ACK_AT: Final = 56
-"""Of struct tcp_info, linux/tcp.h: smoothed round trip in microseconds, milliseconds since the last acknowledgement."""
+UNACKED_AT: Final = 24
+NOTSENT_AT: Final = 144
+"""Of struct tcp_info, linux/tcp.h: smoothed round trip in microseconds, milliseconds since the last acknowledgement,
+segments not acknowledged, bytes not sent."""
 
 Peer = tuple[str, int]
 
@@ -76,19 +79,30 @@ def _copy(descriptor: int) -> socket.socket | None:
         return None
 
 
-def pace(rates: dict[Peer, float | None]) -> int:
+def pace(peers: Container[Peer], total: float | None) -> int:
     """
-    Have the kernel send no faster than this to each of these peers, bytes/s, None: as fast as it can. Get how many
-    there were.
+    Have the kernel send no faster than this to all these peers together, bytes/s, None: as fast as it can; get how many
+    there were. It is shared evenly by those that have something to send; the others may begin with as much.
     """
-    done = 0
-    for peer, sock in connections(rates):
-        rate = rates[peer]
-        value = NO_PACING if rate is None else max(LEAST_PACE, int(rate))
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("@Q", value))
-            done += 1
-    return done
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(sock.dup()) for _, sock in connections(peers)]
+        busy = sum(map(_has_data, found))
+        value = NO_PACING if total is None else max(LEAST_PACE, int(total / max(1, busy)))
+        for sock in found:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("@Q", value))
+    return len(found)
+
+
+def _has_data(sock: socket.socket) -> bool:
+    """
+    Tell whether the kernel holds something that was not sent, or not acknowledged.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+        return any(struct.unpack_from("@I", info, at)[0] for at in (UNACKED_AT, NOTSENT_AT))
+    except (OSError, struct.error):
+        return False
 
 
 def round_trips(peers: Container[Peer], fresh: float) -> dict[Peer, float]:
