@@ -282,6 +282,14 @@ class WeatherService:
         """
         return weather_view(self.weather, time.monotonic())
 
+    def said(self) -> dict[str, dict[str, Any]]:
+        """
+        Get activity and rates of other nodes, by mid (hex).
+        """
+        claims = self.weather.claims.all(time.monotonic())
+        return {claim.mid.hex(): {"activity": claim.summary.kind, "up": claim.summary.rates.up,
+                                  "down": claim.summary.rates.down} for claim in claims}
+
     def history(self, since: float = 0.0) -> list[dict[str, Any]]:
         """
         Show the minutes since then (Unix seconds), at most a day.
