@@ -94,6 +94,14 @@ def test_nothing_is_left_open_and_nothing_is_closed(stack: ExitStack) -> None:
     assert connection.far.recv(100) == b"still there"
 
 
+def test_connection_of_somebody_who_does_not_wait_stays_so(stack: ExitStack) -> None:
+    connection = Connection(stack)
+    os.set_blocking(connection.near.fileno(), False)
+    pace({connection.peer}, 1e6)
+    round_trips({connection.peer}, 10.0)
+    assert not os.get_blocking(connection.near.fileno())
+
+
 def test_peers_that_are_not_there_are_none(stack: ExitStack) -> None:
     assert pace({("192.0.2.1", 6881)}, 1000.0) == 0
     assert list(connections({})) == []

@@ -308,6 +308,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         for event in self.core.take_events():
             if isinstance(event, PeerLocal):
                 self.on_local(event.peer, event.first)
+                self.weather_found()
             elif isinstance(event, PeerGone):
                 self.on_gone(event.peer, event.reason)
                 self.weather_gone(event.peer.mid)

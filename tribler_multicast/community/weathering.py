@@ -133,6 +133,13 @@ class Weathering:
         else:
             self.weather.take(event)
 
+    def weather_found(self) -> None:
+        """
+        Hand on that a peer is new.
+        """
+        if self.weather is not None:
+            self.weather.service.found(len(self.core.peers))
+
     def weather_gone(self, mid: bytes) -> None:
         """
         Hand on that a peer is gone.

@@ -66,7 +66,9 @@ def connections(peers: Container[Peer]) -> Iterator[tuple[Peer, socket.socket]]:
 
 def _copy(descriptor: int) -> socket.socket | None:
     """
-    Get a copy of a socket; None when it is none, or is closed already.
+    Get a copy of a socket; None when it is none, or is closed already. Whether it blocks is of both, and the client's
+    affair: neither `socket.dup` nor a timeout may be set on it, or libtorrent's thread waits in a call for ever
+    [seen].
     """
     try:
         descriptor = os.dup(descriptor)
@@ -84,14 +86,14 @@ def pace(peers: Container[Peer], total: float | None) -> int:
     Have the kernel send no faster than this to all these peers together, bytes/s, None: as fast as it can; get how many
     there were. It is shared evenly by those that have something to send; the others may begin with as much.
     """
-    with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(sock.dup()) for _, sock in connections(peers)]
-        busy = sum(map(_has_data, found))
-        value = NO_PACING if total is None else max(LEAST_PACE, int(total / max(1, busy)))
-        for sock in found:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("@Q", value))
-    return len(found)
+    busy = 0 if total is None else sum(_has_data(sock) for _, sock in connections(peers))
+    value = NO_PACING if total is None else max(LEAST_PACE, int(total / max(1, busy)))
+    found = 0
+    for _, sock in connections(peers):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, struct.pack("@Q", value))
+            found += 1
+    return found
 
 
 def _has_data(sock: socket.socket) -> bool:

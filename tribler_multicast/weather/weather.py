@@ -40,8 +40,12 @@ from .summary import Both, WeatherSummary
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-USED: Final = 0.7
+USED: Final = 0.6
 """A direction that is used less than to this share of what it passes has no queue."""
+DOWN_OF_UP: Final = 0.5
+MOST_UNEVEN: Final = 25.0
+"""No home gets less down than this part of what it gets up; and with a full downlink there is as much up as
+acknowledgements take."""
 MORE: Final = 1.4
 """A stream that needs so much more than was said is told of at once."""
 SOON: Final = 0.3
@@ -199,6 +203,12 @@ class Weather:
         rates = [bulk[direction] for when, bulk in self._bulks if now - when <= SLOPE_SPAN + WINDOW / 4]
         return sum(rates) / len(rates) if rates else self.bulk[direction]
 
+    def speak(self) -> None:
+        """
+        Publish soon, though nothing has changed.
+        """
+        self._urgent = True
+
     @property
     def has_load(self) -> bool:
         """
@@ -272,12 +282,14 @@ class Weather:
 
     def _suspects(self, together: Both) -> tuple[bool, bool]:
         """
-        Tell whether a queue may be of traffic up, and down: of what is used most of what it passes, or of anything.
+        Tell whether a queue may be of traffic up, and down. A round trip does not tell; so what has little traffic
+        beside the other is not it, nor what is known to pass much more, unless that leaves none.
         """
-        some = [rate > CHATTER for rate in together]
-        full = [rate > CHATTER and (capacity.value is None or rate >= USED * capacity.value)
-                for capacity, rate in zip(self.capacities, together, strict=True)]
-        return (full[0], full[1]) if any(full) else (some[0], some[1])
+        up, down = together
+        may = [up > CHATTER and up * MOST_UNEVEN >= down, down > CHATTER and down >= up * DOWN_OF_UP]
+        full = [some and not (capacity.confidence >= SURE and rate < USED * (capacity.value or 0.0))
+                for some, capacity, rate in zip(may, self.capacities, together, strict=True)]
+        return (full[0], full[1]) if any(full) else (may[0], may[1])
 
     def capacity(self, way: int, crowd: Crowd) -> tuple[float | None, float]:
         """

@@ -34,6 +34,12 @@ FAR_EACH: Final = 0.5
 FAR_FRESH: Final = 1.0
 PACE_EACH: Final = 1.0
 """Seconds after which connections are paced again, because there may be new ones."""
+GREETING: Final = (0.5, 3.0)
+GREETED: Final = 32
+"""A node that is new hears within so many seconds what there is, though nothing has changed; of nodes without load
+only where no more than so many peers are: in a crowd each newcomer would make all speak."""
+WATCHED: Final = 10.0
+"""Somebody who looks at the weather has it measured for so many seconds."""
 WORTH: Final = 0.03
 """A limit that changed by less than this share is not worth telling."""
 
@@ -113,6 +119,8 @@ class WeatherService:
         self._wake = asyncio.Event()
         self._paced: frozenset[tuple[str, int]] = frozenset()
         self._paced_at = self._far_at = 0.0
+        self._greet_at: float | None = None
+        self._watched_until = 0.0
 
     # Life
 
@@ -159,13 +167,16 @@ class WeatherService:
             return False
         self._look(now)
         self._probe(now)
+        if self._greet_at is not None and now >= self._greet_at:
+            self._greet_at = None
+            self.weather.speak()
         output = self.weather.run(now, time.time())
         self._apply(now, output.limits)
         if output.summary is not None:
             self.around.say(self.home, output.summary)
         if output.new_state is not None:
             self._tell()
-        return self.weather.has_load or output.limits != Limits()
+        return self.weather.has_load or output.limits != Limits() or now < self._watched_until
 
     # What others say
 
@@ -178,6 +189,13 @@ class WeatherService:
         self.weather.heard(time.monotonic(), mid, host, payload)
         if self.weather.is_urgent:
             self._wake.set()
+
+    def found(self, peers: int) -> None:
+        """
+        Take it that a peer is new, and how many there are now.
+        """
+        if self._greet_at is None and (self.weather.has_load or peers <= GREETED):
+            self._greet_at = time.monotonic() + random.uniform(*GREETING)
 
     def gone(self, mid: bytes) -> None:
         """
@@ -234,7 +252,8 @@ class WeatherService:
 
     def _probe(self, now: float) -> None:
         crowd, has_load = self.weather.claims.crowd(now), self.weather.has_load
-        for probe in self.prober.due(now, loaded=crowd.loaded + has_load, has_load=has_load):
+        for probe in self.prober.due(now, loaded=crowd.loaded + has_load,
+                                     has_load=has_load or now < self._watched_until):
             self.probes.send(*probe)
         if has_load and now - self._far_at >= FAR_EACH and self.traffic.peers:
             self._far_at = now
@@ -280,7 +299,11 @@ class WeatherService:
         """
         Show it, as JSON values.
         """
-        return weather_view(self.weather, time.monotonic())
+        now = time.monotonic()
+        if now >= self._watched_until:
+            self._wake.set()
+        self._watched_until = now + WATCHED
+        return weather_view(self.weather, now)
 
     def said(self) -> dict[str, dict[str, Any]]:
         """
