@@ -166,3 +166,21 @@ def test_timer_is_never_in_the_past() -> None:
     network = Network()
     network.run(3)
     assert network.prober.next_timer(network.now) > network.now
+
+
+def test_second_router_of_a_house_is_not_the_uplink() -> None:
+    network = Network(answers_echo=())
+    network.routers = {1: GATEWAY, 2: "10.0.0.1", 3: "203.0.113.1"}
+    network.run(20)
+    assert not network.sensor.targets[2].near
+    assert network.sensor.targets[3].near
+
+
+def test_limited_routers_that_are_asked_in_turn_tell_of_a_queue_within_seconds() -> None:
+    network = Network(echo=False)
+    network.routers = {1: GATEWAY, 2: HOP, 3: "100.64.1.2", 4: "100.64.2.2"}
+    network.run(10, loaded=4)
+    network.delay = 0.2
+    network.run(2.5, loaded=4)
+    felt = network.sensor.felt(network.now).delay
+    assert felt == pytest.approx(0.2)

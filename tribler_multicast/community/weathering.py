@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .multicast import MulticastCommunity
 
 CAPABILITY: Final = "weather"
+MOST_ROUTERS: Final = 16
+"""Gateways whose hardware addresses are remembered."""
 HARDWARE_EACH: Final = 5.0
 """Seconds for which the kernel's list of neighbours is good."""
 
@@ -39,6 +41,7 @@ class WeatherRoom:
         self.service = WeatherService(self, community.options)
         self._hardware: dict[str, str] = {}
         self._hardware_at = -HARDWARE_EACH
+        self._routers: dict[tuple[str, str, str], str] = {}
         community.weather = self
 
     # What the service asks
@@ -51,8 +54,14 @@ class WeatherRoom:
             return None
         for (index, family), link in sorted(self.community.lan.links.items()):
             if family == IPV4 and not link.silent and link.address is not None and link.gateways:
-                gateway = link.gateways[0]
-                return Home(link.interface.name, index, link.address[0], gateway.hardware_address or gateway.ip)
+                router = link.gateways[0]
+                place = link.interface.name, link.address[0], router.ip
+                if router.hardware_address is not None:
+                    self._routers[place] = router.hardware_address
+                    while len(self._routers) > MOST_ROUTERS:
+                        del self._routers[next(iter(self._routers))]
+                # The kernel forgets neighbours it has not heard of for a while; they are still the same.
+                return Home(link.interface.name, index, link.address[0], router.ip, self._routers.get(place, router.ip))
         return None
 
     def activity(self) -> str:

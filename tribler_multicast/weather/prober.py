@@ -9,6 +9,7 @@ requests can be made, whoever was found is asked by them, and if he does not ans
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .limits import PROBE_EACH, PROBE_IDLE, PROBE_LIMITED, PROBE_MOST, PROBE_TIMEOUT
@@ -24,8 +25,18 @@ NEAR_TTLS: Final = (2, 3, 4)
 but the others do."""
 GIVE_UP: Final = 4
 """Probes without an answer after which a target is asked another way, or seldom."""
+FEWEST_ANSWERS: Final = 5
+"""Answers of each target that are wanted soon, so that the empty way is known."""
 SELDOM: Final = 30.0
+PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 NUMBERS: Final = 1 << 16
+
+
+def is_private(address: str) -> bool:
+    """
+    Tell whether an address is one of RFC 1918: used within houses, and here and there by providers too.
+    """
+    return any(ip_address(address) in network for network in PRIVATE)
 
 
 class Probe(NamedTuple):
@@ -51,6 +62,7 @@ class Asked:
     echo_failed: bool = False
     silent: int = 0
     """Probes since the last answer."""
+    answers: int = 0
     next_at: float = 0.0
 
 
@@ -106,7 +118,7 @@ class Prober:
         if target.silent >= GIVE_UP:
             return SELDOM
         if not has_load:
-            return PROBE_IDLE
+            return PROBE_IDLE if target.answers >= FEWEST_ANSWERS else PROBE_LIMITED
         if target.by_echo:
             return PROBE_EACH
         return PROBE_LIMITED if target.ttl == GATEWAY_TTL else PROBE_LIMITED * loaded
@@ -120,6 +132,7 @@ class Prober:
         if target is None or not 0 <= now - sent_at <= PROBE_TIMEOUT or (by_echo and address != target.address):
             return False
         target.silent = 0
+        target.answers += 1
         if target.address != address:  # another way to the internet, or the first answer
             if target.address is not None:
                 self._forget(target)
@@ -129,8 +142,18 @@ class Prober:
         if ttl == GATEWAY_TTL:
             self.sensor.gateway_answer(now, now - sent_at, idle=idle)
         else:
-            self.sensor.wan_answer(now, ttl, now - sent_at, near=True, idle=idle, answers_all=by_echo)
+            self.sensor.wan_answer(now, ttl, now - sent_at, near=self._is_outside(target), idle=idle,
+                                   answers_all=by_echo)
         return True
+
+    def _is_outside(self, target: Asked) -> bool:
+        """
+        Tell whether a router is beyond the uplink: of two routers in one house the second has a private address, and
+        there are others that have not.
+        """
+        outside = [other for other in self.targets.values()
+                   if other.ttl != GATEWAY_TTL and other.address is not None and not is_private(other.address)]
+        return not outside or target in outside
 
     def _forget(self, target: Asked) -> None:
         if target.ttl == GATEWAY_TTL:

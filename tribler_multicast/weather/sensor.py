@@ -167,6 +167,7 @@ class Sensor:
             if len(self.targets) >= MAX_TARGETS:
                 del self.targets[min(self.targets, key=lambda old: (self.targets[old].path.latest or (0.0, 0.0))[0])]
             target = self.targets[key] = Target(near=near, answers_all=answers_all)
+        target.near = near
         target.answer(now, rtt, idle=idle)
         if self._first_at is None:
             self._first_at = now
@@ -190,16 +191,24 @@ class Sensor:
         """
         Get the seconds of queue behind the gateway; None when that is not known.
         """
-        own = self.gateway.queue(now)
-        near: list[float] = []
-        far: list[float] = []
-        for target in self.targets.values():
-            queue = target.queue(now)
-            if queue is not None:
-                (near if target.near else far).append(queue)
-        if own is None or (not near and len(far) < FEWEST_FAR):
+        own, near = self.gateway.queue(now), self._near(now)
+        far = [queue for target in self.targets.values()
+               if not target.near and (queue := target.queue(now)) is not None]
+        if own is None or (near is None and len(far) < FEWEST_FAR):
             return None
-        return max(0.0, median_low(near or far) - own)
+        return max(0.0, (median_low(far) if near is None else near) - own)
+
+    def _near(self, now: float) -> float | None:
+        """
+        Get the queue on the way to routers behind the gateway: the middle of those that answered just now, else the
+        latest answer, where they are asked seldom.
+        """
+        targets = [target for target in self.targets.values() if target.near and target.path.latest is not None]
+        recent = [min(queues) for target in targets if (queues := target.queues.since(now - WINDOW / 2))]
+        if recent:
+            return median_low(recent)
+        latest = max((target.path.latest for target in targets if target.path.latest is not None), default=None)
+        return None if latest is None or now - latest[0] > STALE else latest[1]
 
     def _look(self, now: float) -> None:
         delay = self.delay(now)

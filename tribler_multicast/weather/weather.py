@@ -137,12 +137,12 @@ class Weather:
 
     # What goes in
 
-    def set_gateway(self, gateway: str | None, others: frozenset[str] = frozenset()) -> None:
+    def set_gateway(self, gateway: str | None, others: frozenset[str] = frozenset(), *, renamed: bool = False) -> None:
         """
         This is the gateway of our WAN traffic now, by hardware address or IP address; `others`: further names and
-        gateways that count as ours.
+        gateways that count as ours. `renamed`: it is the one of before.
         """
-        if gateway != self.gateway:
+        if gateway != self.gateway and not renamed:
             self.sensor.reset()
             self.claims.clear()
             self.capacities = Capacity(), Capacity()

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 EACH: Final = 1.0
 MARGIN: Final = 0.15
 """Share of this node's own rate by which headers, and times that do not fit, may make the interface's rate larger."""
+RETURNING: Final = 0.1
+"""The same of what goes the other way: acknowledgements."""
+EVEN: Final = 6.0
+"""How much more may go one way than the other: in a call both speak."""
 SOME: Final = 12_000.0
 """Bytes/s both ways below which other programs need no room: a call takes more."""
 LASTS: Final = 3
@@ -49,9 +53,9 @@ class OtherPrograms:
             self._seen, self.rates = 0, Both()
             return self.rates
         passed = now - last[0]
-        rates = Both(*(max(0.0, (new - old) / passed - (1 + MARGIN) * mine)
-                       for new, old, mine in zip(counted, last[2], own, strict=True)))
-        self._seen = self._seen + 1 if min(rates) >= SOME else 0
+        rates = Both(*(max(0.0, (new - old) / passed - (1 + MARGIN) * mine - RETURNING * other)
+                       for new, old, mine, other in zip(counted, last[2], own, reversed(own), strict=True)))
+        self._seen = self._seen + 1 if min(rates) >= SOME and max(rates) <= EVEN * min(rates) else 0
         self.rates = rates if self._seen >= LASTS else Both()
         return self.rates
 

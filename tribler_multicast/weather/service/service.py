@@ -46,13 +46,14 @@ WORTH: Final = 0.03
 
 class Home(NamedTuple):
     """
-    Where this node's way to the internet begins: interface (name and index), our IPv4 address there, and the gateway
-    by hardware address, or IP address where that is not known.
+    Where this node's way to the internet begins: interface (name and index), our IPv4 address there, the gateway's, and
+    what it is called: by its hardware address, or its IP address while that is not known.
     """
 
     interface: str
     number: int
     address: str
+    router: str
     gateway: str
 
 
@@ -216,12 +217,14 @@ class WeatherService:
     def _follow_home(self, home: Home | None) -> None:
         if home == self.home:
             return
-        moved = home is None or self.home is None or home.address != self.home.address
         if home is None:
             self._leave()
             return
-        self.home = home
-        self.weather.set_gateway(home.gateway)
+        before, self.home = self.home, home
+        moved = before is None or home.address != before.address
+        # By its IP address until its hardware address is known: the same gateway under another name.
+        renamed = before is not None and not moved and before.gateway == before.router == home.router
+        self.weather.set_gateway(home.gateway, renamed=renamed)
         if moved:
             self.prober.reset()
             try:
