@@ -47,7 +47,8 @@ class Home:
         self.backbone.namespace.ip("route add 192.168.1.0/24 via 192.168.3.254",
                                    "route add 192.168.2.0/24 via 192.168.3.254")
         self.backbone.namespace.ip("address add 203.0.113.254/24 dev out")
-        self.server.namespace.ip(f"address add {SERVER}/24 dev eth0", "route add default via 203.0.113.254")
+        self.server.namespace.ip("address delete 192.168.4.9/24 dev eth0", f"address add {SERVER}/24 dev eth0",
+                                 "route add default via 203.0.113.254")
         for host in (*self.machines, self.server, self.gateway, self.provider, self.backbone):
             for name in host.interfaces:  # frames as they are on a cable, so that each is shaped by itself
                 host.namespace.ip(f"link set {name} gso_max_segs 1")

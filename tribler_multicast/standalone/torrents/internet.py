@@ -23,8 +23,8 @@ SLOW: Final = 1_000
 MOST_TORRENTS: Final = 50
 LIMITED: Final[dict[str, object]] = {
     # Smaller bursts while there is a limit (docs/weather.md); what is written but not sent can't be held back.
-    "send_buffer_watermark": 65_536, "utp_target_delay": 25}
-USUAL: Final[dict[str, object]] = {"send_buffer_watermark": 512_000, "utp_target_delay": 100}
+    "send_buffer_watermark": 65_536, "utp_target_delay": 25, "tick_interval": 50}
+USUAL: Final[dict[str, object]] = {"send_buffer_watermark": 512_000, "utp_target_delay": 100, "tick_interval": 100}
 LEAST: Final = 1_000
 
 
