@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import __version__
 from .community.activity import Activities
@@ -85,7 +85,7 @@ class Assembly:
         what rides on it starts too.
         """
         self.community = community
-        WeatherRoom(community, self.client, self.activities)
+        WeatherRoom(community, self.client, self.activities, cast("Mapping[str, Any]", self.options))
         self.options.subscribe(self._follow)
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:

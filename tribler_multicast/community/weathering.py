@@ -13,6 +13,8 @@ from ..weather.service.service import Home, WeatherService
 from ..weather.summary import Both
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..client import Client, Traffic
     from ..protocol.core import MulticastProtocol
     from ..protocol.events import WeatherReceived
@@ -31,14 +33,15 @@ class WeatherRoom:
     What is around the weather of this node: `weather.service.service.Surroundings`.
     """
 
-    def __init__(self, community: MulticastCommunity, client: Client, activities: Activities) -> None:
+    def __init__(self, community: MulticastCommunity, client: Client, activities: Activities,
+                 options: Mapping[str, Any]) -> None:
         """
         Ride on a community; it starts and ends with that.
         """
         self.community = community
         self.client = client
         self.activities = activities
-        self.service = WeatherService(self, community.options)
+        self.service = WeatherService(self, options)
         self._hardware: dict[str, str] = {}
         self._hardware_at = -HARDWARE_EACH
         self._routers: dict[tuple[str, str, str], str] = {}

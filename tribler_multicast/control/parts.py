@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..community.coded import CodedTransferCommunity
     from ..community.multicast import MulticastCommunity
+    from ..community.weathering import WeatherRoom
     from ..database import PeerDatabase
     from ..feeds.feeds import Feeds
     from ..settings import Settings
@@ -54,7 +55,7 @@ class Parts:
         """
         Get the weather, None where there is none.
         """
-        room = self.community.weather
+        room: WeatherRoom | None = getattr(self.community, "weather", None)
         return None if room is None else room.service
 
     @property
