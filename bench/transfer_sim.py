@@ -2,6 +2,12 @@
 The coded transfer from one to many on simulated links, with the real classes on a virtual clock.
 
     python -m bench.transfer_sim [--size 64] [--receivers N]... [--loss SHARE]... [--mbit 100] [--real] [--json]
+    python -m bench.transfer_sim --helpers [--checked]   receivers help each other
+    python -m bench.transfer_sim --kill-source           the source dies when they together have everything
+    python -m bench.transfer_sim --restart               half of them are killed midway and start again
+    python -m bench.transfer_sim --slow 5                one is behind a link of so many Mbit/s
+    python -m bench.transfer_sim --attackers all         members who hold the key attack (tests/transfer/attackers.py)
+    python -m bench.transfer_sim --churn 30              one leaves or joins each second, for so long
 
 Each link is shaped, with 50 ms of queue; each receiver loses packets of its own, reports get lost too. Seconds are
 those from the first join until the last receiver has all, bytes all that the sender puts on its link with all headers.
@@ -16,6 +22,7 @@ import time
 
 from tests.transfer.session_lan import REAL_SYMBOL, TINY_SYMBOL, Content, Greedy, SessionLan
 
+from . import coop_sim
 from .common import Report, main, say
 
 MIB = 1 << 20
@@ -72,6 +79,10 @@ def bench(options: argparse.Namespace) -> Report:
     Simulate all that is asked for.
     """
     report = Report("transfer_sim")
+    if any((options.helpers, options.checked, options.kill_source, options.restart, options.slow, options.attackers,
+            options.churn)):
+        coop_sim.bench(report, options)
+        return report
     for receivers in options.receivers or (1, 2, 4, 8, 16):
         for loss in options.loss or (0.0, 0.02, 0.1):
             distribute(report, receivers, loss, options)
@@ -93,6 +104,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--k", type=int, default=64, help="symbols in a generation (default 64)")
     made.add_argument("--seed", type=int, default=1, help="of what gets lost (default 1)")
     made.add_argument("--real", action="store_true", help="symbols of 1,344 bytes instead of tiny ones")
+    made.add_argument("--helpers", action="store_true", help="receivers help each other")
+    made.add_argument("--checked", action="store_true", help="the same, and all packets are checked from the start")
+    made.add_argument("--kill-source", action="store_true", help="kill the source when the others have everything")
+    made.add_argument("--restart", action="store_true", help="kill half of the receivers midway, start them again")
+    made.add_argument("--slow", type=float, default=0.0, metavar="MBIT", help="one receiver behind such a link")
+    made.add_argument("--attackers", action="append", metavar="CLASS", help="of tests.transfer.attackers, or all")
+    made.add_argument("--together", action="store_true", help="all attackers at once, not one after the other")
+    made.add_argument("--churn", type=int, default=0, metavar="S", help="one leaves or joins each second, for so long")
     return made
 
 

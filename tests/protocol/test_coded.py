@@ -33,6 +33,7 @@ from tribler_multicast.protocol.wire import (
     MAX_SIGNED,
     MULTICAST_KINDS,
     PREFIX,
+    RANK_KINDS,
     SEALED,
     UNICAST_KINDS,
     Kind,
@@ -192,7 +193,7 @@ def test_the_largest_messages_of_a_session_fit() -> None:
 
 
 def test_each_kind_has_the_prefix_of_its_overlay() -> None:
-    assert {kind for kind in Kind if prefix_of(kind) == CODED_PREFIX} == set(range(27, 35)) == set(CODED_KINDS)
+    assert {kind for kind in Kind if prefix_of(kind) == CODED_PREFIX} == set(range(27, 40)) == set(CODED_KINDS)
     assert CODED_PREFIX != PREFIX
     assert len(CODED_PREFIX) == 22
 
@@ -220,7 +221,7 @@ def test_under_the_prefix_of_the_other_overlay_no_kind_is_heard(kind: Kind) -> N
     assert sum(a.core.counters.received.values()) == before
 
 
-@pytest.mark.parametrize("kind", [0, 35, 36, 39, 41, 255])
+@pytest.mark.parametrize("kind", [0, 41, 42, 99, 255])
 @pytest.mark.parametrize("prefix", [PREFIX, CODED_PREFIX])
 def test_kinds_that_are_not_there_yet_are_unknown_under_either_prefix(kind: int, prefix: bytes) -> None:
     lan, (a, b) = meet()
@@ -361,7 +362,7 @@ def test_a_flood_of_one_peer_is_checked_within_its_budget_and_leaves_the_rest_of
 
 def test_other_kinds_share_one_budget() -> None:
     lan, (a, b) = meet()
-    for kind in sorted(CODED_KINDS - {Kind.OFFER, Kind.REPORT}) * 50:
+    for kind in sorted(CODED_KINDS - RANK_KINDS - {Kind.OFFER}) * 50:
         say(b, a, kind)
     lan.run(0.01)
     assert CODED_BURST <= len(heard(a)) <= CODED_BURST + 1

@@ -111,6 +111,7 @@ class Node:
         self.events: list[Event] = []
         self.wake: float | None = None
         self.deaf = False
+        self.in_group = True
 
     def join(self) -> None:
         """Join, as JOIN and ACCEPT do: with what is here already."""
@@ -241,7 +242,8 @@ class SessionLan:
         is_data = size == OVERHEAD + self.content.geometry.symbol
         wire = size + FRAME if is_data else (size + FRAME) / self.content.scale
         targets = [node for node in self.nodes
-                   if node.receiver is not None and not node.deaf and (member is None or node.name == member)]
+                   if node.receiver is not None and not node.deaf
+                   and (node.in_group if member is None else node.name == member)]
         for at in range(0, len(datagrams), size):
             through = self.up.send(self.now, wire)
             if through is None:

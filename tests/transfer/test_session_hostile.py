@@ -88,7 +88,7 @@ def test_replays_are_dropped_and_do_not_count_as_arrived() -> None:
         receiver.data_received(datagram(0, 0), 2.0)
     receiver.data_received(datagram(0, 1, 5000), 2.0)
     receiver.data_received(datagram(0, 2, 100), 2.0)
-    assert receiver.counters == {"data: innovative": 2, "data: replay": 5}
+    assert receiver.counters == {"data: innovative": 3, "data: replay": 5}
     assert receiver.tracks[0].count == 2
 
 
@@ -109,6 +109,14 @@ def test_sender_that_never_proves_what_it_sends_fills_no_memory() -> None:
     ready = [event for event in receiver.take_events() if isinstance(event, SegmentReady)]
     assert [event.segment for event in ready] == list(range(4, 20))
     assert [event.data for event in ready] == content.segments[4:]
+
+
+def test_what_the_source_sends_is_useful_also_when_somebody_jumped_ahead_with_its_key() -> None:
+    receiver = receiver_of()
+    receiver.data_received(datagram(0, 0, 1 << 20), 2.0)
+    for sequence in range(1, 50):
+        receiver.data_received(datagram(0, sequence, sequence), 2.0)
+    assert receiver.missing[0] == GEOMETRY.size(0) - 50
 
 
 @settings(max_examples=300, deadline=None)
@@ -167,18 +175,26 @@ def report(number: int, *, group: Arrival = Arrival(), unicast: Arrival = Arriva
 
 
 @pytest.mark.parametrize("lie", [
-    report(1, group=Arrival(1000, 10)),
     report(1, unicast=Arrival(5, 5)),
     report(1, unicast=Arrival(0, 3)),
     report(1, runs=(Run(0, 1, 61 + 1),)),
     report(1, runs=(Run(GEOMETRY.generations - 1, 1, 255),)),
-], ids=["future", "unicast", "count", "rank", "absurd"])
+], ids=["unicast", "count", "rank", "absurd"])
 def test_reports_of_what_cannot_be_are_dropped_and_counted(lie: bytes) -> None:
     sender = Sender(GEOMETRY, CONTENT.tree, TAG, KEY, RateControl(0.0))
     sender.join(b"a", UNICAST_KEY, 0.0)
     sender.report_received(b"a", lie, 0.1)
     assert sender.counters == {"report: impossible": 1}
     assert any(sender.members[b"a"].missing)
+
+
+def test_report_of_more_than_was_sent_tells_of_a_forger_and_what_is_lacking_counts_all_the_same() -> None:
+    sender = Sender(GEOMETRY, CONTENT.tree, TAG, KEY, RateControl(0.0))
+    sender.join(b"a", UNICAST_KEY, 0.0)
+    sender.report_received(b"a", report(1, group=Arrival(1000, 10), runs=(Run(3, 1, 5),)), 0.1)
+    assert sender.counters == {"report: forged stream": 1, "report": 1}
+    assert sum(sender.members[b"a"].missing) == 5
+    assert sender.members[b"a"].group.highest == 0
 
 
 def test_reports_of_strangers_and_old_ones_are_dropped() -> None:
@@ -227,7 +243,7 @@ def test_no_more_members_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     lacks = lacking_segments({1, 2, 7}, 4096, 1000)
-    join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9)
+    join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9, helps=True)
     assert Join.read(join.pack()) == join
     assert join.lacks(4096) == lacks
     accept = Accept(bytes(32), TAG, KEY, UNICAST_KEY, 64, 1344, True, b"manifest")

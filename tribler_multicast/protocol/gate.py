@@ -25,6 +25,7 @@ from .wire import (
     PAIR_SEALED,
     PEERS_KINDS,
     PREFIXES,
+    RANK_KINDS,
     SEALABLE_KINDS,
     TRAIN_KINDS,
     TRAIN_PACKET,
@@ -270,7 +271,7 @@ class Gate:
             return self.all_file_requests
         if kind == Kind.FRIEND and not self.policy.is_chosen(peer):
             return self.all_friends
-        if kind == Kind.REPORT:
+        if kind in RANK_KINDS:
             return self.all_rank_reports
         return self.all_coded if kind in CODED_KINDS else None
 
@@ -281,7 +282,7 @@ class Gate:
         if kind in FRAGMENT_KINDS:
             return self.repairs
         if kind in CODED_KINDS:
-            return {Kind.OFFER: self.offers, Kind.REPORT: self.rank_reports}.get(kind, self.coded)
+            return self.rank_reports if kind in RANK_KINDS else self.offers if kind == Kind.OFFER else self.coded
         return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
                 Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports, Kind.QUERY: self.queries_again,
                 Kind.RESULTS: self.results, Kind.FILE_REQUEST: self.file_requests,

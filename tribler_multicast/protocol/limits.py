@@ -655,7 +655,7 @@ CODED_PER_SECOND: Final = 20.0
 CODED_BURST: Final = 60.0
 ALL_CODED_PER_SECOND: Final = 500.0
 ALL_CODED_BURST: Final = 1000.0
-"""Questions for offers, JOINs, ACCEPTs, REFUSEs, LEAVEs and FINISHes that we check of one verified peer, and of all:
+"""Questions for offers, JOINs, ACCEPTs, REFUSEs, LEAVEs, FINISHes, MEMBERS that we check of one verified peer, of all:
 3.5 % of a core. A receiver says a few of them for each content; hundreds may join within a second."""
 
 MAX_OFFERS: Final = 64
@@ -671,6 +671,6 @@ RANKS_PER_SECOND: Final = 250.0
 RANKS_BURST: Final = 250.0
 ALL_RANKS_PER_SECOND: Final = 2000.0
 ALL_RANKS_BURST: Final = 3000.0
-"""REPORTs that we check of one receiver, and of all: six transfers at once at the 40 a second of each, and 14 % of a
-core. The receivers of one session together send 640 a second, so that is three sessions; reports that find no room come
-again 25 ms later."""
+"""REPORTs, HELPs, HAVEs, SUMS and ALARMs that we check of one peer, and of all: six transfers at once at the 40 a
+second of each, and 14 % of a core. The receivers of one session together send 640 REPORTs a second, so that is three
+sessions; what finds no room is said again, 25 ms later or so."""

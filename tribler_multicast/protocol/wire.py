@@ -90,6 +90,11 @@ class Kind(IntEnum):
     REPORT = 32
     LEAVE = 33
     FINISH = 34
+    MEMBERS = 35
+    HELP = 36
+    HAVE = 37
+    SUMS = 38
+    ALARM = 39
     WEATHER = 40
 
 
@@ -118,8 +123,10 @@ PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY, Kind.WEATHE
 """Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-CODED_KINDS: Final = frozenset({Kind.OFFERS_WANTED, Kind.OFFER, Kind.JOIN, Kind.ACCEPT, Kind.REFUSE, Kind.REPORT,
-                                Kind.LEAVE, Kind.FINISH})
+RANK_KINDS: Final = frozenset({Kind.REPORT, Kind.HELP, Kind.HAVE, Kind.SUMS, Kind.ALARM})
+"""Of those below the ones that are said again and again while data comes: with budgets of their own."""
+CODED_KINDS: Final = frozenset({Kind.OFFERS_WANTED, Kind.OFFER, Kind.JOIN, Kind.ACCEPT, Kind.REFUSE, Kind.LEAVE,
+                                Kind.FINISH, Kind.MEMBERS}) | RANK_KINDS
 """Around coded transfers: these, and no others, have the prefix of their overlay."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
                                Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT, Kind.RESULTS,

@@ -44,6 +44,16 @@ class MemberGreedy:
 
 
 @dataclass(frozen=True)
+class MemberMoved:
+    """
+    At the sender: a receiver is so much slower than the rest that it is moved off the group (`alone`), or comes back.
+    """
+
+    member: bytes
+    alone: bool
+
+
+@dataclass(frozen=True)
 class AllFinished:
     """
     At the sender: nobody lacks anything. The session goes on: others may join.
@@ -74,5 +84,40 @@ class SenderSilent:
     """
 
 
-Event = (MemberFinished | MemberSilent | MemberGone | MemberGreedy | AllFinished
-         | SegmentReady | AllStored | SenderSilent)
+@dataclass(frozen=True)
+class GroupMembership:
+    """
+    At a receiver: be in the session's group from now on, or not: it is for faster ones.
+    """
+
+    wanted: bool
+
+
+@dataclass(frozen=True)
+class PeerNamed:
+    """
+    At a receiver: somebody certainly sent a bad packet: it came under a key that only it and we have, and what it
+    should have been is known from the content's hash. It is asked and answered no more.
+    """
+
+    member: bytes
+
+
+@dataclass(frozen=True)
+class Checking:
+    """
+    At a receiver: a segment did not have its hash: from now on packets are checked when they come.
+    """
+
+
+@dataclass(frozen=True)
+class GroupSpoilt:
+    """
+    At a receiver: somebody who holds the key of the group's stream sends nonsense under it. It is better left: join
+    again, without multicast.
+    """
+
+
+Event = (MemberFinished | MemberSilent | MemberGone | MemberGreedy | MemberMoved | AllFinished
+         | SegmentReady | AllStored | SenderSilent | PeerNamed | Checking | GroupSpoilt
+         | GroupMembership)

@@ -118,6 +118,9 @@ MAX_RATE: Final = 1.25e9
 TARGET_DELAY: Final = 0.005
 """Seconds of queue in front of the narrowest link that the stream makes: what others on it feel of us."""
 
+SHARED_TARGET: Final = 0.01
+"""The same where helpers send to the receivers, too, by fits and starts: with less, links are idle in between."""
+
 ROUND: Final = 0.025
 """Seconds from one decision on the rate to the next."""
 

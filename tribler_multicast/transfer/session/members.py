@@ -3,9 +3,12 @@ What a sender knows of one receiver.
 """
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
-from .limits import BUDGET_LEAST, BUDGET_SHARE, LOSS_SAMPLE, MAX_LOSS
+from .coop_limits import ASKED_MOST, ASKED_SHARE
+from .limits import BUDGET_LEAST, BUDGET_SHARE, CATCH_UP, LOSS_SAMPLE, MAX_LOSS
+from .rate import Pacer, RateControl
 from .reports import NOT_ZERO, WHOLE, Arrival
 
 if TYPE_CHECKING:
@@ -13,6 +16,30 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 SMOOTH: Final = 0.25
+
+
+class Alone:
+    """
+    The way of a receiver that was moved off the group: a rate of its own.
+    """
+
+    def __init__(self, now: float, rate: RateControl, link: float) -> None:
+        """
+        Begin.
+
+        :param rate: of the group: that of the receiver has the same bounds.
+        :param link: what it could take of it, bytes per second.
+        """
+        self.rate = RateControl(now, start=min(max(link, rate.floor), rate.cap), cap=rate.cap, floor=rate.floor)
+        self.rate.starting = False
+        self.pacer = Pacer(now, CATCH_UP)
+
+    def sent(self, now: float, size: int) -> None:
+        """
+        Count what was sent to it, with headers.
+        """
+        self.rate.on_sent(now, size)
+        self.pacer.sent(now, size, self.rate.rate)
 
 
 class Member:
@@ -45,6 +72,16 @@ class Member:
         """Whether it has a segment that it can't check, for want of a proof: it is not finished then."""
         self.proof: int | None = None
         """The segment of which a proof is to be sent to it."""
+        self.alone: Alone | None = None
+        """How it gets what it lacks by itself; None: with the others."""
+        self.forged = inf
+        """Since when it is known that somebody else sends to it on the group's stream, too."""
+        self.beaten = float("-inf")
+        self.reached = joined
+        self.helps = False
+        self.asked: dict[int, None] = {}
+        """Whether it asks others for what it lacks; and what it asks of us, because they have it not."""
+        self._credit, self._credited = ASKED_MOST, joined
         self._sent = self._came = 0
 
     def begin(self, segments: Lacks | None, parts: int, symbol: int) -> None:
@@ -63,7 +100,39 @@ class Member:
         """
         Whether rate and repair follow it.
         """
-        return not (self.silent or self.greedy or self.finished)
+        return not (self.silent or self.greedy or self.finished or self.alone is not None)
+
+    def assumed(self, told: Arrival, sequence: int, now: float) -> Arrival:
+        """
+        Get how the group's stream arrives when a receiver tells of more than was sent: somebody else who has the key
+        sends, too. So it is assumed that what was sent before its last report has reached it.
+
+        :param sequence: of what was sent last.
+        """
+        self.forged = min(self.forged, now)
+        reached, self.reached = max(self.reached, self.group.highest), sequence
+        return told._replace(highest=reached, came=max(self.group.came, min(told.came, reached)))
+
+    def spend(self, packets: int, sequence: int) -> bool:
+        """
+        Tell whether it may cause so many packets while others wait for what they have not got at all.
+
+        :param sequence: of what was sent last to the group.
+        """
+        self._credit = min(ASKED_MOST, self._credit + ASKED_SHARE * (sequence - self._credited))
+        self._credited = sequence
+        if self._credit < packets:
+            return False
+        self._credit -= packets
+        return True
+
+    def wants(self, generation: int, is_helped: bool) -> bool:
+        """
+        Tell whether the sender is to repair a generation for it, when those who help each other do so by themselves.
+        """
+        if self.alone is not None:
+            return generation in self.asked and not (self.silent or self.greedy)
+        return self.counts and (generation in self.asked or not (is_helped and self.helps))
 
     def fits(self, lacks: Lacks) -> bool:
         """
@@ -113,7 +182,7 @@ class Member:
                 self._came += told.came - known.came
         self.group = report.group if report.group.highest else self.group
         self.unicast = report.unicast if report.unicast.highest else self.unicast
-        if self._sent < LOSS_SAMPLE:
+        if self._sent < LOSS_SAMPLE or self.forged < inf:
             return None
         sent, came = self._sent, min(self._came, self._sent)
         self._sent = self._came = 0

@@ -3,8 +3,8 @@ The control messages of a session, byte by byte: payloads that the overlay signs
 
     OFFER    flags (1; bit 0: a session is running), receivers (2), manifest (n)
     JOIN     content id (32), largest k (1), flags (1; bit 0: send the manifest, bit 1: no multicast, bit 2: only
-             sealed), most that this receiver takes in kbit/s (4; 0: any), its UDP port for unicast data (2), segments
-             that are lacking (n; as in reports, of segments)
+             sealed, bit 3: it helps), most that this receiver takes in kbit/s (4; 0: any), its UDP port for unicast
+             data (2), segments that are lacking (n; as in reports, of segments)
     ACCEPT   content id (32), tag (8), key of the group's stream (32), key of the unicast stream (32), k (1), symbol
              size (2), flags (1; bit 0: data is sealed), manifest (n; none when it was not asked for)
     REFUSE   content id (32), reason (1)
@@ -42,6 +42,7 @@ RUNNING: Final = 1
 MANIFEST_WANTED: Final = 1
 NO_MULTICAST: Final = 2
 ONLY_SEALED: Final = 4
+HELPS: Final = 8
 SEALED: Final = 1
 LACKS_ROOM: Final = MAX_CONTROL - JOIN.size
 
@@ -103,7 +104,8 @@ class Offer(NamedTuple):
 class Join(NamedTuple):
     """
     Somebody wants a content. `rate` in kbit/s, 0: any. `port`: where unicast data goes. What is lacking, packed, tells
-    of segments: read it with `lacks`. `sealed`: data in clear would not be taken.
+    of segments: read it with `lacks`. `sealed`: data in clear would not be taken. `helps`: it asks others for what it
+    lacks, and us for what they have not.
     """
 
     content_id: bytes
@@ -114,22 +116,24 @@ class Join(NamedTuple):
     port: int
     packed_lacks: bytes
     sealed: bool = False
+    helps: bool = False
 
     @classmethod
     def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
-           wants_manifest: bool = False, no_multicast: bool = False, rate: int = 0, sealed: bool = False) -> Join:
+           wants_manifest: bool = False, no_multicast: bool = False, rate: int = 0, sealed: bool = False,
+           helps: bool = False) -> Join:
         """
         Ask for the segments that are lacking.
         """
         return cls(content_id, largest_k, wants_manifest, no_multicast, min(rate, 0xFFFFFFFF), port, pack_lacks(lacks),
-                   sealed)
+                   sealed, helps)
 
     def pack(self) -> bytes:
         """
         Write it.
         """
         flags = ((MANIFEST_WANTED if self.wants_manifest else 0) | (NO_MULTICAST if self.no_multicast else 0)
-                 | (ONLY_SEALED if self.sealed else 0))
+                 | (ONLY_SEALED if self.sealed else 0) | (HELPS if self.helps else 0))
         return JOIN.pack(self.content_id, self.largest_k, flags, self.rate, self.port) + self.packed_lacks
 
     def lacks(self, segments: int) -> Lacks | None:
@@ -149,7 +153,7 @@ class Join(NamedTuple):
         if largest_k < LEAST_K or not port:
             return None
         return cls(content_id, largest_k, bool(flags & MANIFEST_WANTED), bool(flags & NO_MULTICAST), rate, port,
-                   bytes(payload[JOIN.size:]), bool(flags & ONLY_SEALED))
+                   bytes(payload[JOIN.size:]), bool(flags & ONLY_SEALED), bool(flags & HELPS))
 
 
 class Accept(NamedTuple):

@@ -13,7 +13,7 @@ The datagrams of the data stream, byte by byte. They go to the session's group, 
     numbered    generation (4), number (4): below its size that symbol itself, else the seed of a combination, symbol
     recoded     generation (4), vector (as many bytes as the generation has symbols), symbol
     proof       first segment (4), height (1), hashes (32 each): see content.tree
-    heartbeat   0 (1): somebody lacks something; 1: nobody does
+    heartbeat   0 (1): somebody lacks something; 1: nobody does; 2: there is more to come, this is to measure with
 
 In a session that is sealed the body is encrypted (ChaCha20, RFC 8439, from block 1 on), then the MAC is made: over what
 is on the wire. Both keys are made of that of the stream (`sealing_keys`), the nonce is bytes 1 to 12 of the datagram,
@@ -50,6 +50,9 @@ MAC_SIZE: Final = 16
 TAG_SIZE: Final = 8
 KEY_SIZE: Final = 32
 AT_ONCE: Final = 0x80
+LACKING: Final = b"\0"
+IDLE: Final = b"\1"
+MORE: Final = b"\2"
 STEP: Final = LEAST_INTERVAL
 CLOCK: Final = 1 << 32
 NONCE: Final = slice(1, 1 + TAG_SIZE + 4)

@@ -32,6 +32,7 @@ from .limits import (
     LEAST_RATE,
     MAX_RATE,
     ROUND,
+    SHARED_TARGET,
     SLOWDOWN_EACH,
     START_RATE,
     TARGET_DELAY,
@@ -74,6 +75,7 @@ again by so much per round."""
 NOT_BUSY: Final = 1.5
 """Who sends less than it might, into a queue, is held back by that very queue (a socket has room for so much), or adds
 to that of others: the rate comes down to this times what came."""
+LINK_SMOOTH: Final = 0.4
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
 OTHERS_SEEN: Final = 0.05
@@ -169,7 +171,8 @@ class Path:
         if self.latest is not None and sent_at - self.latest[0] >= ROUND / 3:
             span = latest[0] - self.latest[0] + latest[1] - self.latest[1]
             sent = log.until(latest[0]) - log.until(self.latest[0])
-            self.link = sent / span if span > 0 and sent else None
+            link = sent / span if span > 0 and sent else None
+            self.link = link if self.link is None or link is None else self.link + LINK_SMOOTH * (link - self.link)
         if self.latest is None or sent_at - self.latest[0] >= ROUND / 3:
             self.latest = latest
 
@@ -237,6 +240,8 @@ class RateControl:
         """What the link passes of ours and of theirs when it is full; None: it was not full yet."""
         self.round = ROUND
         """Seconds from one decision to the next: no less than from one report of a receiver to the next."""
+        self.shared = False
+        """Whether helpers send to our receivers, in bursts: a queue below the target says nothing of the link then."""
         self._last_round = now
         self._sent = 0
         self._empty_at = now
@@ -256,6 +261,26 @@ class RateControl:
         Follow a path no more.
         """
         self.paths.pop(key, None)
+
+    def queue_of(self, key: Hashable, now: float) -> float:
+        """
+        Get the queue of a path that was reported lately, seconds; else 0.
+        """
+        path = self.paths.get(key)
+        return path.queue if path is not None and path.at is not None and now - path.at < 4 * self.round else 0.0
+
+    def link_of(self, key: Hashable) -> float:
+        """
+        Get what the narrowest link of a path passes, as far as is known, bytes per second.
+        """
+        path = self.paths.get(key)
+        return self.rate if path is None or path.link is None else path.link
+
+    def resume(self, rate: float) -> None:
+        """
+        Go on at a rate that is known to pass, because who could not take it is gone.
+        """
+        self.rate = min(max(self.rate, rate), self.cap)
 
     def on_sent(self, now: float, size: int) -> None:
         """
@@ -336,6 +361,7 @@ class RateControl:
         """
         if path.queue < SEEN:
             return self.rate * self.growth
+        target = max(self._target, SHARED_TARGET) if self.shared and self._target == self.target else self._target
         link = self.rate
         if path.link is not None and is_busy:
             link = min(path.link, 1.5 * self.rate)
@@ -344,7 +370,8 @@ class RateControl:
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)
-        return link * max(STRONGEST, 1 + (self._target - path.queue) / TAU)
+        wanted = link * max(STRONGEST, 1 + (target - path.queue) / TAU)
+        return max(wanted, self.rate) if self.shared and path.queue < target and not path.excess else wanted
 
     def _without_queue(self, fresh: list[Path]) -> float:
         """

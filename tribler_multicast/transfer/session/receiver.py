@@ -4,12 +4,14 @@ The receiver of one session: datagrams in, checked segments and reports out.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ...coding import Code, Decoder
+from ...protocol.limits import REPLAY_WINDOW
+from .coop_limits import OLD_ONES
 from .events import AllStored, Event, SegmentReady, SenderSilent
 from .fallback_datagrams import (
+    ACCEPTED,
     AT_END,
     COMPLETE,
     FOREIGN,
@@ -22,9 +24,24 @@ from .fallback_datagrams import (
 )
 from .kernels import BEST
 from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT, UNPROVED_SEGMENTS
-from .packets import AT_ONCE, CLOCK, HEAD, MAC_SIZE, PROOF, UNICAST, interval_of, microseconds, read_proof
-from .reports import FIXED, MAX_REPORT, NOT_ZERO, Arrival, Delay, Report, describe
+from .packets import (
+    AT_ONCE,
+    CLOCK,
+    HEAD,
+    MAC_SIZE,
+    MORE,
+    NUMBERED,
+    PROOF,
+    RECODED,
+    TAG_SIZE,
+    UNICAST,
+    interval_of,
+    microseconds,
+    read_proof,
+)
+from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
 from .stream import arriving
+from .track import Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,9 +49,11 @@ if TYPE_CHECKING:
 
     from ...coding.fallback_generation import Generation
     from ..content.tree import HashTree
+    from .checks import Checks
     from .geometry import Geometry
     from .kernels import Way
     from .packets import Bytes
+    from .track import HelpStream
 
 SPREAD = 0.04
 """Share of the interval over which reports that all are asked for at once are spread."""
@@ -47,29 +66,9 @@ COLLECTED: Final = ("data: not innovative", "data: not needed", "data: no such g
 """How is counted what became of a datagram, the latter in the order of what `collect` gets."""
 
 GROUP, UNICAST_STREAM = 0, 1
-"""Packets are stored with where they came from: tags of the decoders."""
+"""Packets are stored with where they came from: tags of the decoders. Above are those of helpers (`HelpStream`)."""
 
 INTERVALS: Final = [interval_of(ask) for ask in range(256)]
-
-
-@dataclass(frozen=True)
-class Track:
-    """
-    How one stream arrives.
-    """
-
-    highest: int
-    count: int
-    time: int
-    at: float
-
-    def arrival(self, now: float) -> Arrival:
-        """
-        Get what a report says of it.
-        """
-        if not self.count:
-            return Arrival()
-        return Arrival(self.highest, self.count, self.time, min(CLOCK - 1, max(0, int((now - self.at) * 1e6))))
 
 
 class Receiver:
@@ -104,10 +103,21 @@ class Receiver:
         self.events: list[Event] = []
         self.reports: list[bytes] = []
         self.interval = REPORT_INTERVAL
+        self.helpers: dict[bytes, HelpStream] = {}
+        """Streams of those who help, by their tags."""
+        self.checks: Checks | None = None
+        """What packets are checked by; None: the hash of segments alone."""
+        self.front = 0
+        self.passing: int | None = None
+        self.first: int | None = None
+        self.useful_at = now
+        """The segment behind the last one that the source began to pass; the one it passes; the one that it passed when
+        we came; when it last told something new."""
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
         self._generations: dict[int, Generation] = {}
         self._open: dict[int, memoryview] = {}
+        self._proving: dict[int, tuple[memoryview, dict[int, Decoder]]] = {}
         self._unproved: dict[int, memoryview] = {}
         self._report_at: float | None = None
         self._reported = float("-inf")
@@ -115,6 +125,7 @@ class Receiver:
         """Of the last report."""
         self._cursor = self._base = self._end = 0
         self._delay: tuple[int, int, int] | None = None
+        self._old_ones = 0
         self._heard = now
         self._silent = False
         for segment in stored:
@@ -136,6 +147,55 @@ class Receiver:
         """
         return Track(*self.streams.arrival(0)), Track(*self.streams.arrival(1))
 
+    # --- For those who ask, and those who help.
+
+    @property
+    def is_complete(self) -> bool:
+        """
+        Whether nothing is to be asked for: every segment is stored, or about to be.
+        """
+        return not self._unproved and NOT_ZERO.search(self.missing, self._base) is None
+
+    @property
+    def open_segments(self) -> dict[int, memoryview]:
+        """
+        The segments of which something is here, but not all.
+        """
+        return self._open
+
+    @property
+    def waiting(self) -> int:
+        """
+        How many segments are whole, but not stored: their hashes are not known.
+        """
+        return len(self._unproved)
+
+    def decoder(self, generation: int) -> Decoder | None:
+        """
+        Get what there is of a generation that is not stored yet.
+        """
+        return self._decoders.get(generation)
+
+    def held(self, generation: int) -> tuple[int, int] | None:
+        """
+        Get how many coded packets of a generation are here, and which symbols, a bit each; None: nothing.
+        """
+        decoder = self._decoders.get(generation)
+        if decoder is None or not decoder.rank:
+            return None
+        missing = decoder.missing
+        symbols = (1 << decoder.code.k) - 1
+        for index in missing:
+            symbols ^= 1 << index
+        return decoder.rank - decoder.code.k + len(missing), symbols
+
+    def unproved(self, segments: Iterable[int]) -> int | None:
+        """
+        Get the first segment, of those that are complete or else of these, whose hash is not known.
+        """
+        found = next(iter(self._unproved), None)
+        return next((each for each in segments if self.tree.leaf(each) is None), None) if found is None else found
+
     # --- Datagrams.
 
     def data_received(self, datagram: Bytes, now: float) -> None:
@@ -154,18 +214,70 @@ class Receiver:
         size, clock = min(size, MAX_SIZE), microseconds(now)
         verdicts, accepted, least, time, ask = self.streams.take(data, size, count, now, clock)
         if accepted < count:
-            for verdict, name in REFUSED.items():
-                self._count(name, verdicts.count(verdict))
+            self._refused(data, size, verdicts, now, clock)
             if not accepted:
                 return
         self._heard, self._silent = now, False
-        before = self._delay
-        if before is not None and (least - before[0]) % CLOCK < CLOCK // 2:
-            least = before[0]
-        self._delay = least, (clock - time) % CLOCK, time
+        if self._old_ones < OLD_ONES or data[0] & UNICAST:
+            before = self._delay
+            if before is not None and (least - before[0]) % CLOCK < CLOCK // 2:
+                least = before[0]
+            self._delay = least, (clock - time) % CLOCK, time
         self.interval = INTERVALS[ask]
-        self._collect(data, size, verdicts, GROUP, UNICAST_STREAM)
+        if self._collect(data, size, verdicts, now):
+            self.useful_at = now
         self._plan(now, bool(ask & AT_ONCE))
+
+    def _refused(self, data: Bytes, size: int, verdicts: bytes, now: float, clock: int) -> None:
+        """
+        Look at datagrams that are not the source's, or not for the first time.
+        """
+        for verdict, name in REFUSED.items():
+            if verdict == FOREIGN and self.helpers:
+                self._helped(data, size, verdicts, now, clock)
+            else:
+                self._count(name, verdicts.count(verdict))
+        if REPLAYED in verdicts and not self.sealed:
+            self._repeated(data, size, verdicts, now)
+
+    def _helped(self, data: Bytes, size: int, verdicts: bytes, now: float, clock: int) -> None:
+        """
+        Take datagrams that may come from helpers: nobody else can make them.
+        """
+        view, number = memoryview(data), 0
+        while (number := verdicts.find(FOREIGN, number)) >= 0:
+            end, tag = number + 1, view[number * size + 1:number * size + 1 + TAG_SIZE]
+            while end < len(verdicts) and verdicts[end] == FOREIGN \
+                    and view[end * size + 1:end * size + 1 + TAG_SIZE] == tag:
+                end += 1
+            helper = self.helpers.get(bytes(tag))
+            if helper is None:
+                self._count(REFUSED[FOREIGN], end - number)
+            else:
+                mine = view[number * size:end * size]
+                found = helper.take(mine, size, end - number, now, clock)
+                for verdict, name in REFUSED.items():
+                    self._count(name.replace("data", "help"), found.count(verdict))
+                helper.useful += self._collect(mine, size, found, now, helper)
+            number = end
+
+    def _repeated(self, data: Bytes, size: int, verdicts: bytes, now: float) -> None:
+        """
+        Take packets of the group whose sequence is far behind, or, in checked mode, was there before. Somebody else who
+        has the key may have used it, or one far ahead: what the source sends is good all the same.
+        """
+        highest, again = self.streams.arrival(GROUP)[0], bytearray(verdicts)
+        is_checking = self.checks is not None and self.checks.on
+        for number, verdict in enumerate(verdicts):
+            again[number] = REPLAYED
+            if verdict == REPLAYED:
+                form, _, sequence, _, _ = HEAD.unpack_from(data, number * size)
+                is_old = form in (NUMBERED, RECODED) and highest - sequence >= REPLAY_WINDOW
+                self._old_ones += is_old
+                if is_old or (is_checking and form in (NUMBERED, RECODED)):
+                    again[number] = ACCEPTED
+        if ACCEPTED in again and self._collect(data, size, bytes(again), now):
+            self.useful_at = now
 
     def _count(self, name: str, count: int) -> None:
         if count:
@@ -180,31 +292,61 @@ class Receiver:
         if self._report_at is None or when < self._report_at:
             self._report_at = when
 
-    def _collect(self, data: Bytes, size: int, verdicts: bytes, group_tag: int, unicast_tag: int) -> None:
+    def _collect(self, data: Bytes, size: int, verdicts: bytes, now: float, helper: HelpStream | None = None) -> int:
+        """
+        Hand over what was accepted. Gets how many packets told something new.
+        """
+        group_tag, unicast_tag = (GROUP, UNICAST_STREAM) if helper is None else (helper.origin, helper.origin)
+        if self.checks is not None and self.checks.on:
+            verdicts = self._checked(data, size, verdicts, group_tag, unicast_tag)
         at, symbol, generations, sizes, missing = 0, self.geometry.symbol, self._generations, self.sizes, self.missing
+        parts, total = self.geometry.parts, 0
         while True:
-            at, why, generation, end, _, _, innovative, *others = self._collect_from(
+            at, why, generation, end, front, latest, innovative, *others = self._collect_from(
                 data, size, verdicts, at, symbol, generations, sizes, missing, group_tag, unicast_tag)
             self._end = max(self._end, end)
-            if innovative:
-                self.counters["data: innovative"] += innovative
+            if latest and helper is None:
+                self.passing = (latest - 1) // parts
+                self.first = self.passing if self.first is None else self.first
+                self.front = max(self.front, (front - 1) // parts + 1)
+            total += innovative
             if any(others):
                 for name, count in zip(COLLECTED, others, strict=True):
                     self._count(name, count)
             if why == AT_END:
-                return
+                self._count("data: innovative", total)
+                return total
             if why == TO_OPEN:
                 self._opened(generation)
             elif why == COMPLETE:
                 self._look_whether_complete(generation)
             else:
-                self._other(memoryview(data)[(at - 1) * size:at * size])
+                self._other(memoryview(data)[(at - 1) * size:at * size], now, helper)
 
-    def _other(self, datagram: memoryview) -> None:
-        if datagram[0] & ~UNICAST == PROOF:
-            self._proof(datagram[HEAD.size:-MAC_SIZE])
-        else:
+    def _checked(self, data: Bytes, size: int, verdicts: bytes, group_tag: int, unicast_tag: int) -> bytes:
+        """
+        Refuse packets that are not what they say, as far as that can be told.
+        """
+        checks, view, found = self.checks, memoryview(data), bytearray(verdicts)
+        assert checks is not None
+        for number, verdict in enumerate(verdicts):
+            if verdict == ACCEPTED:
+                datagram = view[number * size:(number + 1) * size]
+                tag = unicast_tag if datagram[0] & UNICAST else group_tag
+                if not checks.is_good_datagram(datagram, self.missing, tag):
+                    found[number] = WRONG_MAC
+                    self.counters["data: bad"] += 1
+        return bytes(found)
+
+    def _other(self, datagram: memoryview, now: float, helper: HelpStream | None) -> None:
+        form, body = datagram[0] & ~UNICAST, datagram[HEAD.size:-MAC_SIZE]
+        if form == PROOF:
+            self._proof(body)
+        elif helper is not None:
+            helper.account(body, now)
+        elif bytes(body) != MORE:
             self._end = len(self.missing)
+            self.front, self.passing = self.geometry.segments, None
 
     def _look_whether_complete(self, generation: int) -> None:
         segment = generation // self.geometry.parts
@@ -215,7 +357,7 @@ class Receiver:
         segment = generation // self.geometry.parts
         if segment not in self._open and len(self._open) >= OPEN_SEGMENTS:
             parts = self.geometry.parts
-            self._give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
+            self.give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
             self.counters["segment: given up"] += 1
         if segment not in self._open:
             self._open[segment] = memoryview(bytearray(sum(self.geometry.sizes(segment)) * self.geometry.symbol))
@@ -228,11 +370,19 @@ class Receiver:
         self._generations[generation] = decoder.generation
         return decoder
 
-    def _give_up(self, segment: int) -> None:
+    def removed(self, generation: int) -> None:
+        """
+        Note that bad packets of a generation were removed from its decoder.
+        """
+        self.missing[generation] = self.sizes[generation] - self._decoders[generation].rank
+        self._base = min(self._base, generation)
+
+    def give_up(self, segment: int) -> None:
         """
         Forget a segment that is not stored.
         """
         self._open.pop(segment, None)
+        self._proving.pop(segment, None)
         self._unproved.pop(segment, None)
         for generation in self.geometry.of(segment):
             self._decoders.pop(generation, None)
@@ -241,15 +391,19 @@ class Receiver:
         self._base = min(self._base, segment * self.geometry.parts)
 
     def _complete(self, segment: int) -> None:
-        for generation in self.geometry.of(segment):
-            if self.sizes[generation]:
-                self._decoders.pop(generation).decode()
-                del self._generations[generation]
+        decoders = {generation: self._decoders.pop(generation) for generation in self.geometry.of(segment)
+                    if self.sizes[generation]}
+        for generation, decoder in decoders.items():
+            decoder.decode()
+            del self._generations[generation]
+        room = self._open.pop(segment)
+        if self.checks is not None:
+            self._proving[segment] = room, decoders
         # The symbols lie one behind the other already: nothing is copied.
-        data = self._open.pop(segment)[:self.geometry.cut.length(segment)].toreadonly()
+        data = room[:self.geometry.cut.length(segment)].toreadonly()
         if self.tree.leaf(segment) is None:
             if len(self._unproved) >= UNPROVED_SEGMENTS:
-                self._give_up(next(iter(self._unproved)))
+                self.give_up(next(iter(self._unproved)))
                 self.counters["segment: given up"] += 1
             self._unproved[segment] = data
         else:
@@ -269,10 +423,18 @@ class Receiver:
         """
         Answer a SegmentReady: it is stored; or it was bad, or could not be stored, and has to come again.
         """
+        proving = self._proving.pop(segment, None)
         if not is_good:
             self.counters["segment: bad"] += 1
-            self._give_up(segment)
+            if proving is None or self.checks is None or not self.checks.suspect(segment):
+                self.give_up(segment)
+                return
+            self._open[segment], decoders = proving
+            self._decoders |= decoders
+            self._generations |= {generation: decoder.generation for generation, decoder in decoders.items()}
             return
+        if self.checks is not None and proving is not None:
+            self.checks.proved(segment, proving[0])
         self.stored_segments.add(segment)
         self._look_whether_all()
 

@@ -50,6 +50,8 @@ class Passed(NamedTuple):
         """
         Tell whether a receiver has reported since; None: it was not there when it was sent.
         """
+        if member.alone is not None:
+            return True
         if self.stream is group:
             return None if member.joined >= self.last else member.group.highest >= self.last
         return member.unicast.highest >= self.last if self.stream is member.stream else None
@@ -101,7 +103,7 @@ def need_of(generation: int, passed: Passed, members: Iterable[Member], group: S
     most, cause, lackers = 0, None, 0
     for member in members:
         missing = member.missing[generation]
-        if not missing or not member.counts:
+        if not missing or not (member.counts or member.alone is not None):
             continue
         lackers += 1
         if not passed.reached(member, group):

@@ -29,6 +29,7 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .limits import MAX_CONTROL, MAX_GENERATIONS, MAX_RUNS, SCAN
+from .packets import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -85,6 +86,14 @@ class Delay(NamedTuple):
     least: int
     latest: int
     time: int
+
+    @classmethod
+    def later(cls, before: Delay | None, delay: int, time: int) -> Delay:
+        """
+        Take one more datagram.
+        """
+        is_less = before is None or (delay - before.least) % CLOCK >= CLOCK // 2
+        return cls(delay if before is None or is_less else before.least, delay, time)
 
 
 class Report(NamedTuple):

@@ -14,12 +14,14 @@ from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
+from .care import FORGED_SETTLES, Care
 from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
 from .fallback_datagrams import SCHEDULED
 from .held import Held
 from .kernels import BEST
 from .limits import (
     CHUNK,
+    FRAME,
     GONE,
     HEARTBEAT,
     LAST_SEQUENCE,
@@ -35,22 +37,38 @@ from .limits import (
     SILENT,
 )
 from .members import Member
-from .packets import GENERATION_AT, NUMBER_AT, NUMBERED, OVERHEAD, PROOF, SYMBOL_AT, asked, pack_proof
+from .packets import (
+    GENERATION_AT,
+    IDLE,
+    LACKING,
+    NUMBER_AT,
+    NUMBERED,
+    OVERHEAD,
+    PROOF,
+    SYMBOL_AT,
+    asked,
+    pack_proof,
+)
 from .packets import HEARTBEAT as BEAT
 from .repair import Flight, Passed, need_of
 from .reports import Lacks, Report
 from .stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..content.tree import HashTree
+    from .coop_messages import Want
     from .geometry import Geometry
     from .kernels import Way
     from .rate import RateControl
 
-IDLE: Final = b"\1"
-LACKING: Final = b"\0"
 MOSTLY: Final = 0.75
 """A generation of which somebody lacks this share is passed in systematic packets, of the others repair is made."""
+
+SOLO_CHUNK: Final = 4
+SOLO_EACH: Final = 8
+"""One batch of so many goes to those who are too slow for the group, while there is something for the group."""
 
 PRUNE_EACH: Final = 256
 """Segments passed between two looks at what nobody lacks any more."""
@@ -92,13 +110,15 @@ class Sender:
         self.counters: Counter[str] = Counter()
         self.events: list[Event] = []
         self.passed: dict[int, Passed] = {}
+        self.care = Care(self)
         self.flight = Flight()
         self._seed = seed
         self._queue: OrderedDict[int, None] = OrderedDict()
         self._passing = 0
         self._schedule = b""
         self._segment: int | None = None
-        self._repairs: OrderedDict[int, None] = OrderedDict()
+        self.repairs: OrderedDict[int, None] = OrderedDict()
+        self._turn = 0
         self._held = Held()
         self._ready: deque[Batch] = deque()
         self._proved: tuple[int, int] | None = None
@@ -107,10 +127,11 @@ class Sender:
 
     # --- Members.
 
-    def join(self, name: bytes, key: bytes, now: float, lacks: Lacks | None = None) -> bool:
+    def join(self, name: bytes, key: bytes, now: float, lacks: Lacks | None = None, *, helps: bool = False) -> bool:
         """
         Let a receiver in; one that was in begins anew. False when there is no room.
 
+        :param helps: it asks others first for what it lacks, and us by `help_received` for what they have not.
         :param key: of the unicast stream to it (32 bytes), known to nobody else.
         :param lacks: the segments that it lacks; None: all. The rest comes with its reports.
         """
@@ -121,6 +142,7 @@ class Sender:
         self.leave(name)
         member = Member(name, Stream(self.tag, key, unicast=True, way=self.way, sealed=self.sealed), self.sizes,
                         self.group.sequence, now)
+        member.helps = helps
         member.begin(lacks, self.geometry.parts, self.geometry.symbol)
         self.members[name] = member
         self._all_finished = False
@@ -140,6 +162,7 @@ class Sender:
         """
         if self.members.pop(name, None) is not None:
             self.rate.forget((self.tag, name))
+            self.care.ways.forget(name)
             if reason:
                 self.events.append(MemberGone(name, reason))
 
@@ -152,6 +175,12 @@ class Sender:
             self.counters["report: no member"] += 1
             return
         report = Report.read(payload, self.geometry.generations)
+        if report is not None and report.group.highest > self.group.sequence:
+            self.counters["report: forged stream"] += 1
+            report = report._replace(group=member.assumed(report.group, self.group.sequence, now))
+            if now < member.forged + FORGED_SETTLES:
+                self.rate.forget((self.tag, name))
+                report = report._replace(delay=None)
         if report is None:
             self.counters["report: malformed"] += 1
         elif report.number <= member.report:
@@ -164,8 +193,10 @@ class Sender:
     def _reported(self, member: Member, report: Report, now: float) -> None:
         self.counters["report"] += 1
         member.report, member.heard, member.silent = report.number, now, False
-        self.rate.round = max(ROUND, self.interval)
-        self.rate.feedback(now, (self.tag, member.name), report.delay, member.arrived(report))
+        self.rate.round, self.rate.shared = max(ROUND, self.interval), self.care.is_helped
+        arrived = member.arrived(report)
+        rate = self.rate if member.alone is None else member.alone.rate
+        rate.feedback(now, (self.tag, member.name), report.delay, arrived)
         was_finished = member.finished
         member.proof = report.proof if report.proof is not None and report.proof < self.geometry.segments else None
         member.unproved = member.proof is not None
@@ -181,27 +212,74 @@ class Sender:
                 if segment != before:
                     is_passed = self._lacked(member, segment)
                     before = segment
-                if is_passed:
+                if is_passed and not (member.helps and self.care.is_helped):
                     begin = segment * self.geometry.parts
                     for generation in range(max(first, begin), min(first + count, begin + self.geometry.parts)):
-                        self._repairs[generation] = None
+                        self.repairs[generation] = None
 
     def _lacked(self, member: Member, segment: int) -> bool:
         """
         Note that a receiver lacks something of a segment. Tells whether it had its chance, so that repair is due.
         """
-        if segment in self._queue or segment == self._segment:
+        if self.is_coming(segment):
             return False
         passed = self.passed.get(segment)
         reached = None if passed is None else passed.reached(member, self.group)
-        if reached is None:
+        if reached is None and not (member.helps and self.care.is_rare(segment)):
             self._queue[segment] = None
         return bool(reached)
 
+    def is_coming(self, segment: int) -> bool:
+        """
+        Tell whether a segment will be passed, or just is.
+        """
+        return segment in self._queue or segment == self._segment
+
+    @property
+    def is_passing(self) -> bool:
+        """
+        Whether there is anything to be passed.
+        """
+        return bool(self._passing or self._queue)
+
+    def lacks_whole(self, member: Member, segment: int) -> bool:
+        """
+        Tell whether a receiver lacks a segment, as far as its first generation tells.
+        """
+        generation = segment * self.geometry.parts
+        return member.missing[generation] >= MOSTLY * self.sizes[generation]
+
+    def may_repair(self, member: Member, segment: int) -> bool:
+        """
+        Tell whether a segment can be repaired for a receiver; if it was not there when it was passed, it will be again.
+        """
+        passed = self.passed.get(segment)
+        if member.alone is not None and passed is None:
+            passed = self.passed[segment] = Passed(self.group, self.group.sequence)
+        if passed is None or passed.reached(member, self.group) is None:
+            self._queue[segment] = None
+            return False
+        return True
+
+    def beat(self, member: Member, body: bytes, now: float) -> None:
+        """
+        Let a receiver hear of us.
+        """
+        if len(self._ready) < MAX_MEMBERS:
+            made = member.stream.one(BEAT, body, now, self._ask())
+            self._ready.append(Batch(member.name, made, len(made)))
+
+    def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
+        """
+        Take a HELP that certainly comes from this receiver: what others could not give it.
+        """
+        self.care.help_received(name, wants, now)
+
     def run_timers(self, now: float) -> None:
         """
-        Look for receivers that say nothing.
+        Look for receivers that say nothing, and for those that are far slower than the rest.
         """
+        self.care.look(now)
         for member in list(self.members.values()):
             quiet = now - member.heard
             if quiet > GONE:
@@ -250,13 +328,16 @@ class Sender:
             return None
         if self._ready:
             return self._ready.popleft()
-        is_wanted = any(member.counts for member in self.members.values())
+        is_wanted = any(member.counts or member.asked for member in self.members.values())
         if is_wanted:
-            batch = self._proof(now) or self._repair(now, count) or self._pass(now, count)
+            self._turn += 1
+            batch = (self._proof(now) or (None if self._turn % SOLO_EACH else self._repair(now, count, self.care.solo))
+                     or self._repair(now, count, self.repairs) or self._pass(now, count)
+                     or self._repair(now, count, self.care.solo))
             if batch is not None:
                 self._poll, self._poll_at = POLL, now
                 return batch
-        if not is_wanted or not (self._passing or self._repairs or self._queue):
+        if not is_wanted or not (self._passing or self.repairs or self._queue):
             self._beat(now)
         return self._ready.popleft() if self._ready else None
 
@@ -300,31 +381,50 @@ class Sender:
         made = stream.one(PROOF, pack_proof(*run, hashes), now, self._ask())
         return Batch(None if member is None else member.name, made, len(made))
 
-    def _repair(self, now: float, count: int) -> Batch | None:
-        for _ in range(len(self._repairs)):
-            generation, _ = self._repairs.popitem(last=False)
+    def _repair(self, now: float, count: int, due: OrderedDict[int, None]) -> Batch | None:
+        for _ in range(len(due)):
+            generation, _ = due.popitem(last=False)
             segment = generation // self.geometry.parts
             passed = self.passed.get(segment)
             if passed is None or segment == self._segment or segment in self._queue:
                 continue
             data = self._held.get(segment)
             if data is None:
-                self._repairs[generation] = None
+                due[generation] = None
                 continue
-            need = need_of(generation, passed, self.members.values(), self.group, self.flight)
+            is_helped = self.care.is_helped
+            members = [member for member in self.members.values()
+                       if member.wants(generation, is_helped) and (member.alone is not None) == (due is self.care.solo)]
+            if due is self.care.solo and not any(self._is_due(member, now) for member in members):
+                due[generation] = None
+                continue
+            members = [member for member in members if member.alone is None or self._is_due(member, now)]
+            need = need_of(generation, passed, members, self.group, self.flight)
             if need is None:
                 continue
-            packets = min(need.packets, count, CHUNK)
+            packets = min(need.packets, count, CHUNK if due is self.repairs else SOLO_CHUNK)
             if packets < need.packets:
-                self._repairs[generation] = None
+                due[generation] = None
+            else:
+                for member in members:
+                    member.asked.pop(generation, None)
             self._charge(need.cause, packets)
             only = need.only
             stream = self.group if only is None else only.stream
             made = self._combinations(generation, data, packets, stream, now)
+            if only is not None and only.alone is not None:
+                only.alone.sent(now, len(made) + FRAME * packets)
             self.flight.add(generation, stream, packets)
             self.counters["repair"] += packets
             return Batch(None if only is None else only.name, made, len(made) // packets)
         return None
+
+    @staticmethod
+    def _is_due(member: Member, now: float) -> bool:
+        if member.alone is None:
+            return False
+        member.alone.rate.run(now)
+        return member.alone.pacer.is_due(now)
 
     def _charge(self, member: Member, packets: int) -> None:
         member.budget -= packets * self.geometry.symbol
@@ -407,6 +507,7 @@ class Sender:
         Note that a segment was passed. What was lacking in part only is due for repair.
         """
         self.passed[segment] = Passed(stream, stream.sequence)
+        self.care.once[segment] = 1
         self._segment = None
         if not len(self.passed) % PRUNE_EACH:
             done = min((member.base for member in self.members.values()), default=0) // self.geometry.parts
@@ -414,7 +515,7 @@ class Sender:
         for generation in self.geometry.of(segment):
             most = MOSTLY * self.sizes[generation]
             if any(0 < member.missing[generation] < most for member in self.members.values()):
-                self._repairs[generation] = None
+                self.repairs[generation] = None
 
     def _beat(self, now: float) -> None:
         """

@@ -1,0 +1,119 @@
+"""
+What a sender does for receivers that help each other, and for those that are far slower than the rest.
+
+Who helps asks others for what it lacks, and the sender only for what they have not (`help_received`): so reports of
+such receivers cause no repair, and what most have already is not passed again for the others. One that is far slower
+than the rest is moved off the group (`ways`), and served by itself, now and then, at a rate of its own.
+"""
+from __future__ import annotations
+
+from collections import OrderedDict
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from .coop_limits import MANY
+from .events import MemberMoved
+from .limits import HEARTBEAT, ROUND
+from .members import Alone
+from .packets import LACKING, MORE
+from .ways import Ways
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .coop_messages import Want
+    from .members import Member
+    from .sender import Sender
+
+FORGED_SETTLES: Final = 0.2
+BEATS_EACH: Final = 0.05
+"""When somebody else sends on the group's stream, what is known of delays is forgotten for so long; then heartbeats by
+unicast, so many seconds apart, tell of them."""
+
+
+class Care:
+    """
+    Of one sender.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        """
+        Care for nobody yet.
+        """
+        self.sender = sender
+        self.ways = Ways(-inf)
+        self.once = bytearray(sender.geometry.segments)
+        """Segments that were passed at least once: a byte each."""
+        self.solo: OrderedDict[int, None] = OrderedDict()
+        """Generations to be repaired for those who are alone."""
+        self._looked = -inf
+
+    @property
+    def is_helped(self) -> bool:
+        """
+        Whether there are receivers that help each other.
+        """
+        return sum(member.helps and not member.silent for member in self.sender.members.values()) >= MANY
+
+    def is_rare(self, segment: int) -> bool:
+        """
+        Tell whether so few lack a segment that was passed before that they get it from the others: each has a link, so
+        as many as have it can serve as many at full rate.
+        """
+        if not self.once[segment] or not self.is_helped:
+            return False
+        lack = [self.sender.lacks_whole(member, segment) for member in self.sender.members.values()
+                if not member.silent]
+        return 2 * sum(lack) <= len(lack)
+
+    def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
+        """
+        Take a HELP that certainly comes from this receiver: what others could not give it.
+        """
+        sender, member = self.sender, self.sender.members.get(name)
+        if member is None:
+            sender.counters["help: no member"] += 1
+            return
+        member.heard = now
+        for generation, packets, *_ in wants:
+            segment = generation // sender.geometry.parts
+            if sender.is_coming(segment) or not member.missing[generation]:
+                continue
+            if sender.is_passing and not member.spend(packets, sender.group.sequence):
+                sender.counters["help: too much"] += 1
+                return
+            sender.counters["help"] += 1
+            if sender.may_repair(member, segment):
+                member.missing[generation] = min(member.missing[generation], packets)
+                member.asked[generation] = None
+                (sender.repairs if member.alone is None else self.solo)[generation] = None
+
+    def look(self, now: float) -> None:
+        """
+        Look who holds up the others, and let those who are watched hear of us.
+        """
+        if now < self._looked + ROUND:
+            return
+        self._looked = now
+        sender = self.sender
+        grouped = [member for member in sender.members.values() if member.counts and member.helps]
+        queues = {member.name: sender.rate.queue_of((sender.tag, member.name), now) for member in grouped}
+        turns = self.ways.look(now, sender.rate.rate, queues, {member.name: member.loss for member in grouped})
+        for name, alone in turns if self.is_helped else ():
+            if name in sender.members:
+                self._move(sender.members[name], alone, now)
+        for member in sender.members.values():
+            is_forged = member.forged < inf
+            if (is_forged or member.alone is not None) and not member.finished and (
+                    now - member.beaten >= (BEATS_EACH if is_forged else HEARTBEAT)):
+                member.beaten = now
+                sender.beat(member, MORE if member.alone is None else LACKING, now)
+
+    def _move(self, member: Member, alone: bool, now: float) -> None:
+        sender, key = self.sender, (self.sender.tag, member.name)
+        member.alone = Alone(now, sender.rate, sender.rate.link_of(key)) if alone else None
+        sender.counters["member: moved"] += 1
+        sender.events.append(MemberMoved(member.name, alone))
+        if alone:
+            sender.rate.forget(key)
+            sender.rate.resume(self.ways.resume)
