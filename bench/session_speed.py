@@ -6,7 +6,8 @@ sockets and disks.
 
 One process, one pinned core. A receiver's figure has everything in it that is done in Python or below: MAC, window,
 decoding, and SHA-256 of the segments; a sender's has all but reading and hashing the content. Beside it the same
-without native code, and the parts: hashlib's BLAKE2b and SHA-256, in the same run.
+without native code, and the parts: hashlib's BLAKE2b and SHA-256, libsodium's ChaCha20 (with Poly1305: it offers no
+other), in the same run.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.transfer.session_lan import KEY, MBIT, MEBIBYTE, REAL_SYMBOL, TAG, Content
+from tribler_multicast.protocol.pair_seal import library
 from tribler_multicast.transfer.content.tree import HashTree
 from tribler_multicast.transfer.session.events import AllStored, SegmentReady
 from tribler_multicast.transfer.session.kernels import BEST, FALLBACK, NATIVE
-from tribler_multicast.transfer.session.packets import MAC_SIZE, NUMBERED, OVERHEAD, microseconds
+from tribler_multicast.transfer.session.packets import MAC_SIZE, NUMBERED, OVERHEAD, PLACE, microseconds
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.sender import Sender
@@ -57,17 +59,17 @@ class Run:
     One content from a sender to a receiver, in one process; each side's time is taken.
     """
 
-    def __init__(self, content: Content, way: Way, loss: float) -> None:
+    def __init__(self, content: Content, way: Way, loss: float, *, sealed: bool = False) -> None:
         """
         Prepare it.
         """
         self.content, self.loss, self.random = content, loss, Random(1)
         self.now = self.sending = self.receiving = 0.0
         self.sent = self.received = 0
-        self.sender = Sender(content.geometry, content.tree, TAG, KEY, RateControl(0.0), way=way)
+        self.sender = Sender(content.geometry, content.tree, TAG, KEY, RateControl(0.0), way=way, sealed=sealed)
         self.tree = HashTree(content.cut.segments, content.tree.root)
         self.receiver = Receiver(content.geometry, self.tree, self.tree.add, tag=TAG, keys=(KEY, UNICAST_KEY),
-                                 random=Random(1), now=0.0, way=way)
+                                 random=Random(1), now=0.0, way=way, sealed=sealed)
         self.sender.join(NAME, UNICAST_KEY, 0.0)
         self.buffer = bytearray(1 << 16)
         self.is_done = False
@@ -129,11 +131,11 @@ class Run:
         self.is_done = self.is_done or any(isinstance(event, AllStored) for event in self.receiver.take_events())
 
 
-def cost(content: Content, way: Way, loss: float, rounds: int) -> Cost:
+def cost(content: Content, way: Way, loss: float, rounds: int, *, sealed: bool = False) -> Cost:
     """
     Get the medians of some runs.
     """
-    found = [Run(content, way, loss).go() for _ in range(rounds)]
+    found = [Run(content, way, loss, sealed=sealed).go() for _ in range(rounds)]
     return Cost(*(statistics.median(each) for each in zip(*found, strict=True)))
 
 
@@ -151,20 +153,26 @@ def parts(report: Report, rounds: int) -> None:
             digest.update(view[at:at + size - MAC_SIZE])
             digest.digest()
 
-    def ours() -> None:
-        BEST.datagrams.seal(datagrams, size, NUMBERED, TAG, 1, microseconds(1.0), 5, prepared)
+    def ours(cipher: bytes | None = None) -> None:
+        BEST.datagrams.seal(datagrams, size, NUMBERED, TAG, 1, microseconds(1.0), 5, prepared, cipher)
 
     segment = Random(3).randbytes(MEBIBYTE)
-    calls = {("standard", ""): standard, ("sha", ""): lambda: sha256(segment).digest()}
+    body, nonce, chacha20 = bytes(REAL_SYMBOL + PLACE.size), bytes(12), library().chacha20
+    calls = {("standard", ""): standard, ("sha", ""): lambda: sha256(segment).digest(),
+             ("sodium", ""): lambda: [chacha20(body, nonce, key) for _ in range(BATCH)]}
     names = [path for path in all_paths() if path != "fallback"]
     prepared = BEST.datagrams.mac_key(key)
     timed = interleaved(calls, rounds * 10)
-    theirs = timed["standard", ""] / BATCH * 1e6
+    theirs, sodium, sha = (timed[name, ""] / count * 1e6 for name, count in (
+        ("standard", BATCH), ("sodium", BATCH), ("sha", MEBIBYTE / REAL_SYMBOL)))
     for path in names:
         with calculating(path):
-            [seconds] = interleaved({path: ours}, rounds * 10).values()
-        report.row(f"MAC and head, {path}", seconds / BATCH * 1e6, "us", other="hashlib.blake2b", theirs=theirs)
-    report.row("SHA-256 of the segments, hashlib", timed["sha", ""] / (MEBIBYTE / REAL_SYMBOL) * 1e6, "us")
+            timed = interleaved({"in clear": ours, "sealed": lambda: ours(key)}, rounds * 10)
+        report.row(f"MAC and head, {path}", timed["in clear"] / BATCH * 1e6, "us", other="hashlib.blake2b",
+                   theirs=theirs)
+        report.row(f"ChaCha20, {path}", (timed["sealed"] - timed["in clear"]) / BATCH * 1e6, "us", other="libsodium",
+                   theirs=sodium)
+    report.row("SHA-256 of the segments, hashlib", sha, "us")
 
 
 def bench(options: argparse.Namespace) -> Report:
@@ -175,15 +183,16 @@ def bench(options: argparse.Namespace) -> Report:
     content = Content(options.size * MEBIBYTE, REAL_SYMBOL)
     small = Content(min(options.size, 8) * MEBIBYTE, REAL_SYMBOL)
     with on_core(0):
-        for loss in (0.0, options.loss):
-            say(f"session_speed: {loss:.0%} lost")
-            slow = cost(small, FALLBACK, loss, 1)
-            fast = slow if NATIVE is None else cost(content, NATIVE, loss, options.rounds)
-            limit = LIMIT if loss == 0 and NATIVE is not None else None
+        for loss, sealed in ((0.0, False), (options.loss, False), (0.0, True)):
+            name = f"{loss:.0%} lost" + ", sealed" * sealed
+            say(f"session_speed: {name}")
+            slow = cost(small, FALLBACK, loss, 1, sealed=sealed)
+            fast = slow if NATIVE is None else cost(content, NATIVE, loss, options.rounds, sealed=sealed)
+            limit = LIMIT if loss == 0 and not sealed and NATIVE is not None else None
             for side in Cost._fields:
-                report.row(f"{side}, {loss:.0%} lost", getattr(fast, side), "us", limit=limit,
-                           other="without native code", theirs=getattr(slow, side))
-            report.details[f"{loss:.0%}"] = {"native": fast._asdict(), "fallback": slow._asdict()}
+                report.row(f"{side}, {name}", getattr(fast, side), "us", limit=limit, other="without native code",
+                           theirs=getattr(slow, side))
+            report.details[name] = {"native": fast._asdict(), "fallback": slow._asdict()}
         parts(report, options.rounds)
     return report
 

@@ -181,11 +181,13 @@ def test_transfer_sim_distributes_on_simulated_links() -> None:
 
 def test_session_speed_measures_both_sides_with_and_without_native_code() -> None:
     found = rows(run("bench.session_speed", "--size", "2", "--rounds", "1"))
-    for what in ("sender, 0% lost", "receiver, 0% lost", "sender, 2% lost", "receiver, 2% lost"):
+    for what in ("sender, 0% lost", "receiver, 0% lost", "sender, 2% lost", "receiver, 2% lost",
+                 "sender, 0% lost, sealed", "receiver, 0% lost, sealed"):
         assert found[what]["value"] > 0
         assert found[what]["theirs"] > 0
     for path in all_paths():
         assert path == "fallback" or found[f"MAC and head, {path}"]["theirs"] > 0
+        assert path == "fallback" or found[f"ChaCha20, {path}"]["theirs"] > 0
 
 
 def test_overhead_counts_packets_that_told_nothing_new() -> None:

@@ -13,6 +13,10 @@ void require(int holds, const char *what);
 uint8_t *block(size_t size);
 uint8_t *noise(size_t size);
 
+/* Packets through the cipher; and encryption that is right, slowly. */
+void fuzz_cipher(void);
+void school_cipher(uint8_t *data, const uint8_t *key, const uint8_t *nonce, size_t size);
+
 /* Datagrams of sessions: MACs, batches that are sealed, laid, and checked on arrival. */
 void fuzz_session(void);
 extern unsigned long long sealed, judged;

@@ -150,11 +150,17 @@ static int is_form(uint8_t byte)
 
 static const uint8_t tag[TAG_SIZE] = "session";
 
+/* Of a stream of its own, and of one that nobody listens to; the keys of the ciphers may be missing. */
+typedef struct {
+    uint8_t *keys[3], *ciphers[3];
+} secrets;
+
 /* Makes an honest datagram in place, then perhaps something else of it. Gives what must become of it, but for the
    sequence. */
-static enum verdict make_datagram(uint8_t *datagram, size_t size, uint8_t *const *keys, uint32_t *sequence)
+static enum verdict make_datagram(uint8_t *datagram, size_t size, const secrets *those, uint32_t *sequence)
 {
     mac_key key;
+    cipher_state cipher;
     head common = {.form = (uint8_t)(0xC1 + draw(4) + 16 * draw(2)), .ask = (uint8_t)draw(256), .time = draw(1u << 31)};
     const unsigned way = (common.form & 0x10) != 0, spoilt = draw(10);
     const int64_t wanted = (int64_t)*sequence + (draw(3) ? 1 : draw(30) ? -(int64_t)draw(1100) : (int64_t)draw(2500));
@@ -163,8 +169,12 @@ static enum verdict make_datagram(uint8_t *datagram, size_t size, uint8_t *const
     common.sequence = *sequence;
     if (size < LEAST_DATAGRAM || size > MOST_DATAGRAM)
         return WRONG_LENGTH;
-    mac_begin(&key, keys[way] != NULL ? keys[way] : keys[2]);
-    seal_datagrams(&common, &key, gf_current->macs, datagram, size, 1);
+    const unsigned used = those->keys[way] != NULL ? way : 2;
+    mac_begin(&key, those->keys[used]);
+    if (those->ciphers[used] != NULL)
+        cipher_begin(&cipher, those->ciphers[used]);
+    const sealing with = {&key, gf_current->macs, those->ciphers[used] != NULL ? &cipher : NULL, gf_current->cipher};
+    seal_datagrams(&common, &with, datagram, size, 1);
     sealed++;
     if (spoilt == 0) {
         datagram[draw((uint32_t)size)] ^= (uint8_t)(1 + draw(255));
@@ -172,28 +182,60 @@ static enum verdict make_datagram(uint8_t *datagram, size_t size, uint8_t *const
             return WRONG_FORM;
         return memcmp(datagram + 1, tag, TAG_SIZE) != 0 ? FOREIGN : WRONG_MAC;
     }
-    return keys[way] == NULL ? WRONG_MAC : ACCEPTED;
+    return used == 2 ? WRONG_MAC : ACCEPTED;
 }
 
-static void judge(streams *self, memory *memories, uint8_t *const *keys, uint32_t *sequence)
+/* What was accepted is what was written, and nothing else was touched. wire: all as it came, plain: before it was
+   sealed. */
+static void check_bodies(const arrived *from, const uint8_t *wire, const uint8_t *plain, const secrets *those,
+                         const uint8_t *verdicts)
+{
+    for (size_t n = 0; n < from->count; n++) {
+        const size_t begin = n * from->size, length = datagram_length(from, n);
+        uint8_t *body;
+        if (length < LEAST_DATAGRAM)
+            continue;
+        const unsigned way = (from->data[begin] & FORM_UNICAST) != 0;
+        const size_t inside = length - HEAD_SIZE - MAC_SIZE;
+        require(memcmp(from->data + begin, wire + begin, HEAD_SIZE) == 0, "head");
+        require(memcmp(from->data + begin + length - MAC_SIZE, wire + begin + length - MAC_SIZE, MAC_SIZE) == 0, "end");
+        if (verdicts[n] != ACCEPTED) {
+            require(memcmp(from->data + begin, wire + begin, length) == 0, "what is not accepted is left alone");
+            continue;
+        }
+        require(memcmp(from->data + begin + HEAD_SIZE, plain + begin + HEAD_SIZE, inside) == 0, "body");
+        body = block(inside);
+        memcpy(body, wire + begin + HEAD_SIZE, inside);
+        if (those->ciphers[way] != NULL)
+            school_cipher(body, those->ciphers[way], wire + begin + NONCE_AT, inside);
+        require(memcmp(body, plain + begin + HEAD_SIZE, inside) == 0, "body on the wire");
+        free(body);
+    }
+}
+
+static void judge(streams *self, memory *memories, const secrets *those, uint32_t *sequence)
 {
     const size_t size = draw(6) ? 35 + draw(200) : draw(1500), count = 1 + draw(20);
     const size_t last = draw(2) || size == 0 ? size : draw((uint32_t)size);
     const size_t length = (count - 1) * size + last, told = count + (draw(20) == 0);
-    uint8_t *data = noise(length), *verdicts = block(told), expected[22];
+    uint8_t *data = noise(length), *plain = block(length), *wire = block(length), *verdicts = block(told), expected[22];
     const arrived from = {data, length, size, told};
     uint32_t accepted = 0;
     summary found;
+    memcpy(plain, data, length);
     for (size_t n = 0; n < count; n++) {
         uint8_t *datagram = length > 0 && n * size < length ? data + n * size : data;
-        expected[n] = (uint8_t)make_datagram(datagram, n + 1 < count ? size : last, keys, sequence);
+        expected[n] = (uint8_t)make_datagram(datagram, n + 1 < count ? size : last, those, sequence);
         if (expected[n] == ACCEPTED && !school_is_new(&memories[(datagram[0] & 0x10) != 0], get_32(datagram + 9)))
             expected[n] = REPLAYED;
         accepted += expected[n] == ACCEPTED;
     }
     expected[count] = WRONG_LENGTH;
+    memcpy(wire, data, length);
     streams_check(self, gf_current->macs, &from, verdicts);
     streams_admit(self, &from, verdicts, 1.5, draw(1u << 31), &found);
+    streams_decrypt(self, gf_current->cipher, &from, data, verdicts);
+    check_bodies(&from, wire, plain, those, verdicts);
     require(memcmp(verdicts, expected, told) == 0, "verdicts");
     require(found.accepted == accepted, "accepted");
     for (unsigned way = 0; way < 2; way++)
@@ -201,31 +243,38 @@ static void judge(streams *self, memory *memories, uint8_t *const *keys, uint32_
                 "arrival");
     judged += told;
     free(data);
+    free(plain);
+    free(wire);
     free(verdicts);
 }
 
 static void fuzz_streams(void)
 {
-    uint8_t *keys[3] = {draw(10) ? noise(MAC_KEY_SIZE) : NULL, draw(10) ? noise(MAC_KEY_SIZE) : NULL,
-                        noise(MAC_KEY_SIZE)};
+    secrets those;
     memory *memories = (memory *)(void *)block(2 * sizeof *memories);
     uint32_t sequence = draw(SEQUENCES);
     streams self;
     memset(memories, 0, 2 * sizeof *memories);
     memcpy(self.tag, tag, TAG_SIZE);
+    for (unsigned n = 0; n < 3; n++) {
+        those.keys[n] = n == 2 || draw(10) ? noise(MAC_KEY_SIZE) : NULL;
+        those.ciphers[n] = draw(2) ? noise(CIPHER_KEY_SIZE) : NULL;
+    }
     for (unsigned way = 0; way < 2; way++) {
         memories[way].highest = -1;
-        stream_open(&self.streams[way], keys[way]);
+        stream_open(&self.streams[way], those.keys[way], those.ciphers[way]);
     }
     for (unsigned batches = draw(20); batches-- > 0;)
-        judge(&self, memories, keys, &sequence);
-    for (unsigned n = 0; n < 3; n++)
-        free(keys[n]);
+        judge(&self, memories, &those, &sequence);
+    for (unsigned n = 0; n < 3; n++) {
+        free(those.keys[n]);
+        free(those.ciphers[n]);
+    }
     free(memories);
 }
 
 void fuzz_session(void)
 {
-    static void (*const kinds[])(void) = {fuzz_macs, fuzz_lay, fuzz_streams};
-    kinds[draw(3)]();
+    static void (*const kinds[])(void) = {fuzz_macs, fuzz_lay, fuzz_streams, fuzz_cipher};
+    kinds[draw(4)]();
 }

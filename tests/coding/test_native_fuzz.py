@@ -78,7 +78,7 @@ def test_the_tests_of_coding_pass_under_the_sanitizers(tmp_path: Path) -> None:
     environment = {**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0",
                    "PYTHONMALLOC": "malloc"}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/coding",
-                           "tests/transfer/test_datagrams.py",
+                           "tests/transfer/test_datagrams.py", "tests/transfer/test_sealed.py",
                            "--deselect", "tests/coding/test_native_fuzz.py"], cwd=tmp_path, env=environment,
                           timeout=3000, capture_output=True, text=True, check=False)
     print(done.stdout[-300:])

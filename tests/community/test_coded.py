@@ -308,6 +308,18 @@ async def test_with_the_policy_friends_only_friends_count(make: Maker) -> None:
     assert recorder(a).heard == []
 
 
+async def test_data_is_sealed_with_every_policy_but_everyone(make: Maker) -> None:
+    node = ride(await make())
+    assert not node.must_seal
+    options = node.multicast.options
+    assert isinstance(options, dict)
+    for policy, passphrase, must_seal in (("friends", "", True), ("everyone", "", False),
+                                          ("group", "a passphrase that is fine", True), ("everyone", "", False)):
+        options.update(policy=policy, group_passphrase=passphrase)
+        await node.multicast.apply_settings({"policy", "group_passphrase"})
+        assert node.must_seal is must_seal
+
+
 async def test_what_a_node_offers_is_found_by_its_name(make: Maker) -> None:
     a, b = ride(await make(client=Store())), ride(await make())
     content = recorder(a).offer("Red Boat.mkv")

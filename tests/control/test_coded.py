@@ -196,6 +196,18 @@ async def test_who_follows_a_transfer_that_is_removed_is_told(open_a: OpenNode, 
         assert (await closing(other, ListCoded(), Done)).result["transfers"] == []
 
 
+async def test_who_follows_a_transfer_hears_when_the_node_is_switched_off(open_a: OpenNode, tmp_path: Path) -> None:
+    b = await open_a("b")
+    with b.connect() as user, b.connect() as other:
+        command = FetchCoded(NONE, str(tmp_path / "out"))
+        await user.commands.put(command)
+        assert isinstance(await next_event(user), StartedCoded)
+        await closing(other, ChangeSettings({"enabled": False}), Done)
+        while not (event := await next_event(user)).closing:
+            pass
+        assert isinstance(event, Stopped)
+
+
 async def test_what_is_withdrawn_is_offered_no_more(open_a: OpenNode, tmp_path: Path) -> None:
     a, b = await two(open_a)
     path = slow_film(tmp_path)

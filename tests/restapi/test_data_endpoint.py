@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,6 +98,7 @@ class HandMovedTransfer(Transfer):
         return DATA[start:start + self.available(start, length)]
 
     progress = up = down = 0.0
+    total_up = total_down = 0
     rank: int | None = None
     peers: list[TransferPeer] = []
 
@@ -119,7 +121,8 @@ def film(api: Api) -> HandMovedTransfer:
     """
     A film that arrives.
     """
-    service = api.context.control.parts.transfers = HandMovedService()  # type: ignore[assignment]
+    service = HandMovedService()
+    api.context.control.parts.coded = SimpleNamespace(service=service, started=True)  # type: ignore[assignment]
     return service.transfers["0" * 16]
 
 

@@ -117,7 +117,8 @@ class Node:
         content, lan = self.content, self.lan
         tree = HashTree(content.cut.segments, content.tree.root)
         self.receiver = Receiver(content.geometry, tree, tree.add, tag=lan.sender.tag, keys=(KEY, self.key),
-                                 random=Random(self.number), now=self.local(lan.now), stored=self.segments)
+                                 random=Random(self.number), now=self.local(lan.now), stored=self.segments,
+                                 sealed=lan.sender.sealed)
         lan.sender.join(self.name, self.key, lan.now, lacking_segments(self.segments, content.cut.segments, LACKS_ROOM))
         lan.pump()
 
@@ -150,7 +151,8 @@ class Node:
             through = self.up.send(self.lan.now, (len(report) + CONTROL) / self.lan.content.scale)
             if through is not None and self.lan.random.random() >= self.up.loss:
                 self.lan.at(through + WIRE, lambda report=report: self.lan.reported(self, report))
-        due = receiver.next_timer() - self.clock_offset
+        # A nanosecond late: with its offset taken off and added again a time may be a hair earlier than it was.
+        due = receiver.next_timer() - self.clock_offset + 1e-9
         if self.wake is None or due < self.wake or self.wake <= self.lan.now:
             self.wake = due
             self.lan.at(due, self.woken)
@@ -171,7 +173,7 @@ class SessionLan:
     """
 
     def __init__(self, content: Content, *, mbit: float = 100.0, queue: float = 0.05, seed: int = 1,
-                 read_delay: float = 0.0005) -> None:
+                 read_delay: float = 0.0005, sealed: bool = False) -> None:
         self.now = 0.0
         self.content = content
         self.random = Random(seed)
@@ -182,7 +184,7 @@ class SessionLan:
         self.nodes: list[Node] = []
         self.rate = RateControl(0.0, start=START_RATE / content.scale, floor=LEAST_RATE / content.scale)
         self.scheduler = Scheduler(self.rate, 0.0)
-        self.sender = Sender(content.geometry, content.tree, TAG, KEY, self.rate)
+        self.sender = Sender(content.geometry, content.tree, TAG, KEY, self.rate, sealed=sealed)
         self.scheduler.add(self.sender)
         self.read_delay = read_delay
         self.reading: set[int] = set()
@@ -234,7 +236,7 @@ class SessionLan:
 
     def transmit(self, member: bytes | None, datagrams: bytearray, size: int) -> None:
         arrivals: dict[int, list[tuple[float, memoryview]]] = {}
-        view = memoryview(datagrams)
+        view = memoryview(datagrams).toreadonly()  # Several receivers read it.
         random = self.random.random
         is_data = size == OVERHEAD + self.content.geometry.symbol
         wire = size + FRAME if is_data else (size + FRAME) / self.content.scale

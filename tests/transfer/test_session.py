@@ -14,6 +14,7 @@ from tribler_multicast.transfer.session.events import (
     AllStored,
     MemberFinished,
     MemberGone,
+    MemberGreedy,
     MemberSilent,
     SegmentReady,
     SenderSilent,
@@ -228,6 +229,37 @@ def test_proofs_that_got_lost_are_asked_for() -> None:
     lan.transmit = lossy
     lan.run_until_done()
     assert len(lost) == 3
+
+
+@pytest.mark.parametrize("receivers", [1, 2])
+def test_who_has_every_symbol_and_no_proof_still_gets_one(receivers: int) -> None:
+    lan = join_all(lan_of(receivers, MIB))
+    transmit = lan.transmit
+    lost: list[int] = []
+
+    def lossy(member: bytes | None, datagrams: bytearray, size: int) -> None:
+        if datagrams[0] & ~UNICAST == PROOF and any(any(node.receiver.missing) for node in lan.nodes):  # type: ignore[union-attr]
+            lost.append(1)
+        else:
+            transmit(member, datagrams, size)
+
+    lan.transmit = lossy
+    lan.run_until_done()
+    lan.run(0.5)
+    assert lost
+    assert all(node.is_equal for node in lan.nodes)
+    assert [event for event in lan.sender.take_events() if isinstance(event, MemberFinished)]
+
+
+def test_who_asks_for_proofs_without_end_is_greedy() -> None:
+    lan = join_all(lan_of(1, MIB))
+    lan.run_until_done()
+    [member] = lan.sender.members.values()
+    member.budget = 3.0 * lan.content.geometry.symbol
+    for _ in range(4):
+        member.proof = 0
+        lan.sender._proof(lan.now)
+    assert [event for event in lan.sender.take_events() if isinstance(event, MemberGreedy)]
 
 
 def test_every_segment_is_told_once_and_then_that_all_is_stored() -> None:

@@ -230,7 +230,7 @@ def test_messages_are_read_as_they_were_written_and_are_small() -> None:
     join = Join.of(bytes(32), lacks, 40000, wants_manifest=True, rate=9)
     assert Join.read(join.pack()) == join
     assert join.lacks(4096) == lacks
-    accept = Accept(bytes(32), TAG, KEY, UNICAST_KEY, 64, 1344, b"manifest")
+    accept = Accept(bytes(32), TAG, KEY, UNICAST_KEY, 64, 1344, True, b"manifest")
     offer = Offer(True, 3, b"manifest")
     assert Accept.read(accept.pack()) == accept
     assert Offer.read(offer.pack()) == offer

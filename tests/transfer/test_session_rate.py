@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from tribler_multicast.transfer.session.rate import Pacer, RateControl
+from tribler_multicast.transfer.session.reports import Delay
 
 from .session_lan import Content, Greedy, SessionLan
 
@@ -100,3 +101,54 @@ def test_pacer_makes_up_for_little() -> None:
     pacer.sent(10.0, 20_000, 1e6)
     assert pacer.due == pytest.approx(10.011)
     assert not pacer.is_due(10.0)
+
+
+def beside(others: float, queue: float, seconds: float = 5.0, rate: float = 12e6) -> RateControl:
+    """Let a rate of bytes/s find its place beside others of the same machine, on a link with a queue that stays."""
+    control = RateControl(0.0, start=rate)
+    control.others = others
+    reported, now = 0, 0.0
+    while now < seconds:
+        now += 0.001
+        control.on_sent(now, int(control.rate * 0.001))
+        if int(now * 40) > reported:
+            reported = int(now * 40)
+            base = 0 if now < 0.05 else round(queue * 1e6)
+            control.feedback(now, b"one", Delay(base, base, int((now - 0.001) * 1e6)))
+        control.run(now)
+    return control
+
+
+def test_a_full_link_is_left_to_others_of_this_machine_but_for_a_tenth() -> None:
+    control = beside(others=9e6, queue=0.002)
+    assert control.full is not None
+    assert control.rate <= 0.15 * control.full
+
+
+def test_without_others_the_same_queue_leaves_the_link_to_us() -> None:
+    assert beside(others=0.0, queue=0.002).rate > 10e6
+
+
+def test_others_that_send_next_to_nothing_take_nothing() -> None:
+    assert beside(others=0.2e6, queue=0.002).rate > 10e6
+
+
+def test_beside_others_nobody_rushes_in() -> None:
+    control = RateControl(0.0)
+    control.others = control.rate
+    control.on_sent(0.02, int(control.rate * 0.026))
+    control.feedback(0.02, b"one", Delay(0, 0, 19_000))
+    before = control.rate
+    control.run(0.026)
+    assert before < control.rate < 1.3 * before
+
+
+def test_the_newest_datagram_ends_a_start_before_the_least_delay_tells() -> None:
+    control = RateControl(0.0)
+    control.feedback(0.01, b"one", Delay(0, 0, 9_000))
+    control.on_sent(0.02, int(control.rate * 0.026))
+    control.feedback(0.02, b"one", Delay(0, 6_000, 19_000))
+    before = control.rate
+    control.run(0.026)
+    assert control.rate < before
+    assert not control.starting

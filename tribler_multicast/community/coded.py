@@ -262,6 +262,13 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         return self.core.identity
 
+    @property
+    def must_seal(self) -> bool:
+        """
+        Whether data is neither sent nor taken but sealed: with a policy that is not `everyone`.
+        """
+        return self.core.policy.friends_only or self.core.group.seal is not None
+
     def neighbours(self) -> list[bytes]:
         """
         Get the mids of the verified peers that take part.

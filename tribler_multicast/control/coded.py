@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
 from ..transfer.errors import ContentError, DiskFullError, TransferError
+from ..transfer.service.transfer import DONE, FAILED
 from ..transfer.service.views import coded_view, publication_view, whole_view
 from .call import GivenUpError
 from .check import refuse, shown, take_existing, take_folder, take_hex, take_path
@@ -175,18 +176,25 @@ async def until_done(call: Call, transfer: Transfer) -> dict[str, Any]:
     Tell how a transfer goes on until it is done.
     """
     transfers = service(call)
-    with call.control.coded.follow(transfers, transfer.id) as changes:
-        while True:
-            await changes.next()
-            if transfers.transfers.get(transfer.id) is not transfer:
-                raise GivenUpError("the transfer was given up")
-            view = coded_view(transfer)
-            if view["state"] == "failed":
-                raise ClientError(view["error"] or "the transfer failed")
-            call.tell(ProgressCoded, view)
-            if view["state"] == "done":
-                call.tell(FinishedCoded, view["id"], view["content_id"], view["name"], view["path"])
-                return view
+    over = asyncio.ensure_future(transfer.wait())
+    try:
+        with call.control.coded.follow(transfers, transfer.id) as changes:
+            # It ends without a change when the node takes part no more.
+            over.add_done_callback(lambda _: changes.put(transfer.id))
+            while True:
+                await changes.next()
+                view = coded_view(transfer)
+                if view["state"] == FAILED:
+                    raise ClientError(view["error"] or "the transfer failed")
+                if view["state"] == DONE:
+                    call.tell(ProgressCoded, view)
+                    call.tell(FinishedCoded, view["id"], view["content_id"], view["name"], view["path"])
+                    return view
+                if transfers.transfers.get(transfer.id) is not transfer or over.done():
+                    raise GivenUpError("the transfer was given up")
+                call.tell(ProgressCoded, view)
+    finally:
+        over.cancel()
 
 
 # --- All that go on.

@@ -81,6 +81,7 @@ class Node:
         self.identity = Identity(default_eccrypto.generate_key("curve25519"))
         self.mid = mid_of(self.identity.key)
         self.options = options
+        self.must_seal = False
         self.links = [LO]
         """By which others reach it and it reaches others, the best first."""
         self.events: list[tuple[str, str, float]] = []

@@ -202,4 +202,4 @@ static void update(uint8_t *rows, size_t stride, size_t column, size_t count, co
 }
 
 const gf_kernels gf_portable = {"portable", axpy, scale, dots, product, combine, update,
-                                &mac_portable};
+                                &mac_portable, CIPHER_ANYWHERE};

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "blake2b.h"
+#include "chacha20.h"
 
 #if defined(__GNUC__) || defined(__clang__)
 #define GF_INLINE static inline __attribute__((always_inline))
@@ -42,6 +43,8 @@ typedef struct {
     void (*update)(uint8_t *rows, size_t stride, size_t column, size_t count, const uint8_t *row, size_t size);
     /* How MACs are made with the same instructions. */
     const mac_lanes *macs;
+    /* How packets are encrypted with them. */
+    const cipher_lanes *cipher;
 } gf_kernels;
 
 /* The product of every two elements, and the inverse of each (0 for 0). */

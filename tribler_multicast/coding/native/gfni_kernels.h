@@ -119,4 +119,4 @@ TARGET static void NAME(update)(uint8_t *rows, size_t stride, size_t column, siz
 }
 
 static const gf_kernels NAME(kernels) = {LABEL, NAME(axpy), NAME(scale), NAME(dots), NAME(product), NAME(combine),
-                                         NAME(update), MACS};
+                                         NAME(update), MACS, CIPHER};

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Raised together with field.VERSION when what Python expects changes. */
-#define VERSION 2
+#define VERSION 3
 
 int has_arguments(const char *function, Py_ssize_t given, Py_ssize_t wanted)
 {

@@ -29,38 +29,46 @@ static const char *get_exactly(PyObject *argument, const char *what, Py_ssize_t 
     return found;
 }
 
-/* seal(datagrams, size, form, tag, sequence, time, ask, key) */
+/* seal(datagrams, size, form, tag, sequence, time, ask, key, cipher): cipher has 32 bytes, or is None */
 PyObject *seal(PyObject *module, PyObject *const *arguments, Py_ssize_t given)
 {
     Py_ssize_t size, form, sequence, time, ask;
-    const char *tag, *key_bytes;
+    const char *tag, *key_bytes, *cipher_bytes = NULL;
     Py_buffer datagrams;
+    cipher_state cipher;
     mac_key key;
     head common;
-    if (!has_arguments("seal", given, 8) || (size = get_size(arguments[1], "size", HEAD_SIZE + MAC_SIZE, MOST_SIZE)) < 0
+    if (!has_arguments("seal", given, 9) || (size = get_size(arguments[1], "size", HEAD_SIZE + MAC_SIZE, MOST_SIZE)) < 0
         || (form = get_size(arguments[2], "form", 0, 255)) < 0
         || (tag = get_exactly(arguments[3], "tag", TAG_SIZE)) == NULL
         || (sequence = get_size(arguments[4], "sequence", 0, 0xFFFFFFFF)) < 0
         || (time = get_size(arguments[5], "time", 0, 0xFFFFFFFF)) < 0
         || (ask = get_size(arguments[6], "ask", 0, 255)) < 0
         || (key_bytes = get_exactly(arguments[7], "key", sizeof key)) == NULL
+        || (arguments[8] != Py_None
+            && (cipher_bytes = get_exactly(arguments[8], "cipher", CIPHER_KEY_SIZE)) == NULL)
         || PyObject_GetBuffer(arguments[0], &datagrams, PyBUF_WRITABLE) < 0)
         return NULL;
     const size_t count = (size_t)(datagrams.len / size);
-    const int whole = datagrams.len % size == 0;
-    if (whole) {
-        const mac_lanes *lanes = gf_current->macs;
+    const int whole = datagrams.len % size == 0, fits = count == 0 || count - 1 <= 0xFFFFFFFF - (size_t)sequence;
+    if (!whole)
+        PyErr_Format(PyExc_ValueError, "%zd bytes are no datagrams of %zd", datagrams.len, size);
+    else if (!fits)
+        PyErr_SetString(PyExc_ValueError, "sequences end at 4294967295");
+    else {
+        const sealing with = {&key, gf_current->macs, cipher_bytes == NULL ? NULL : &cipher, gf_current->cipher};
         common = (head){.form = (uint8_t)form, .ask = (uint8_t)ask, .sequence = (uint32_t)sequence,
                         .time = (uint32_t)time};
         memcpy(common.tag, tag, TAG_SIZE);
         memcpy(&key, key_bytes, sizeof key);
+        if (cipher_bytes != NULL)
+            cipher_begin(&cipher, (const uint8_t *)cipher_bytes);
         PyThreadState *state = begin_long_macs((size_t)size, count);
-        seal_datagrams(&common, &key, lanes, datagrams.buf, (size_t)size, count);
+        seal_datagrams(&common, &with, datagrams.buf, (size_t)size, count);
         end_long_call(state);
-    } else
-        PyErr_Format(PyExc_ValueError, "%zd bytes are no datagrams of %zd", datagrams.len, size);
+    }
     PyBuffer_Release(&datagrams);
-    if (!whole)
+    if (!whole || !fits)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -254,7 +262,7 @@ PyObject *collect(PyObject *module, PyObject *const *arguments, Py_ssize_t given
         return NULL;
     self.symbol = (size_t)symbol;
     self.open = arguments[5];
-    if (!get_arrived(&buffer, arguments[0], arguments[1], &self.from)) {
+    if (!get_arrived(&buffer, arguments[0], arguments[1], PyBUF_SIMPLE, &self.from)) {
         Py_DECREF(self.type);
         return NULL;
     }

@@ -19,8 +19,8 @@ static inline PyThreadState *begin_long_macs(size_t size, size_t count)
 #define MOST_SIZE 65535
 #define MOST_COUNT 65535
 
-/* arguments: buffer, size, count or verdicts. */
-int get_arrived(Py_buffer *buffer, PyObject *data, PyObject *size, arrived *found);
+/* flags: PyBUF_SIMPLE, or PyBUF_WRITABLE when it is to be decrypted. */
+int get_arrived(Py_buffer *buffer, PyObject *data, PyObject *size, int flags, arrived *found);
 
 PyObject *make_mac_key(PyObject *module, PyObject *key);
 PyObject *seal(PyObject *module, PyObject *const *arguments, Py_ssize_t given);

@@ -8,10 +8,10 @@ typedef struct {
     streams inner;
 } Streams;
 
-int get_arrived(Py_buffer *buffer, PyObject *data, PyObject *size, arrived *found)
+int get_arrived(Py_buffer *buffer, PyObject *data, PyObject *size, int flags, arrived *found)
 {
     const Py_ssize_t each = get_size(size, "size", 0, MOST_SIZE);
-    if (each < 0 || PyObject_GetBuffer(data, buffer, PyBUF_SIMPLE) < 0)
+    if (each < 0 || PyObject_GetBuffer(data, buffer, flags) < 0)
         return 0;
     found->data = buffer->buf;
     found->length = (size_t)buffer->len;
@@ -34,12 +34,12 @@ static int copy_exactly(uint8_t *target, const char *what, Py_ssize_t wanted, Py
 
 static PyObject *streams_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    PyObject *tag, *keys[2];
+    PyObject *tag, *keys[2], *ciphers[2] = {Py_None, Py_None};
     if (keywords != NULL && PyDict_Size(keywords) != 0) {
         PyErr_SetString(PyExc_TypeError, "Streams() takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(arguments, "OOO", &tag, &keys[0], &keys[1]))
+    if (!PyArg_ParseTuple(arguments, "OOO|OO", &tag, &keys[0], &keys[1], &ciphers[0], &ciphers[1]))
         return NULL;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Streams *self = (Streams *)allocate(type, 0);
@@ -47,11 +47,13 @@ static PyObject *streams_new(PyTypeObject *type, PyObject *arguments, PyObject *
         return NULL;
     int right = copy_exactly(self->inner.tag, "tag", TAG_SIZE, tag);
     for (unsigned n = 0; right && n < 2; n++) {
-        uint8_t key[MAC_KEY_SIZE];
+        uint8_t key[MAC_KEY_SIZE], cipher[CIPHER_KEY_SIZE];
+        const int is_encrypted = ciphers[n] != Py_None;
         if (keys[n] == Py_None)
-            stream_open(&self->inner.streams[n], NULL);
-        else if ((right = copy_exactly(key, "key", MAC_KEY_SIZE, keys[n])))
-            stream_open(&self->inner.streams[n], key);
+            stream_open(&self->inner.streams[n], NULL, NULL);
+        else if ((right = copy_exactly(key, "key", MAC_KEY_SIZE, keys[n])
+                          && (!is_encrypted || copy_exactly(cipher, "cipher", CIPHER_KEY_SIZE, ciphers[n]))))
+            stream_open(&self->inner.streams[n], key, is_encrypted ? cipher : NULL);
     }
     if (!right) {
         Py_DECREF(self);
@@ -71,6 +73,7 @@ static void streams_dealloc(PyObject *object)
 static PyObject *take(PyObject *object, PyObject *const *arguments, Py_ssize_t given)
 {
     Streams *self = (Streams *)object;
+    const int is_encrypted = self->inner.streams[0].is_encrypted || self->inner.streams[1].is_encrypted;
     Py_ssize_t count, clock;
     PyObject *verdicts;
     Py_buffer buffer;
@@ -80,16 +83,22 @@ static PyObject *take(PyObject *object, PyObject *const *arguments, Py_ssize_t g
     if (!has_arguments("take", given, 5) || (count = get_size(arguments[2], "count", 0, MOST_COUNT)) < 0
         || ((now = PyFloat_AsDouble(arguments[3])) == -1.0 && PyErr_Occurred())
         || (clock = get_size(arguments[4], "clock", 0, 0xFFFFFFFF)) < 0
-        || !get_arrived(&buffer, arguments[0], arguments[1], &from))
+        || !get_arrived(&buffer, arguments[0], arguments[1], is_encrypted ? PyBUF_WRITABLE : PyBUF_SIMPLE, &from))
         return NULL;
     from.count = (size_t)count;
     if ((verdicts = PyBytes_FromStringAndSize(NULL, count)) != NULL) {
         uint8_t *made = (uint8_t *)PyBytes_AsString(verdicts);
         const mac_lanes *lanes = gf_current->macs;
+        const cipher_lanes *cipher = gf_current->cipher;
         PyThreadState *state = begin_long_macs(from.size, from.count);
         streams_check(&self->inner, lanes, &from, made);
         end_long_call(state);
         streams_admit(&self->inner, &from, made, now, (uint32_t)clock, &found);
+        if (is_encrypted) {
+            state = begin_long_macs(from.size, from.count);
+            streams_decrypt(&self->inner, cipher, &from, buffer.buf, made);
+            end_long_call(state);
+        }
     }
     PyBuffer_Release(&buffer);
     if (verdicts == NULL)
@@ -117,7 +126,7 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot type_slots[] = {
-    {Py_tp_doc, "Streams(tag, group_key, unicast_key): what arrives in a session."},
+    {Py_tp_doc, "Streams(tag, group_key, unicast_key, group_cipher=None, unicast_cipher=None): what arrives in a session."},
     {Py_tp_new, (void *)streams_new},
     {Py_tp_dealloc, (void *)streams_dealloc},
     {Py_tp_methods, methods},

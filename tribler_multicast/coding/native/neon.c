@@ -25,6 +25,7 @@ GF_INLINE uint64_t fold_eight(const uint8x16_t *vectors)
 #define NAME(x) neon_##x
 #define LABEL "neon"
 #define MACS &mac_portable
+#define CIPHER CIPHER_ANYWHERE
 #define TARGET
 #define VECTOR uint8x16_t
 #define WIDTH 16

@@ -3,12 +3,15 @@
 
 #include <string.h>
 
-void stream_open(stream *self, const uint8_t *key)
+void stream_open(stream *self, const uint8_t *key, const uint8_t *cipher)
 {
     memset(self, 0, sizeof *self);
     self->is_open = key != NULL;
     if (key != NULL)
         mac_begin(&self->key, key);
+    self->is_encrypted = key != NULL && cipher != NULL;
+    if (self->is_encrypted)
+        cipher_begin(&self->cipher, cipher);
     self->highest = -1;
     memset(self->seen, 255, sizeof self->seen);
 }
@@ -134,14 +137,29 @@ void streams_admit(streams *self, const arrived *from, uint8_t *verdicts, double
     }
 }
 
-void seal_datagrams(const head *common, const mac_key *key, const mac_lanes *lanes, uint8_t *datagrams, size_t size,
-                    size_t count)
+void streams_decrypt(const streams *self, const cipher_lanes *lanes, const arrived *from, uint8_t *data,
+                     const uint8_t *verdicts)
+{
+    for (size_t n = 0; n < from->count; n++) {
+        uint8_t *datagram;
+        const stream *its;
+        if (verdicts[n] != ACCEPTED)
+            continue;
+        datagram = data + n * from->size;
+        its = &self->streams[way_of(datagram)];
+        if (its->is_encrypted)
+            cipher_packet(lanes, &its->cipher, datagram + NONCE_AT, datagram + HEAD_SIZE,
+                          datagram_length(from, n) - HEAD_SIZE - MAC_SIZE);
+    }
+}
+
+void seal_datagrams(const head *common, const sealing *with, uint8_t *datagrams, size_t size, size_t count)
 {
     const mac_key *keys[MOST_LANES];
     const uint8_t *data[MOST_LANES];
     uint8_t macs[MOST_LANES][MAC_SIZE];
     for (size_t first = 0; first < count;) {
-        const size_t some = count - first < lanes->lanes ? count - first : lanes->lanes;
+        const size_t lanes = with->lanes->lanes, some = count - first < lanes ? count - first : lanes;
         for (size_t n = 0; n < some; n++) {
             uint8_t *datagram = datagrams + (first + n) * size;
             datagram[0] = common->form;
@@ -149,10 +167,13 @@ void seal_datagrams(const head *common, const mac_key *key, const mac_lanes *lan
             put_32(datagram + 9, common->sequence + (uint32_t)(first + n));
             put_32(datagram + 13, common->time);
             datagram[17] = common->ask;
-            keys[n] = key;
+            if (with->cipher != NULL)
+                cipher_packet(with->cipher_lanes, with->cipher, datagram + NONCE_AT, datagram + HEAD_SIZE,
+                              size - HEAD_SIZE - MAC_SIZE);
+            keys[n] = with->key;
             data[n] = datagram;
         }
-        mac_some(lanes, macs, keys, data, size - MAC_SIZE, some);
+        mac_some(with->lanes, macs, keys, data, size - MAC_SIZE, some);
         for (size_t n = 0; n < some; n++)
             memcpy(datagrams + (first + n) * size + size - MAC_SIZE, macs[n], MAC_SIZE);
         first += some;

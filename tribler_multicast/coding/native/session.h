@@ -1,12 +1,15 @@
-/* The datagrams of a session, many at once: heads, MACs and sequences. Plain C99, no Python. What the bytes mean is
+/* The datagrams of a session, many at once: heads, encryption, MACs and sequences. Plain C99, no Python. What the bytes mean is
    told in transfer/session/packets.py; fallback_datagrams.py there does the same. */
 #ifndef TRIBLER_MULTICAST_SESSION_H
 #define TRIBLER_MULTICAST_SESSION_H
 
 #include "blake2b.h"
+#include "chacha20.h"
 
 #define TAG_SIZE 8u
 #define HEAD_SIZE 18u
+/* Tag and sequence of a datagram are the nonce of what is behind its head. */
+#define NONCE_AT 1u
 #define PLACE_SIZE 8u
 #define SYMBOL_AT (HEAD_SIZE + PLACE_SIZE)
 #define OVERHEAD (SYMBOL_AT + MAC_SIZE)
@@ -34,6 +37,8 @@ static inline void put_32(uint8_t *bytes, uint32_t value)
 typedef struct {
     mac_key key;
     int is_open; /* 0: there is no key, nothing is taken */
+    int is_encrypted;
+    cipher_state cipher; /* when it is */
     int64_t highest;
     uint64_t count;
     uint32_t time; /* in the datagram with the highest sequence */
@@ -68,13 +73,16 @@ typedef struct {
     uint8_t ask;    /* in the last one; bit 7: of any */
 } summary;
 
-/* key: 32 bytes, or NULL. */
-void stream_open(stream *self, const uint8_t *key);
+/* key: 32 bytes, or NULL. cipher: 32 bytes, or NULL: bodies are in clear. */
+void stream_open(stream *self, const uint8_t *key, const uint8_t *cipher);
 
 /* The first part: length, form, tag and MAC of each; changes nothing but the verdicts. */
 void streams_check(const streams *self, const mac_lanes *lanes, const arrived *from, uint8_t *verdicts);
 /* The second part, for those that are accepted so far: sequences. clock: microseconds. */
 void streams_admit(streams *self, const arrived *from, uint8_t *verdicts, double now, uint32_t clock, summary *found);
+/* The third part, when a stream is encrypted: decrypts the bodies of those that are accepted, where they lie. */
+void streams_decrypt(const streams *self, const cipher_lanes *lanes, const arrived *from, uint8_t *data,
+                     const uint8_t *verdicts);
 
 /* What the heads of datagrams that are sent have in common. */
 typedef struct {
@@ -84,9 +92,16 @@ typedef struct {
     uint32_t time;
 } head;
 
-/* Writes heads and MACs into datagrams of size bytes each. */
-void seal_datagrams(const head *common, const mac_key *key, const mac_lanes *lanes, uint8_t *datagrams, size_t size,
-                    size_t count);
+/* What datagrams are sealed with. cipher NULL: bodies stay in clear. */
+typedef struct {
+    const mac_key *key;
+    const mac_lanes *lanes;
+    const cipher_state *cipher;
+    const cipher_lanes *cipher_lanes;
+} sealing;
+
+/* Writes heads into datagrams of size bytes each, encrypts their bodies, and writes MACs over both. */
+void seal_datagrams(const head *common, const sealing *with, uint8_t *datagrams, size_t size, size_t count);
 
 /* A symbol that is to be sent: its generation (from the first one of its segment on), its number, and where it lies in
    the segment. Each 4 bytes, big-endian. */

@@ -23,3 +23,4 @@
 #undef MASK_OF_TOP
 #undef SHIFT
 #undef MACS
+#undef CIPHER

@@ -66,6 +66,7 @@ __attribute__((target("avx2"))) GF_INLINE uint64_t fold_eight_256(const __m256i 
 #define NAME(x) gfni512_##x
 #define LABEL "gfni512"
 #define MACS &mac_avx512
+#define CIPHER &cipher_avx512
 #define TARGET __attribute__((target("gfni,avx512f,avx512bw,avx512vl")))
 #define VECTOR __m512i
 #define WIDTH 64
@@ -110,6 +111,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 #define NAME(x) gfni256_##x
 #define LABEL "gfni256"
 #define MACS &mac_avx2
+#define CIPHER &cipher_avx2
 #define TARGET __attribute__((target("gfni,avx2")))
 #define VECTOR __m256i
 #define WIDTH 32
@@ -132,6 +134,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 #define NAME(x) avx2_##x
 #define LABEL "avx2"
 #define MACS &mac_avx2
+#define CIPHER &cipher_avx2
 #define TARGET __attribute__((target("avx2")))
 #define VECTOR __m256i
 #define WIDTH 32
@@ -156,6 +159,7 @@ TARGET GF_INLINE uint64_t gfni512_fold_eight(const __m512i *vectors)
 #define NAME(x) ssse3_##x
 #define LABEL "ssse3"
 #define MACS &mac_portable
+#define CIPHER CIPHER_ANYWHERE
 #define TARGET __attribute__((target("ssse3")))
 #define VECTOR __m128i
 #define WIDTH 16

@@ -45,6 +45,12 @@ class Courier(Protocol):
         Who we are: signs what we publish.
         """
 
+    @property
+    def must_seal(self) -> bool:
+        """
+        Whether the policy in force is not `everyone`: then data is neither sent nor taken but sealed.
+        """
+
     def neighbours(self) -> list[bytes]:
         """
         Get the verified peers that take part in coded transfers.

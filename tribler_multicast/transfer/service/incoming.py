@@ -143,7 +143,7 @@ class Incoming:
         """
         self.receiver = Receiver(geometry, tree, add_proof, tag=self.accept.tag,
                                  keys=(self.accept.group_key, self.accept.unicast_key), random=Random(),
-                                 now=self.loop.time(), stored=stored, reports=reports)
+                                 now=self.loop.time(), stored=stored, reports=reports, sealed=self.accept.sealed)
         self.socket.taker = self._by_unicast
         return self.receiver
 

@@ -163,6 +163,11 @@ class Joining:
         if asked is None or self.loop.time() - asked[1] > ASKED:
             self.counters["accept: not asked for"] += 1
             return False
+        if self.courier.must_seal and not accept.sealed:
+            self.counters["accept: not sealed"] += 1
+            self.avoid(mid)
+            self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), link)
+            return False
         try:
             manifest = self._checked(accept)
         except (ContentError, ValueError):

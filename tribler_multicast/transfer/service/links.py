@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 from ...lan.options import current
 from .canary import Canary
 from .limits import LINK_IDLE
+from .load import InterfaceLoad
 from .sending import SendingLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from ...lan.interfaces import Interface
     from .courier import Courier, LinkKey, Options
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ class SendingLinks:
         self.options = options
         self.receivers = receivers
         self.open: dict[LinkKey, SendingLink] = {}
+        self._loads: dict[str, InterfaceLoad] = {}
+        """The traffic of others, by interface: both families of one share it."""
 
     def get(self, key: LinkKey) -> SendingLink | None:
         """
@@ -57,7 +61,7 @@ class SendingLinks:
             if interface is None:
                 return None
             try:
-                link = SendingLink(key, interface, current(), data_ports(self.options))
+                link = SendingLink(key, interface, current(), data_ports(self.options), self._load(interface))
             except OSError as error:
                 logger.warning("No data socket on %s: %s", interface.name, error)
                 return None
@@ -66,6 +70,13 @@ class SendingLinks:
             link.canary = asyncio.get_running_loop().create_task(canary.run())
             self.open[key] = link
         return self.open[key]
+
+    def _load(self, interface: Interface) -> InterfaceLoad | None:
+        if interface.loopback:
+            return None  # Its counters have what this machine says to itself, and there is nothing to share.
+        if not any(link.interface.name == interface.name for link in self.open.values()):
+            self._loads[interface.name] = InterfaceLoad(interface.name, asyncio.get_running_loop().time())
+        return self._loads[interface.name]
 
     def tick(self, now: float) -> None:
         """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..session.geometry import Geometry
     from ..session.reports import Lacks
     from ..session.sender import Batch
-    from .publication import Publication
+    from .publication import Place, Publication
     from .sending import SendingLink
 
 logger = logging.getLogger(__name__)
@@ -57,23 +57,23 @@ class OutgoingSession:
     """
 
     def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
-                 failed: Callable[[Publication, TransferError], None], *, only: bytes | None = None) -> None:
+                 failed: Callable[[Publication, TransferError], None], place: Place) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
         :param failed: is told when the content can't be read any more.
-        :param only: the one receiver that it is for, which multicast does not reach; None: for all.
+        :param place: whom it is for.
         """
         assert publication.source is not None
         self.publication = publication
         self.source = publication.source
         self.link = link
-        self.place = link.key, only
+        self.place = place
         self.tag = token_bytes(TAG_SIZE)
         self.key = token_bytes(KEY_SIZE)
         self.geometry = geometry
         self.sender = Sender(geometry, self.source.tree, self.tag, self.key, link.rate,
-                             seed=MAX_SYMBOLS + 1 + randbelow(SEEDS))
+                             seed=MAX_SYMBOLS + 1 + randbelow(SEEDS), sealed=place.sealed)
         self.group = group_of(self.tag, link.key[1]), SESSION_PORT
         self.receivers: dict[bytes, Receiving] = {}
         self.empty_since = link.loop.time()
@@ -107,7 +107,8 @@ class OutgoingSession:
         known.rate = rate
         self.look()
         self.link.wake()
-        return Accept(self.publication.content_id, self.tag, self.key, known.key, self.geometry.k, self.geometry.symbol)
+        return Accept(self.publication.content_id, self.tag, self.key, known.key, self.geometry.k, self.geometry.symbol,
+                      self.place.sealed)
 
     def leave(self, mid: bytes) -> None:
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import ContentError
 from .meter import Meter
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 FINISHED_KEPT: Final = 4096
 """Receivers remembered as having got all of it: one that comes again counts once."""
+
+
+class Place(NamedTuple):
+    """
+    Whom a session is for: by which link, the one receiver that multicast does not reach (None: all others), and whether
+    all that is sent is encrypted.
+    """
+
+    link: LinkKey
+    only: bytes | None
+    sealed: bool
 
 
 class Publication:
@@ -48,8 +59,7 @@ class Publication:
         """Most bytes/s of a session; None: any."""
         self.held_until: float | None = None
         """While `wait_for` holds it back, from the first receiver on: until when."""
-        self.sessions: dict[tuple[LinkKey, bytes | None], OutgoingSession] = {}
-        """By link, and who they are for when that is one only."""
+        self.sessions: dict[Place, OutgoingSession] = {}
         self.look_at = 0.0
         """When its files are to be looked at again."""
         self.meter = Meter()

@@ -43,7 +43,7 @@ from .limits import (
 )
 from .links import SendingLinks
 from .outgoing import OutgoingSession
-from .publication import Serving
+from .publication import Place, Serving
 from .transfer import FAILED, PAUSED
 
 if TYPE_CHECKING:
@@ -146,8 +146,10 @@ class Publisher:
         lacks = join.lacks(publication.source.layout.segments)
         if lacks is None:
             return Refusal.MALFORMED
-        path = None if publication.paused else self._path(mid, publication, link)
-        session = None if path is None else self._session(publication, path.link, mid, join)
+        sealed = join.sealed or self.courier.must_seal
+        path = None if publication.paused else self._path(mid, publication, link, sealed)
+        place = None if path is None else Place(path.link, mid if join.no_multicast else None, sealed)
+        session = None if place is None else self._session(publication, place, join.largest_k)
         if path is None or session is None:
             return Refusal.FULL
         if session.geometry.k > join.largest_k:
@@ -165,32 +167,32 @@ class Publisher:
         self._joined(publication, now)
         return None
 
-    def _path(self, mid: bytes, publication: Publication, link: LinkKey) -> Path | None:
+    def _path(self, mid: bytes, publication: Publication, link: LinkKey, sealed: bool) -> Path | None:
         """
         Get by which way of the interface data goes to somebody: where others receive it already, else by IPv4 where
         there is a choice, so that all meet in one session.
         """
         paths = [path for path in self.courier.paths(mid) if path.link[0] == link[0]]
-        sizes = {link: len(session.receivers) for (link, only), session in publication.sessions.items() if only is None}
+        sizes = {place.link: len(session.receivers) for place, session in publication.sessions.items()
+                 if place.only is None and place.sealed == sealed}
         return min(paths, key=lambda path: (-sizes.get(path.link, 0), path.link[1]), default=None)
 
-    def _session(self, publication: Publication, link: LinkKey, mid: bytes, join: Join) -> OutgoingSession | None:
+    def _session(self, publication: Publication, place: Place, largest_k: int) -> OutgoingSession | None:
         """
-        Get the session of a link, or the one that somebody has for itself there; None when there can be none.
+        Get the session of a place, which begins when there is none; None when there can be none.
         """
-        place = link, mid if join.no_multicast else None
         if place in publication.sessions:
             return publication.sessions[place]
-        sending = self.links.get(place[0])
+        sending = self.links.get(place.link)
         if sending is None or len(self.sessions) >= SESSIONS:
             return None
         assert publication.source is not None
-        k = min(symbols_for(publication.wait_for, not why_not_native), join.largest_k)
+        k = min(symbols_for(publication.wait_for, not why_not_native), largest_k)
         try:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, only=place[1])
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, place)
         session.limit = float(publication.rate or 0)
         publication.sessions[place] = self.sessions[session.tag] = session
         return session
@@ -301,7 +303,9 @@ class Publisher:
             for mid in [mid for mid in session.receivers if not self.courier.may(mid)]:
                 self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)
                 session.leave(mid)
-            if not session.receivers and now - session.empty_since > LINGER:
+            if session.sender.is_spent or (self.courier.must_seal and not session.place.sealed):
+                self._close(session, Ending.CANCELLED)
+            elif not session.receivers and now - session.empty_since > LINGER:
                 self._close(session, Ending.DONE)
             self._look(session.publication)
             self._look_at_files(session.publication, now)
@@ -314,11 +318,12 @@ class Publisher:
         Have receivers of one interface meet in one session: who can be reached by the way of the others by now is told
         to join again.
         """
-        common = [session for (_, only), session in publication.sessions.items() if only is None and session.receivers]
+        common = [session for place, session in publication.sessions.items()
+                  if place.only is None and session.receivers]
         for session in common if len(common) > 1 else ():
             for mid in list(session.receivers):
-                path = self._path(mid, publication, session.link.key)
-                better = None if path is None else publication.sessions.get((path.link, None))
+                path = self._path(mid, publication, session.link.key, session.place.sealed)
+                better = None if path is None else publication.sessions.get(session.place._replace(link=path.link))
                 if better is not None and better is not session and better.receivers:
                     self.counters["join: moved"] += 1
                     self.courier.send(mid, Kind.FINISH, pack_end(session.tag, Ending.CANCELLED), session.link.key)

@@ -168,7 +168,8 @@ class Reception(Received):
     def _join(self, port: int) -> Join:
         rate = 0 if self.rate is None else max(1, self.rate // 125)
         return Join.of(self.content_id, self._lacking(), port, largest_k=MAX_SYMBOLS,
-                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF, rate=rate)
+                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF, rate=rate,
+                       sealed=self.courier.must_seal)
 
     def _lacking(self) -> Lacks:
         store, source = self.storage.store, self.storage.source
@@ -354,6 +355,8 @@ class Reception(Received):
         self.storage.commit_if_due()
         if self.incoming is not None:
             self.incoming.tick(now)
+            if self.courier.must_seal and not self.incoming.accept.sealed:
+                self._end_session(Outcome.AGAIN)
 
     async def tell(self, patience: float) -> bool:
         """

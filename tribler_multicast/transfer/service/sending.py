@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from ...lan.batch import BatchSender
 from ...lan.session_group import open_data
 from ...lan.sockets import explain
-from ..session.limits import MAX_RATE
+from ..session.limits import FRAME, MAX_RATE
 from ..session.rate import RateControl
 from ..session.scheduler import Scheduler
 from .limits import BUSY, NOTHING, RETRY_FULL
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..session.scheduler import Turn
     from ..session.sender import Batch
     from .courier import LinkKey
+    from .load import InterfaceLoad
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +68,18 @@ class SendingLink:
     The data socket of one interface and family.
     """
 
-    def __init__(self, key: LinkKey, interface: Interface, platform: Platform, ports: Iterable[int]) -> None:
+    def __init__(self, key: LinkKey, interface: Interface, platform: Platform, ports: Iterable[int],
+                 load: InterfaceLoad | None = None) -> None:
         """
         Open it. Call it in the running event loop.
+
+        :param load: the traffic of others on the interface, None: it does not count.
 
         :raises OSError: when it can't be opened.
         """
         self.key = key
         self.interface = interface
+        self.load = load
         self.loop = asyncio.get_running_loop()
         self.sock = open_data(platform, interface, key[1], ports)
         self.batches = BatchSender(self.sock, interface.index, platform)
@@ -152,6 +157,8 @@ class SendingLink:
             return
         if not self._sessions:
             return
+        if self.load is not None:
+            self.rate.others = self.load.look(now)
         found = self.scheduler.take(now)
         for turn, batch in found:
             session = self._sessions[turn]
@@ -159,6 +166,8 @@ class SendingLink:
             if address is not None:
                 self._left.append(Left(memoryview(batch.datagrams), batch.size, address))
                 session.sent(batch, len(batch.datagrams) // batch.size, now)
+                if self.load is not None:
+                    self.load.sent(len(batch.datagrams) + FRAME * (len(batch.datagrams) // batch.size))
         if not self._drain():
             self._at(now + RETRY_FULL)
             return

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from ...protocol.pair_seal import library
 from ...protocol.replay import ReplayWindow
 from .limits import MAX_DATA
 from .packets import (
@@ -20,6 +21,7 @@ from .packets import (
     KEY_SIZE,
     LEAST,
     MAC_SIZE,
+    NONCE,
     NUMBER_AT,
     NUMBERED,
     OVERHEAD,
@@ -80,23 +82,42 @@ def _mac(key: MacKey, data: Bytes) -> bytes:
     return bytes(digest.digest())
 
 
-def seal(datagrams: bytearray, size: int, form: int, tag: bytes, sequence: int, time: int,  # noqa: PLR0913, PLR0917
-         ask: int, key: MacKey) -> None:
+def _check_cipher(cipher: Bytes | None) -> None:
+    if cipher is not None and len(cipher) != KEY_SIZE:
+        raise ValueError(f"cipher has {len(cipher)} bytes instead of 1 x {KEY_SIZE}")
+
+
+def _encrypt(datagram: memoryview, cipher: bytes) -> None:
     """
-    Write heads and MACs into datagrams of `size` bytes each, whose bodies are written.
+    Encrypt the body of a datagram where it lies, or decrypt it: that is the same.
+    """
+    body = datagram[HEAD.size:-MAC_SIZE]
+    body[:] = library().chacha20(bytes(body), bytes(datagram[NONCE]), cipher)
+
+
+def seal(datagrams: bytearray, size: int, form: int, tag: bytes, sequence: int, time: int,  # noqa: PLR0913, PLR0917
+         ask: int, key: MacKey, cipher: bytes | None) -> None:
+    """
+    Write heads into datagrams of `size` bytes each, whose bodies are written; encrypt the bodies; write MACs.
 
     :param sequence: of the first one.
     :param time: microseconds modulo 2^32.
+    :param cipher: key of the cipher (32 bytes); None: bodies stay as they are.
     """
     _check("size", size, HEAD.size + MAC_SIZE, MAX_SIZE)
     for what, value in (("sequence", sequence), ("time", time)):
         _check(what, value, 0, CLOCK - 1)
     if len(datagrams) % size:
         raise ValueError(f"{len(datagrams)} bytes are no datagrams of {size}")
+    if sequence + len(datagrams) // size > CLOCK:
+        raise ValueError(f"sequences end at {CLOCK - 1}")
+    _check_cipher(cipher)
     view, pack = memoryview(datagrams), HEAD.pack_into
     for at in range(0, len(datagrams), size):
-        pack(view, at, form, tag, sequence % CLOCK, time, ask)
+        pack(view, at, form, tag, sequence, time, ask)
         end = at + size
+        if cipher is not None:
+            _encrypt(view[at:end], cipher)
         view[end - MAC_SIZE:end] = _mac(key, view[at:end - MAC_SIZE])
         sequence += 1
 
@@ -130,8 +151,10 @@ class _Arriving:
     How one stream arrives.
     """
 
-    def __init__(self, key: Bytes | None) -> None:
+    def __init__(self, key: Bytes | None, cipher: Bytes | None) -> None:
+        _check_cipher(cipher)
         self.key = None if key is None else mac_key(key)
+        self.cipher = None if cipher is None or key is None else bytes(cipher)
         self.window = ReplayWindow()
         self.count = 0
         self.time = 0
@@ -143,15 +166,17 @@ class Streams:
     What arrives in a session: that of the group, and our unicast stream.
     """
 
-    def __init__(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None, /) -> None:
+    def __init__(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None,
+                 group_cipher: Bytes | None = None, unicast_cipher: Bytes | None = None, /) -> None:
         """
         :param tag: of the session (8 bytes).
         :param group_key: 32 bytes, or None: nothing is taken from that stream.
+        :param group_cipher: key of the cipher (32 bytes), or None: bodies are in clear.
         """
         if len(tag) != TAG_SIZE:
             raise ValueError(f"tag has {len(tag)} bytes instead of 1 x {TAG_SIZE}")
         self._tag = bytes(tag)
-        self._streams = _Arriving(group_key), _Arriving(unicast_key)
+        self._streams = _Arriving(group_key, group_cipher), _Arriving(unicast_key, unicast_cipher)
 
     def arrival(self, stream: int, /) -> tuple[int, int, int, float]:
         """
@@ -167,7 +192,8 @@ class Streams:
         Take datagrams: number n lies at n x size, and has `size` bytes or what there is left.
 
         Gets what becomes of each (a byte), and of those accepted: how many, the least delay, time in the last one, and
-        how it asks for reports (bit 7: any of them does at once).
+        how it asks for reports (bit 7: any of them does at once). Those of an encrypted stream that are accepted are
+        decrypted where they lie, all others are left alone.
 
         :param clock: `now` in microseconds modulo 2^32.
         """
@@ -175,6 +201,8 @@ class Streams:
         _check("count", count, 0, MAX_COUNT)
         verdicts = bytearray(count)
         accepted = least = time = ask = 0
+        if any(stream.cipher is not None for stream in self._streams) and memoryview(buffer).readonly:
+            raise BufferError("what is to be decrypted is not writable")
         for number in range(count):
             datagram = _cut(buffer, size, number)
             verdict, stream = self._look(datagram)
@@ -187,6 +215,8 @@ class Streams:
                 if not accepted or (delay - least) % CLOCK >= CLOCK // 2:
                     least = delay
                 accepted, time, ask = accepted + 1, told, ask & AT_ONCE | asks
+                if stream.cipher is not None:
+                    _encrypt(datagram, stream.cipher)
         return bytes(verdicts), accepted, least, time, ask
 
     def _look(self, datagram: memoryview) -> tuple[int, _Arriving]:

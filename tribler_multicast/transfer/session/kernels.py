@@ -27,9 +27,9 @@ class Datagrams(Protocol):
         """
 
     def seal(self, datagrams: bytearray, size: int, form: int, tag: bytes, sequence: int,  # noqa: PLR0913, PLR0917
-             time: int, ask: int, key: MacKey, /) -> None:
+             time: int, ask: int, key: MacKey, cipher: bytes | None, /) -> None:
         """
-        Write heads and MACs.
+        Write heads and MACs, with the bodies encrypted in between.
         """
 
     def lay(self, segment: Bytes, symbol: int, schedule: Bytes, first: int, count: int,
@@ -38,7 +38,8 @@ class Datagrams(Protocol):
         Make numbered datagrams of symbols, without heads and MACs.
         """
 
-    def Streams(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None, /) -> Streams:  # noqa: N802
+    def Streams(self, tag: Bytes, group_key: Bytes | None, unicast_key: Bytes | None,  # noqa: N802
+                group_cipher: Bytes | None = None, unicast_cipher: Bytes | None = None, /) -> Streams:
         """
         Make what checks the datagrams of a session that arrive.
         """

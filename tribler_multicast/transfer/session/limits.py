@@ -15,6 +15,10 @@ MAX_DATA: Final = 1452
 MAX_CONTROL: Final = 1100
 """Payload of a control message: with prefix, key, signature or seal it stays below the overlay's 1,400."""
 
+LAST_SEQUENCE: Final = (1 << 32) - (1 << 20)
+"""A session in which a stream has come so far (5 TiB) ends, its receivers join another one. A sequence is the nonce of
+the cipher: used twice under one key it would give away what is sealed, and a receiver takes none twice anyway."""
+
 MAX_GENERATIONS: Final = 1 << 30
 """Numbers of generations: 1 TiB in runs of 8 symbols. A content that needs more is refused."""
 

@@ -41,7 +41,10 @@ class Member:
         self.finished = False
         self.budget = 0.0
         self.greedy = False
+        self.unproved = False
+        """Whether it has a segment that it can't check, for want of a proof: it is not finished then."""
         self.proof: int | None = None
+        """The segment of which a proof is to be sent to it."""
         self._sent = self._came = 0
 
     def begin(self, segments: Lacks | None, parts: int, symbol: int) -> None:
@@ -83,7 +86,7 @@ class Member:
     def _look(self) -> None:
         found = NOT_ZERO.search(self.missing, self.base)
         self.base = found.start() if found else len(self.missing)
-        self.finished = found is None
+        self.finished = found is None and not self.unproved
 
     def is_possible(self, report: Report, group: int) -> bool:
         """

@@ -2,11 +2,11 @@
 The control messages of a session, byte by byte: payloads that the overlay signs or seals for the one they are for.
 
     OFFER    flags (1; bit 0: a session is running), receivers (2), manifest (n)
-    JOIN     content id (32), largest k (1), flags (1; bit 0: send the manifest, bit 1: no multicast), most that this
-             receiver takes in kbit/s (4; 0: any), its UDP port for unicast data (2), segments that are lacking (n; as
-             in reports, of segments)
+    JOIN     content id (32), largest k (1), flags (1; bit 0: send the manifest, bit 1: no multicast, bit 2: only
+             sealed), most that this receiver takes in kbit/s (4; 0: any), its UDP port for unicast data (2), segments
+             that are lacking (n; as in reports, of segments)
     ACCEPT   content id (32), tag (8), key of the group's stream (32), key of the unicast stream (32), k (1), symbol
-             size (2), manifest (n; none when it was not asked for)
+             size (2), flags (1; bit 0: data is sealed), manifest (n; none when it was not asked for)
     REFUSE   content id (32), reason (1)
     REPORT   tag (8), report (n): see reports
     LEAVE    tag (8), reason (1): the receiver goes
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 
 OFFER: Final = struct.Struct(">BH")
 JOIN: Final = struct.Struct(f">{ID_SIZE}sBBIH")
-ACCEPT: Final = struct.Struct(f">{ID_SIZE}s{TAG_SIZE}s{KEY_SIZE}s{KEY_SIZE}sBH")
+ACCEPT: Final = struct.Struct(f">{ID_SIZE}s{TAG_SIZE}s{KEY_SIZE}s{KEY_SIZE}sBHB")
 REFUSE: Final = struct.Struct(f">{ID_SIZE}sB")
 END: Final = struct.Struct(f">{TAG_SIZE}sB")
 RUNNING: Final = 1
 MANIFEST_WANTED: Final = 1
 NO_MULTICAST: Final = 2
+ONLY_SEALED: Final = 4
+SEALED: Final = 1
 LACKS_ROOM: Final = MAX_CONTROL - JOIN.size
 
 Code = TypeVar("Code", bound=IntEnum)
@@ -101,7 +103,7 @@ class Offer(NamedTuple):
 class Join(NamedTuple):
     """
     Somebody wants a content. `rate` in kbit/s, 0: any. `port`: where unicast data goes. What is lacking, packed, tells
-    of segments: read it with `lacks`.
+    of segments: read it with `lacks`. `sealed`: data in clear would not be taken.
     """
 
     content_id: bytes
@@ -111,20 +113,23 @@ class Join(NamedTuple):
     rate: int
     port: int
     packed_lacks: bytes
+    sealed: bool = False
 
     @classmethod
     def of(cls, content_id: bytes, lacks: Lacks, port: int, *, largest_k: int = MAX_SYMBOLS,  # noqa: PLR0913
-           wants_manifest: bool = False, no_multicast: bool = False, rate: int = 0) -> Join:
+           wants_manifest: bool = False, no_multicast: bool = False, rate: int = 0, sealed: bool = False) -> Join:
         """
         Ask for the segments that are lacking.
         """
-        return cls(content_id, largest_k, wants_manifest, no_multicast, min(rate, 0xFFFFFFFF), port, pack_lacks(lacks))
+        return cls(content_id, largest_k, wants_manifest, no_multicast, min(rate, 0xFFFFFFFF), port, pack_lacks(lacks),
+                   sealed)
 
     def pack(self) -> bytes:
         """
         Write it.
         """
-        flags = (MANIFEST_WANTED if self.wants_manifest else 0) | (NO_MULTICAST if self.no_multicast else 0)
+        flags = ((MANIFEST_WANTED if self.wants_manifest else 0) | (NO_MULTICAST if self.no_multicast else 0)
+                 | (ONLY_SEALED if self.sealed else 0))
         return JOIN.pack(self.content_id, self.largest_k, flags, self.rate, self.port) + self.packed_lacks
 
     def lacks(self, segments: int) -> Lacks | None:
@@ -144,12 +149,13 @@ class Join(NamedTuple):
         if largest_k < LEAST_K or not port:
             return None
         return cls(content_id, largest_k, bool(flags & MANIFEST_WANTED), bool(flags & NO_MULTICAST), rate, port,
-                   bytes(payload[JOIN.size:]))
+                   bytes(payload[JOIN.size:]), bool(flags & ONLY_SEALED))
 
 
 class Accept(NamedTuple):
     """
-    Somebody may join: what it needs to read the data. `manifest` is packed, and not checked here.
+    Somebody may join: what it needs to read the data. `manifest` is packed, and not checked here. `sealed`: bodies of
+    datagrams are encrypted.
     """
 
     content_id: bytes
@@ -158,13 +164,14 @@ class Accept(NamedTuple):
     unicast_key: bytes
     k: int
     symbol: int
+    sealed: bool = False
     manifest: bytes = b""
 
     def pack(self) -> bytes:
         """
         Write it.
         """
-        return ACCEPT.pack(*self[:6]) + self.manifest
+        return ACCEPT.pack(*self[:6], SEALED if self.sealed else 0) + self.manifest
 
     @classmethod
     def read(cls, payload: Bytes) -> Accept | None:
@@ -173,8 +180,9 @@ class Accept(NamedTuple):
         """
         if not ACCEPT.size <= len(payload) <= ACCEPT.size + MAX_MANIFEST:
             return None
-        content_id, tag, group_key, unicast_key, k, symbol = ACCEPT.unpack_from(payload)
-        found = cls(content_id, tag, group_key, unicast_key, k, symbol, bytes(payload[ACCEPT.size:]))
+        content_id, tag, group_key, unicast_key, k, symbol, flags = ACCEPT.unpack_from(payload)
+        found = cls(content_id, tag, group_key, unicast_key, k, symbol, bool(flags & SEALED),
+                    bytes(payload[ACCEPT.size:]))
         if found.k < LEAST_K or not LEAST_SYMBOL <= found.symbol <= ROOM - found.k:
             return None
         return found

@@ -15,6 +15,10 @@ The datagrams of the data stream, byte by byte. They go to the session's group, 
     proof       first segment (4), height (1), hashes (32 each): see content.tree
     heartbeat   0 (1): somebody lacks something; 1: nobody does
 
+In a session that is sealed the body is encrypted (ChaCha20, RFC 8439, from block 1 on), then the MAC is made: over what
+is on the wire. Both keys are made of that of the stream (`sealing_keys`), the nonce is bytes 1 to 12 of the datagram,
+tag and sequence: no sequence is used twice under a key, and at LAST_SEQUENCE a session ends.
+
 No datagram of IPv8 begins with such a byte, so both can come to one socket. All integers are big-endian. Of 1,452 bytes
 42 are not symbol or vector. The key of the group is held by all members: it says that a member sent this, no more. The
 key of a unicast stream is held by the sender and one receiver.
@@ -22,6 +26,7 @@ key of a unicast stream is held by the sender and one receiver.
 from __future__ import annotations
 
 import struct
+from hashlib import blake2b
 from typing import Final, TypeAlias
 
 from .limits import LEAST_INTERVAL, MAX_INTERVAL, PROOF_ROOM
@@ -47,9 +52,23 @@ KEY_SIZE: Final = 32
 AT_ONCE: Final = 0x80
 STEP: Final = LEAST_INTERVAL
 CLOCK: Final = 1 << 32
+NONCE: Final = slice(1, 1 + TAG_SIZE + 4)
+"""Where in a datagram the nonce is."""
+SEAL_DOMAIN: Final = b"tm-data-seal-1"
 LEAST: Final = HEAD.size + 1 + MAC_SIZE
 OVERHEAD: Final = SYMBOL_AT + MAC_SIZE
 """Bytes of a numbered datagram that are not symbol."""
+
+
+def sealing_keys(key: bytes, tag: bytes, way: int) -> tuple[bytes, bytes]:
+    """
+    Get the keys of a stream that is sealed: of the MACs and of the cipher (32 bytes each). So nothing of one that is
+    sealed passes in one that is not.
+
+    :param way: `UNICAST`, or 0 for the group's stream.
+    """
+    made = blake2b(bytes((way,)) + tag, key=key, digest_size=2 * KEY_SIZE, person=SEAL_DOMAIN).digest()
+    return made[:KEY_SIZE], made[KEY_SIZE:]
 
 
 def microseconds(now: float) -> int:

@@ -15,6 +15,9 @@ of the receiver for which that is least. While no queue is felt there is room, a
 Loss alone says nothing: it is what the air does, and repair makes up for it. Only where loss rises above its usual
 share with no delay, the queue may be too short to be felt. Then the rate is cut to what arrives: if loss falls, that is
 the rate of the link; if it does not, this is the usual share from now on and the rate is what it was.
+
+Traffic of other programs on this machine makes no delay that grows with ours (`service/load.py`), but can be counted.
+Where the link is full, they get what they can take, and we what is left, or a tenth.
 """
 from __future__ import annotations
 
@@ -44,6 +47,8 @@ TAU: Final = 0.15
 """Seconds in which the queue is to come to its target: some rounds, because what is reported is a round old."""
 SEEN: Final = 0.0015
 """A queue below this is none: clocks, processors and batches make as much."""
+START_QUEUE: Final = 0.004
+"""Seconds of queue of the newest datagram that end the start."""
 STRONGEST: Final = 0.5
 """No decision cuts the rate to less than this share of what the link passes."""
 START_GROWTH: Final = 1.6
@@ -66,8 +71,24 @@ SHORT_QUEUE: Final = 0.6
 LONGER: Final = 1.01
 """Where loss shows that a queue is shorter than the target, the target becomes this share of what was felt, and grows
 again by so much per round."""
+NOT_BUSY: Final = 1.5
+"""Who sends less than it might, into a queue, is held back by that very queue (a socket has room for so much), or adds
+to that of others: the rate comes down to this times what came."""
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
+OTHERS_SEEN: Final = 0.05
+"""Traffic of others on this machine above this share of the link counts: acknowledgements and questions do not."""
+OTHERS_MATTER: Final = 0.25
+"""Beside traffic of others above this share of our rate we begin carefully: who rushes in makes them lose."""
+SPARE: Final = 0.2
+"""The share of the link that is left free beside them, so that they find it and grow into it."""
+LEAST_SHARE: Final = 0.1
+"""What we keep of the link beside them."""
+FULL_SMOOTH: Final = 0.25
+FULL_GROWTH: Final = 1.001
+FULL_CLOSE: Final = 0.03
+"""How what a full link passes is averaged; and by how much it is believed to have grown per round in which no queue was
+felt although that much less, or more, was sent."""
 PAUSE_ROUNDS: Final = 3
 TRIAL_ROUNDS: Final = 3
 LOG: Final = 4096
@@ -113,6 +134,8 @@ class Path:
         self.first: int | None = None
         self.parts: deque[tuple[float, float]] = deque(maxlen=BASE_PARTS)
         self.queue = 0.0
+        self.newest = 0.0
+        """The queue that the newest datagram met."""
         self.link: float | None = None
         self.at: float | None = None
         self.latest: tuple[float, float] | None = None
@@ -137,7 +160,9 @@ class Path:
             self.parts.append((now, value))
         elif value < self.parts[-1][1]:
             self.parts[-1] = (self.parts[-1][0], value)
-        self.queue = value - min(least for _, least in self.parts)
+        base = min(least for _, least in self.parts)
+        self.queue = value - base
+        self.newest = self._relative(delay.latest) - base
         self.at = now
         sent_at = now - ((microseconds(now) - delay.time) % CLOCK) / 1e6
         latest = sent_at, self._relative(delay.latest)
@@ -206,6 +231,10 @@ class RateControl:
         self.paths: dict[Hashable, Path] = {}
         self.log = SentLog(now)
         self.growth = GROWTH
+        self.others = 0.0
+        """Bytes per second that other programs of this machine send by the link."""
+        self.full: float | None = None
+        """What the link passes of ours and of theirs when it is full; None: it was not full yet."""
         self.round = ROUND
         """Seconds from one decision to the next: no less than from one report of a receiver to the next."""
         self._last_round = now
@@ -268,12 +297,28 @@ class RateControl:
             self.growth = min(self.growth, CAREFUL_GROWTH)
             self._target = min(self.target, self._target * LONGER)
             wanted = min(self._for_queue(path, is_busy) for path in fresh)
+        wanted = min(wanted, self._beside_others(sent / seconds, self._empty_at < now))
         if wanted > self.rate and not is_busy:
             return
         self.rate = min(max(wanted, self.floor), self.cap)
         if now - self._empty_at > SLOWDOWN_EACH:
             self._resume_at, self._pause = self.rate, PAUSE_ROUNDS
             self.rate = max(self.rate / 4, self.floor)
+
+    def _beside_others(self, sent: float, is_full: bool) -> float:
+        """
+        Get the rate that leaves other programs of this machine what they can take.
+
+        :param sent: bytes per second of ours in this round.
+        """
+        total = sent + self.others
+        if is_full:
+            self.full = total if self.full is None else self.full + FULL_SMOOTH * (total - self.full)
+        elif self.full is not None and total > (1 - FULL_CLOSE) * self.full:
+            self.full *= FULL_GROWTH
+        if self.full is None or self.others < OTHERS_SEEN * self.full:
+            return self.cap
+        return max((1 - SPARE) * self.full - self.others, LEAST_SHARE * self.full)
 
     def _is_pausing(self, now: float) -> bool:
         if not self._pause:
@@ -291,7 +336,11 @@ class RateControl:
         """
         if path.queue < SEEN:
             return self.rate * self.growth
-        link = self.rate if path.link is None or not is_busy else min(path.link, 1.5 * self.rate)
+        link = self.rate
+        if path.link is not None and is_busy:
+            link = min(path.link, 1.5 * self.rate)
+        elif path.link is not None and path.queue > self._target:
+            link = min(NOT_BUSY * path.link, self.rate)
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))
             link *= 1 - path.excess / (1 - path.usual_loss)
@@ -314,7 +363,11 @@ class RateControl:
             self.starting = False
             self._trial, self._resume_at, self.growth = TRIAL_ROUNDS, self.rate, CAREFUL_GROWTH
             return max(STRONGEST, 1 - excess) * self.rate
-        if self.starting:
+        if self.starting and max(path.newest for path in fresh) > START_QUEUE:
+            # The least delay of a round is still that of before; the newest one is not.
+            self.starting, self.growth = False, CAREFUL_GROWTH
+            return self.rate / START_GROWTH
+        if self.starting and self.others < OTHERS_MATTER * self.rate:
             return START_GROWTH * self.rate
         self.growth = min(START_GROWTH, 1 + (self.growth - 1) * RECOVERY)
         return self.growth * self.rate

@@ -24,6 +24,7 @@ from .kernels import BEST
 from .limits import OPEN_SEGMENTS, REPORT_INTERVAL, SENDER_SILENT, UNPROVED_SEGMENTS
 from .packets import AT_ONCE, CLOCK, HEAD, MAC_SIZE, PROOF, UNICAST, interval_of, microseconds, read_proof
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Arrival, Delay, Report, describe
+from .stream import arriving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,13 +79,14 @@ class Receiver:
 
     def __init__(self, geometry: Geometry, tree: HashTree, add_proof: Callable[[int, int, bytes], bool], *, tag: bytes,  # noqa: PLR0913
                  keys: tuple[bytes, bytes], random: Random, now: float, stored: Iterable[int] = (),
-                 reports: int = 0, way: Way = BEST) -> None:
+                 reports: int = 0, way: Way = BEST, sealed: bool = False) -> None:
         """
         :param tree: of which the root is known; proofs go to it by `add_proof`, which checks them.
         :param keys: of the group's stream and of our unicast stream.
         :param stored: segments that are here.
         :param reports: how many were made in an earlier session with the same sender: the numbers go on.
         :param way: to calculate.
+        :param sealed: whether the streams are encrypted.
         """
         self.geometry = geometry
         self.tree = tree
@@ -93,7 +95,8 @@ class Receiver:
         self.random = random
         self.way = way
         self._collect_from = way.datagrams.collect
-        self.streams = way.datagrams.Streams(tag, *keys)
+        self.sealed = sealed
+        self.streams = arriving(way, tag, *keys, sealed=sealed)
         self.sizes = geometry.table()
         self.missing = bytearray(self.sizes)
         self.stored_segments: set[int] = set()
@@ -144,8 +147,10 @@ class Receiver:
     def batch_received(self, data: Bytes, size: int, count: int, now: float) -> None:
         """
         Take datagrams that arrived together: `count`, of `size` bytes each but the last, which has what is left. Never
-        raises; keeps nothing of `data`.
+        raises; keeps nothing of `data`. What is sealed is opened where it lies, if it may be written there.
         """
+        if self.sealed and memoryview(data).readonly:
+            data = bytearray(data)
         size, clock = min(size, MAX_SIZE), microseconds(now)
         verdicts, accepted, least, time, ask = self.streams.take(data, size, count, now, clock)
         if accepted < count:

@@ -22,6 +22,7 @@ from .limits import (
     CHUNK,
     GONE,
     HEARTBEAT,
+    LAST_SEQUENCE,
     MAX_MEMBERS,
     MAX_TABLES,
     POLL,
@@ -71,18 +72,20 @@ class Sender:
     """
 
     def __init__(self, geometry: Geometry, tree: HashTree, tag: bytes, key: bytes, rate: RateControl, *,  # noqa: PLR0913
-                 seed: int = 1 << 16, way: Way = BEST) -> None:
+                 seed: int = 1 << 16, way: Way = BEST, sealed: bool = False) -> None:
         """
         :param tree: whole.
         :param key: of the group's stream (32 bytes).
         :param seed: of the first combination: sources that send at once take different ones.
         :param way: to calculate.
+        :param sealed: whether the streams are encrypted.
         """
         self.way = way
         self.geometry = geometry
         self.tree = tree
         self.tag = tag
-        self.group = Stream(tag, key, unicast=False, way=way)
+        self.sealed = sealed
+        self.group = Stream(tag, key, unicast=False, way=way, sealed=sealed)
         self.rate = rate
         self.sizes = geometry.table()
         self.members: dict[bytes, Member] = {}
@@ -116,7 +119,8 @@ class Sender:
             self.counters["join: no room"] += 1
             return False
         self.leave(name)
-        member = Member(name, Stream(self.tag, key, unicast=True, way=self.way), self.sizes, self.group.sequence, now)
+        member = Member(name, Stream(self.tag, key, unicast=True, way=self.way, sealed=self.sealed), self.sizes,
+                        self.group.sequence, now)
         member.begin(lacks, self.geometry.parts, self.geometry.symbol)
         self.members[name] = member
         self._all_finished = False
@@ -163,9 +167,9 @@ class Sender:
         self.rate.round = max(ROUND, self.interval)
         self.rate.feedback(now, (self.tag, member.name), report.delay, member.arrived(report))
         was_finished = member.finished
+        member.proof = report.proof if report.proof is not None and report.proof < self.geometry.segments else None
+        member.unproved = member.proof is not None
         member.apply(report.lacks)
-        if report.proof is not None and report.proof < self.geometry.segments:
-            member.proof = report.proof
         if member.finished:
             if not was_finished:
                 self.events.append(MemberFinished(member.name))
@@ -241,6 +245,9 @@ class Sender:
         """
         Make what is to be sent next, up to `count` datagrams; None when there is nothing now.
         """
+        if self.is_spent:
+            self._poll_at = now + HEARTBEAT
+            return None
         if self._ready:
             return self._ready.popleft()
         is_wanted = any(member.counts for member in self.members.values())
@@ -252,6 +259,14 @@ class Sender:
         if not is_wanted or not (self._passing or self._repairs or self._queue):
             self._beat(now)
         return self._ready.popleft() if self._ready else None
+
+    @property
+    def is_spent(self) -> bool:
+        """
+        Whether the sequences of a stream are used up: nothing is sent any more, the session is to end.
+        """
+        return max((member.stream.sequence for member in self.members.values()), default=0) > LAST_SEQUENCE \
+            or self.group.sequence > LAST_SEQUENCE
 
     def next_timer(self) -> float:
         """
@@ -273,6 +288,7 @@ class Sender:
             if member.proof is not None:
                 run = self.tree.run_of(member.proof, PROOF_ROOM)
                 member.proof = None
+                self._charge(member, 1)
                 return self._prove(run, member, now)
         return None
 
