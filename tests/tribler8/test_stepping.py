@@ -1,4 +1,4 @@
-"""Stepping aside in Tribler, with downloads moved by hand: parts of a limit at handles, and the user's own limits for ever."""
+"""Stepping aside in Tribler: parts of a limit at handles, and the user's own limits for ever."""
 
 from __future__ import annotations
 
