@@ -148,7 +148,7 @@ def shares(total: float | None, rates: list[float]) -> list[int | None]:
     if total is None:
         return [None] * len(rates)
     sum_of_all = sum(rates) or 1.0
-    return [max(LEAST, int(total * (SPARE / len(rates) + (1 - SPARE) * rate / sum_of_all))) for rate in rates]
+    return [max(LEAST, round(total * (SPARE / len(rates) + (1 - SPARE) * rate / sum_of_all))) for rate in rates]
 
 
 def lowest(users: int, *ours: int | None) -> int:
