@@ -4,7 +4,10 @@ Which peers of torrents are on the LAN, and what goes to all others. Handles are
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
 
 LAN_RANGES: Final = (("10.0.0.0", "10.255.255.255"), ("172.16.0.0", "172.31.255.255"),
                      ("192.168.0.0", "192.168.255.255"), ("169.254.0.0", "169.254.255.255"),
@@ -12,6 +15,8 @@ LAN_RANGES: Final = (("10.0.0.0", "10.255.255.255"), ("172.16.0.0", "172.31.255.
                      ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), ("::1", "::1"))
 LAN_ADDRESSES: Final[list[tuple[Any, Any]]] = [(ip_address(first), ip_address(last)) for first, last in LAN_RANGES]
 
+HEADERS: Final = 1.05
+"""What a link carries of each byte of a torrent: headers, acknowledgements of the protocol."""
 MOST_PEERS: Final = 500
 """Peers that are named at all: more are not probed or paced."""
 
@@ -38,21 +43,46 @@ def is_on_lan(text: str) -> bool:
     return any(first <= address <= last for first, last in LAN_ADDRESSES if first.version == address.version)
 
 
-def moved(handle: Any) -> Moved:  # noqa: ANN401
+class Meter:
     """
-    Add up what goes to and comes from peers beyond the LAN. Asks libtorrent's thread, so not to be called on an event
-    loop.
+    Measures it, by what libtorrent counted between two looks: its own rates are means of many seconds.
     """
-    up = down = 0.0
-    peers: set[tuple[str, int]] = set()
+
+    def __init__(self) -> None:
+        """
+        Begin with nothing.
+        """
+        self._before: dict[tuple[Hashable, str, int], tuple[int, int]] = {}
+        self._looked_at: float | None = None
+
+    def look(self, now: float, handles: Mapping[Any, Any]) -> dict[Any, Moved]:
+        """
+        Add up what goes to and comes from peers beyond the LAN since the last look, by the key of each handle. Asks
+        libtorrent's thread, so not to be called on an event loop; and by one caller at a time.
+        """
+        passed = 0.0 if self._looked_at is None else now - self._looked_at
+        self._looked_at = now
+        counted: dict[tuple[Hashable, str, int], tuple[int, int]] = {}
+        moved = {}
+        for key, handle in handles.items():
+            up = down = 0
+            peers: set[tuple[str, int]] = set()
+            for peer in _peers(handle):
+                name = key, peer.ip[0], peer.ip[1]
+                now_counted = counted[name] = peer.total_upload, peer.total_download
+                before = self._before.get(name, now_counted)
+                up += max(0, now_counted[0] - before[0])
+                down += max(0, now_counted[1] - before[1])
+                if len(peers) < MOST_PEERS:
+                    peers.add((peer.ip[0], peer.ip[1]))
+            scale = HEADERS / passed if passed > 0 else 0.0
+            moved[key] = Moved(up * scale, down * scale, frozenset(peers))
+        self._before = counted
+        return moved
+
+
+def _peers(handle: Any) -> list[Any]:  # noqa: ANN401
     try:
-        found = handle.get_peer_info()
+        return [peer for peer in handle.get_peer_info() if not is_on_lan(peer.ip[0])]
     except RuntimeError:  # it is gone
-        found = []
-    for peer in found:
-        if not is_on_lan(peer.ip[0]):
-            up += peer.up_speed
-            down += peer.down_speed
-            if len(peers) < MOST_PEERS:
-                peers.add((peer.ip[0], peer.ip[1]))
-    return Moved(up, down, frozenset(peers))
+        return []

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import Traffic
-from ..lan.torrent_peers import Moved, moved
+from ..lan.torrent_peers import Meter, Moved
 from .errors import find, guarded
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Stepping:
         self.limits: tuple[float | None, float | None] = (None, None)
         self.limited: dict[bytes, tuple[int | None, int | None]] = {}
         self.moving: dict[bytes, Moved] = {}
+        self._meter = Meter()
         self._looked_at = -EACH
         self._task: asyncio.Task[None] | None = None
 
@@ -93,7 +94,7 @@ class Stepping:
             self._apply()
 
     async def _ask(self, handles: dict[bytes, Any]) -> None:
-        self.moving = await asyncio.to_thread(lambda: {infohash: moved(handle) for infohash, handle in handles.items()})
+        self.moving = await asyncio.to_thread(self._meter.look, time.monotonic(), handles)
         self._apply()
 
     def _downloads(self) -> dict[bytes, Any]:
@@ -147,7 +148,7 @@ def shares(total: float | None, rates: list[float]) -> list[int | None]:
     if total is None:
         return [None] * len(rates)
     sum_of_all = sum(rates) or 1.0
-    return [max(LEAST, int(total * (SPARE / len(rates) + (1 - SPARE) * rate / sum_of_all))) for rate in rates]
+    return [max(LEAST, round(total * (SPARE / len(rates) + (1 - SPARE) * rate / sum_of_all))) for rate in rates]
 
 
 def lowest(users: int, *ours: int | None) -> int:

@@ -11,15 +11,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from ...client import Traffic
-from ...lan.torrent_peers import moved
+from ...lan.torrent_peers import Meter
 
 if TYPE_CHECKING:
     from .core import Core
 
 FRESH: Final = 0.5
 """Seconds for which it is known what was moved."""
-SLOW: Final = 1_000
-"""Bytes/s of a torrent below which nobody looks at its peers."""
 MOST_TORRENTS: Final = 50
 LIMITED: Final[dict[str, object]] = {
     # Smaller bursts while there is a limit (docs/weather.md); what is written but not sent can't be held back.
@@ -42,6 +40,7 @@ class Internet:
         self._looked_at = -FRESH
         self._looking = False
         self._limited = False
+        self._meter = Meter()
 
     def traffic(self) -> Traffic:
         """
@@ -51,18 +50,26 @@ class Internet:
         session = self.core.session
         if session is not None and not self._looking and now - self._looked_at >= FRESH and not self.core.closing:
             self._looked_at = now
-            handles = [torrent.handle for torrent in self.core.torrents.values() if torrent.handle is not None
-                       and torrent.progress.up + torrent.progress.down >= SLOW][:MOST_TORRENTS]
+            handles = {torrent.infohash: torrent.handle for torrent in list(self.core.torrents.values())
+                       if torrent.handle is not None and torrent.progress.peers}
+            busiest = sorted(handles, key=self._busy, reverse=True)[:MOST_TORRENTS]
+            handles = {infohash: handles[infohash] for infohash in busiest}
             if handles:
                 self._looking = True
-                self.core.spawn(self._look(handles))
+                self.core.spawn(self._look(now, handles))
             else:
                 self._traffic = Traffic()
         return self._traffic
 
-    async def _look(self, handles: list[Any]) -> None:
+    def _busy(self, infohash: bytes) -> float:
+        progress = self.core.torrents[infohash].progress
+        return progress.up + progress.down
+
+    async def _look(self, now: float, handles: dict[bytes, Any]) -> None:
         try:
-            self._traffic = await asyncio.to_thread(_moved, handles)
+            each = (await asyncio.to_thread(self._meter.look, now, handles)).values()
+            up, down = sum(one.up for one in each), sum(one.down for one in each)
+            self._traffic = Traffic(up, down, up, down, frozenset(peer for one in each for peer in one.peers))
         finally:
             self._looking = False
 
@@ -81,12 +88,3 @@ class Internet:
         if limited != self._limited:
             self._limited = limited
             session.apply(LIMITED if limited else USUAL)
-
-
-def _moved(handles: list[Any]) -> Traffic:
-    """
-    Add up what all of them move.
-    """
-    each = [moved(handle) for handle in handles]
-    up, down = sum(one.up for one in each), sum(one.down for one in each)
-    return Traffic(up, down, up, down, frozenset(peer for one in each for peer in one.peers))
