@@ -174,6 +174,32 @@ def test_many_receivers_cost_the_source_no_more_than_four() -> None:
     assert lan.bytes_per_file < 1.15
 
 
+def test_what_all_lost_on_the_way_is_asked_of_the_source_and_not_of_sixteen_in_vain() -> None:
+    lan = join_all(lan_of(16, loss=0.02))
+    lan.run_until_done()
+    assert lan.up.overflowed, "the source's own link lost something"
+    asked_for = sum(node.seeker.counters["help: asked"] for node in lan.nodes if node.seeker is not None)
+    lacked = 0.02 * sum(node.receiver.counters["data: innovative"] for node in lan.nodes if node.receiver is not None)
+    assert asked_for < 8 * lacked
+
+
+def test_source_that_passes_gives_one_who_asks_for_everything_only_a_share() -> None:
+    lan = join_all(lan_of(3))
+    lan.run(0.3)
+    sender, geometry = lan.sender, lan.content.geometry
+    begin, before = sender.group.sequence, sender.counters["repair"]
+    wants = [Want(generation, 60) for generation in range(geometry.parts)]
+    for _ in range(20):
+        for want in wants:
+            sender.members[lan.nodes[0].name].missing[want.generation] = 60
+        sender.help_received(lan.nodes[0].name, wants, lan.now)
+        lan.run(0.01)
+    assert sender.counters["help: too much"]
+    assert sender.counters["repair"] - before < coop_limits.ASKED_EACH * (60 + coop_limits.ASKED_MOST
+        + coop_limits.ASKED_SHARE * (
+        sender.group.sequence - begin))
+
+
 @pytest.mark.soak
 def test_thirty_two_with_one_leaving_or_joining_each_second_all_finish_who_stay() -> None:
     lan = join_all(lan_of(32, 64 * MIB, loss=0.02))

@@ -61,6 +61,13 @@ def test_who_went_on_trial_comes_back_when_the_others_are_not_faster() -> None:
     assert look(ways, now + WAIT + 2, WAIT, 10.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
 
 
+def test_who_came_back_and_holds_up_the_others_goes_again_at_once() -> None:
+    ways = after_fast_times()
+    assert look(ways, 5.0, 3.0, 60.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
+    assert look(ways, 8.0, TRIAL + 1, 62.0, NONE) == [Turn(SLOW, alone=False)]
+    assert look(ways, 8.0 + TRIAL + 1, 3.0, 5.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
+
+
 def test_who_went_on_trial_stays_away_when_the_others_are_faster_and_is_tried_again_later() -> None:
     ways = Ways(0.0)
     assert look(ways, 0.0, 3.0, 10.0, NONE | {SLOW: 0.03})

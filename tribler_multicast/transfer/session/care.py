@@ -11,7 +11,7 @@ from collections import OrderedDict
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from .coop_limits import MANY
+from .coop_limits import ASKED_EACH, MANY
 from .events import MemberMoved
 from .limits import HEARTBEAT, ROUND
 from .members import Alone
@@ -46,7 +46,7 @@ class Care:
         """Segments that were passed at least once: a byte each."""
         self.solo: OrderedDict[int, None] = OrderedDict()
         """Generations to be repaired for those who are alone."""
-        self._looked = -inf
+        self._looked = self._resumed = -inf
 
     @property
     def is_helped(self) -> bool:
@@ -85,8 +85,21 @@ class Care:
             sender.counters["help"] += 1
             if sender.may_repair(member, segment):
                 member.missing[generation] = min(member.missing[generation], packets)
-                member.asked[generation] = None
+                member.asked[generation] = ASKED_EACH * packets
                 (sender.repairs if member.alone is None else self.solo)[generation] = None
+
+    def settles(self, member: Member, now: float) -> bool:
+        """
+        Tell whether what is known of the delay to a receiver, to whom somebody else sends, too, is worth nothing yet.
+        Then its rate begins anew, where it was before.
+        """
+        if now < member.forged + FORGED_SETTLES:
+            self.sender.rate.forget((self.sender.tag, member.name))
+            return True
+        if self._resumed < member.forged:
+            self._resumed = now
+            self.sender.rate.resume(self.ways.resume)
+        return False
 
     def look(self, now: float) -> None:
         """
@@ -96,7 +109,9 @@ class Care:
             return
         self._looked = now
         sender = self.sender
-        grouped = [member for member in sender.members.values() if member.counts and member.helps]
+        # What is known of those whom somebody else sends to, too, is too little to move them.
+        grouped = [member for member in sender.members.values()
+                   if member.counts and member.helps and member.forged == inf]
         queues = {member.name: sender.rate.queue_of((sender.tag, member.name), now) for member in grouped}
         turns = self.ways.look(now, sender.rate.rate, queues, {member.name: member.loss for member in grouped})
         for name, alone in turns if self.is_helped else ():

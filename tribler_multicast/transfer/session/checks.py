@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...coding import field
 from ...coding.checksums import ChecksumError, Functionals, Verifier
 from ...coding.coefficients import expand
-from .coop_limits import ALARM_EACH, ALARM_TIMES, CHECKED_AHEAD, SPOILT, SUSPECTS, SUSPECTS_EACH
+from .coop_limits import ALARM_AGAIN, ALARM_EACH, ALARM_TIMES, CHECKED_AHEAD, SPOILT, SUSPECTS, SUSPECTS_EACH
 from .coop_messages import LARGEST_CHECKED, pack_alarm
 from .events import Checking, GroupSpoilt, PeerNamed
 from .packets import HEAD, MAC_SIZE, NUMBERED, RECODED, UNICAST
@@ -132,7 +132,7 @@ class Checks:
         ahead = range(max(0, front - 1), min(front + CHECKED_AHEAD, self.geometry.segments))
         for segment in sorted({*self.suspected, *open_segments, *ahead}):
             at, times = self._asked.get(segment, (float("-inf"), 0))
-            if now - at >= ALARM_EACH * times and times < ALARM_TIMES and not self.knows(segment):
+            if now - at >= min(ALARM_EACH * times, ALARM_AGAIN) and times < ALARM_TIMES and not self.knows(segment):
                 self._asked[segment] = now, times + 1
                 wanted.append(segment)
         if not wanted:

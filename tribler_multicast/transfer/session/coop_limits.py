@@ -118,21 +118,27 @@ ASKED_MOST: Final = 256.0
 """Packets that one receiver can ask of the source while it passes what others have not got at all: this share of what
 is passed, so many at once. Who asks for more lies, or gets it later."""
 
+ASKED_EACH: Final = 2
+"""Packets of a generation that are sent for each that is asked of the source: so many get lost on a bad way. Then it
+has to be asked again."""
+
 MANY: Final = 2
 """So many receivers that help must be there, for each of them to ask the others before the source."""
 
 # --- Checked mode.
 
 ALARM_EACH: Final = 0.1
-"""ALARMs go out at most so often; what was asked for and did not come is asked for again after so long."""
+ALARM_AGAIN: Final = 0.3
+"""ALARMs go out at most so often; what was asked for and did not come is asked for again after so long, at first after
+the former: messages get lost."""
 
-ALARM_TIMES: Final = 20
+ALARM_TIMES: Final = 10
 """After so many in vain there is nobody to ask: then the hash alone decides."""
 
 CHECKED_AHEAD: Final = 4
 """Segments ahead of the source's pass of which checksums are asked for."""
 
-SUMS_TIMES: Final = 3
+SUMS_TIMES: Final = 8
 """How often the source makes the checksums of one segment for one receiver: they get lost; nobody orders a flood."""
 
 SUSPECTS: Final = 64

@@ -143,8 +143,7 @@ class Cooperation:
             self.seeker.meet(mid)
         if members.group is not None and members.group != self.in_group:
             self.in_group = members.group
-            if not members.group:
-                self.receiver.passing = None
+            self.receiver.passing = self.receiver.first = None
             self.events.append(GroupMembership(members.group))
 
     def take_messages(self) -> list[Message]:

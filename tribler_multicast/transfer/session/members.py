@@ -79,8 +79,9 @@ class Member:
         self.beaten = float("-inf")
         self.reached = joined
         self.helps = False
-        self.asked: dict[int, None] = {}
-        """Whether it asks others for what it lacks; and what it asks of us, because they have it not."""
+        self.asked: dict[int, int] = {}
+        """Whether it asks others for what it lacks; and what it asks of us, because they have it not: generations, and
+        how many packets it may cause of each before it asks again."""
         self._credit, self._credited = ASKED_MOST, joined
         self._sent = self._came = 0
 
@@ -125,6 +126,16 @@ class Member:
             return False
         self._credit -= packets
         return True
+
+    def gave(self, generation: int, packets: int) -> None:
+        """
+        Note that so many packets were sent because it asked, among others.
+        """
+        left = self.asked.get(generation, 0) - packets
+        if left > 0:
+            self.asked[generation] = left
+        else:
+            self.asked.pop(generation, None)
 
     def wants(self, generation: int, is_helped: bool) -> bool:
         """

@@ -72,10 +72,10 @@ SHORT_QUEUE: Final = 0.6
 LONGER: Final = 1.01
 """Where loss shows that a queue is shorter than the target, the target becomes this share of what was felt, and grows
 again by so much per round."""
+LINK_SMOOTH: Final = 0.4
 NOT_BUSY: Final = 1.5
 """Who sends less than it might, into a queue, is held back by that very queue (a socket has room for so much), or adds
 to that of others: the rate comes down to this times what came."""
-LINK_SMOOTH: Final = 0.4
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
 OTHERS_SEEN: Final = 0.05
@@ -365,7 +365,7 @@ class RateControl:
         link = self.rate
         if path.link is not None and is_busy:
             link = min(path.link, 1.5 * self.rate)
-        elif path.link is not None and path.queue > self._target:
+        elif path.link is not None and path.queue > self._target and not self.shared:
             link = min(NOT_BUSY * path.link, self.rate)
         if path.excess:
             self._target = min(self._target, max(SEEN, SHORT_QUEUE * path.queue))

@@ -14,7 +14,7 @@ from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...coding import MAX_NUMBER, MAX_SYMBOLS, Code, Encoder
-from .care import FORGED_SETTLES, Care
+from .care import Care
 from .events import AllFinished, Event, MemberFinished, MemberGone, MemberGreedy, MemberSilent
 from .fallback_datagrams import SCHEDULED
 from .held import Held
@@ -178,8 +178,7 @@ class Sender:
         if report is not None and report.group.highest > self.group.sequence:
             self.counters["report: forged stream"] += 1
             report = report._replace(group=member.assumed(report.group, self.group.sequence, now))
-            if now < member.forged + FORGED_SETTLES:
-                self.rate.forget((self.tag, name))
+            if self.care.settles(member, now):
                 report = report._replace(delay=None)
         if report is None:
             self.counters["report: malformed"] += 1
@@ -405,9 +404,8 @@ class Sender:
             packets = min(need.packets, count, CHUNK if due is self.repairs else SOLO_CHUNK)
             if packets < need.packets:
                 due[generation] = None
-            else:
-                for member in members:
-                    member.asked.pop(generation, None)
+            for member in members:
+                member.gave(generation, packets if packets < need.packets else MAX_SYMBOLS * 2)
             self._charge(need.cause, packets)
             only = need.only
             stream = self.group if only is None else only.stream

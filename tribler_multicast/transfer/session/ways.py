@@ -7,11 +7,11 @@ own pace. From outside nobody can tell how fast the others could be without it; 
 
 - It is the only one in front of which there is a queue, and the rate is far below what the others took before: it goes
   at once.
-- It is the only one for a second: it goes on trial. If the rate does not grow by much then, the others are hardly
+- It is the only one for two seconds: it goes on trial. If the rate does not grow by much then, the others are hardly
   faster, and it comes back.
 - It loses far more than the others: it goes.
 
-Each time that somebody was moved the next time has to wait twice as long, and who went is tried again later.
+Each time that somebody came back the next trial has to wait twice as long, and who stayed away is tried again later.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUEUE: Final = 0.003
 FAR: Final = 0.5
 """Who lets through less than this share of what the others take is far slower."""
 AT_ONCE: Final = 0.15
-ON_TRIAL: Final = 1.0
+ON_TRIAL: Final = 2.0
 """Seconds for which somebody must have been the only one: where it is known that the others are faster, and else."""
 SETTLE: Final = 1.0
 """After a move the stream needs so long to show what is so now."""
@@ -118,7 +118,9 @@ class Ways:
         slow = self._slowest(rate, queues, seconds)
         lossy = self._most_lossy(losses, seconds)
         for member in (slow, lossy):
-            if member is not None and member not in self.alone and now >= self._not_before.get(member, now):
+            is_certain = rate < FAR * self.proved and member is slow
+            if member is not None and member not in self.alone and (
+                    is_certain or now >= self._not_before.get(member, now)):
                 self.alone[member] = Alone(now, self._average, helped=member is lossy)
                 self._held_up.clear()
                 self._settled = now + SETTLE
