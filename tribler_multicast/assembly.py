@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 from . import __version__
 from .community.activity import Activities
 from .community.grouping import check_group
-from .community.weathering import WeatherRoom
 from .restapi.announcements import Announcements
 
 if TYPE_CHECKING:
@@ -85,7 +84,10 @@ class Assembly:
         what rides on it starts too.
         """
         self.community = community
-        WeatherRoom(community, self.client, self.activities, cast("Mapping[str, Any]", self.options))
+        if self.options["weather"]:
+            from .community.weather_room import WeatherRoom  # noqa: PLC0415 (who does not want it does not load it)
+
+            WeatherRoom(community, self.client, self.activities, cast("Mapping[str, Any]", self.options))
         self.options.subscribe(self._follow)
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:

@@ -43,7 +43,7 @@ def doing(node: Node, mid: str) -> str | None:
 def test_activity_is_seen_by_the_others_and_names_nothing(lan: Lan) -> None:
     home = Home(lan, 2)
     sniffer = home.machines[1].sniff()
-    first, second = (machine.node() for machine in home.machines)
+    first, second = (machine.node(weather=True) for machine in home.machines)
     wait_all_local([first, second])
     mid = second.status()["mid"]
     second.rest("PUT", "/activity", {"class": "live", "down": LIVE, "ttl": 60})
@@ -63,7 +63,7 @@ def test_activity_is_seen_by_the_others_and_names_nothing(lan: Lan) -> None:
 
 def test_gateway_is_found_and_shown(lan: Lan) -> None:
     home = Home(lan, 1)
-    node = home.machines[0].node()
+    node = home.machines[0].node(weather=True)
     node.wait_for(lambda: weather(node)["gateway"]["state"] == "clear", 30)
     found = weather(node)
     assert found["gateway"]["delay_ms"] < 30
@@ -73,7 +73,7 @@ def test_gateway_is_found_and_shown(lan: Lan) -> None:
 
 def test_node_without_a_gateway_says_unknown(lan: Lan) -> None:
     [machine] = lan.machines(1)
-    node = machine.node()
+    node = machine.node(weather=True)
     assert weather(node)["gateway"]["state"] == "unknown"
     assert weather(node)["gateway"]["delay_ms"] is None
 
@@ -147,7 +147,7 @@ def test_two_nodes_that_upload_step_aside_for_a_stream_of_a_third(lan: Lan, tmp_
     for machine in (*home.machines, home.server):
         machine.namespace.sysctl(ipv4__tcp_congestion_control="reno")
         home.allow_echo(machine, allowed=True)
-    nodes = [machine.node() for machine in home.machines]
+    nodes = [machine.node(weather=True) for machine in home.machines]
     wait_all_local(nodes)
     time.sleep(6)  # the empty way is seen
     with ExitStack() as stack:

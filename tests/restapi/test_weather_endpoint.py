@@ -4,7 +4,7 @@ The network weather by REST: what is not known is null, what others say is shown
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 PATH = "/api/multicast/weather"
 GATEWAY = "02:00:00:00:01:fe"
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    return {"weather": True}
 
 
 async def test_a_node_that_knows_nothing_says_so(api: Api) -> None:
@@ -61,3 +66,10 @@ async def test_what_cannot_be_asked_for_is_422(api: Api, query: str) -> None:
 
 async def test_the_weather_has_no_query(api: Api) -> None:
     assert (await api.refused("GET", PATH + "?a=b"))[0] == 422
+
+
+@pytest.mark.parametrize("settings", [{}])
+async def test_a_node_that_is_not_to_know_it_says_so(api: Api) -> None:
+    status, message = await api.refused("GET", PATH)
+    assert status == 503
+    assert "setting weather" in message

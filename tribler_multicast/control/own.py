@@ -140,7 +140,7 @@ async def show_weather(call: Call, command: ShowWeather) -> dict[str, Any]:
     """
     weather = call.parts.weather
     if weather is None:
-        raise refuse("This node knows no weather", 503)
+        raise refuse("the setting weather is off: this node knows no weather", 503)
     activity = _activity(call)
     traffic = weather.traffic
     own = {"mid": call.parts.community.my_peer.mid.hex(), "activity": activity["class"], "up": traffic.up,
@@ -158,7 +158,7 @@ async def show_weather_history(call: Call, command: ShowWeatherHistory) -> dict[
     """
     weather = call.parts.weather
     if weather is None:
-        raise refuse("This node knows no weather", 503)
+        raise refuse("the setting weather is off: this node knows no weather", 503)
     return {"history": weather.history(command.since)}
 
 

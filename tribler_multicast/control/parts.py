@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..community.coded import CodedTransferCommunity
     from ..community.multicast import MulticastCommunity
-    from ..community.weathering import WeatherRoom
+    from ..community.weather_room import WeatherRoom
     from ..database import PeerDatabase
     from ..feeds.feeds import Feeds
     from ..settings import Settings

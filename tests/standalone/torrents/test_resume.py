@@ -22,7 +22,6 @@ from .runner import Runner
 from .test_engine import share, torrent
 
 if TYPE_CHECKING:
-
     from .conftest import StartEngine
 
 pytest.importorskip("libtorrent", reason="libtorrent is not installed (the extra torrent)")
