@@ -176,11 +176,14 @@ def test_many_receivers_cost_the_source_no_more_than_four() -> None:
 
 def test_what_all_lost_on_the_way_is_asked_of_the_source_and_not_of_sixteen_in_vain() -> None:
     lan = join_all(lan_of(16, loss=0.02))
+    lan.run(0.3)
+    for loss in (1.0, 0.02):
+        for node in lan.nodes:
+            node.down.loss = loss
+        lan.run(0.03)
     lan.run_until_done()
-    assert lan.up.overflowed, "the source's own link lost something"
     asked_for = sum(node.seeker.counters["help: asked"] for node in lan.nodes if node.seeker is not None)
-    lacked = 0.02 * sum(node.receiver.counters["data: innovative"] for node in lan.nodes if node.receiver is not None)
-    assert asked_for < 8 * lacked
+    assert asked_for < 35_000, "62,000 when each of the others is asked first"
 
 
 def test_source_that_passes_gives_one_who_asks_for_everything_only_a_share() -> None:

@@ -7,7 +7,7 @@ own pace. From outside nobody can tell how fast the others could be without it; 
 
 - It is the only one in front of which there is a queue, and the rate is far below what the others took before: it goes
   at once.
-- It is the only one for two seconds: it goes on trial. If the rate does not grow by much then, the others are hardly
+- It is the only one for a second: it goes on trial. If the rate does not grow by much then, the others are hardly
   faster, and it comes back.
 - It loses far more than the others: it goes.
 
@@ -27,7 +27,7 @@ QUEUE: Final = 0.003
 FAR: Final = 0.5
 """Who lets through less than this share of what the others take is far slower."""
 AT_ONCE: Final = 0.15
-ON_TRIAL: Final = 2.0
+ON_TRIAL: Final = 1.0
 """Seconds for which somebody must have been the only one: where it is known that the others are faster, and else."""
 SETTLE: Final = 1.0
 """After a move the stream needs so long to show what is so now."""
