@@ -37,6 +37,7 @@ from . import (
     throughput,
     torrents,
     transfer_sim,
+    weather_sim,
 )
 from .common import BenchError, Report, machine, say
 
@@ -59,6 +60,7 @@ SHORT: dict[ModuleType, list[str]] = {
     shares: ["--files", "20000", "--rounds", "1", "--idle", "10"],
     torrents: ["--seconds", "10", "--megabytes", "200"],
     transfer_sim: ["--size", "16", "--receivers", "4"],
+    weather_sim: ["--runs", "20", "--seeds", "2", "--nodes", "5", "--nodes", "30", "--liars", "20"],
     session_speed: ["--size", "32"],
     batch: ["--rounds", "1", "--seconds", "2"],
     distribute: ["--only", "table", "--only", "small", "--rounds", "1", "--size", "16", "--loss", "0", "--loss", "10",

@@ -79,6 +79,13 @@ def test_protocol_knows_no_socket_no_clock_and_no_event_loop() -> None:
             assert not {"socket", "time", "asyncio", "threading"} & set(names), path.name
 
 
+def test_weather_knows_no_socket_no_clock_and_no_event_loop() -> None:
+    for path in (PACKAGE / "weather").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not {"socket", "time", "asyncio", "threading"} & set(names), path.name
+
+
 def test_folder_works_inside_another_package(tmp_path: Path) -> None:
     core = tmp_path / "tribler" / "core"
     core.mkdir(parents=True)

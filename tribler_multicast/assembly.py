@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import __version__
+from .community.activity import Activities
 from .community.grouping import check_group
 from .restapi.announcements import Announcements
 
@@ -55,6 +56,7 @@ class Assembly:
         self.feeds = feeds
         self.started = time.monotonic()
         self.announcements = Announcements()
+        self.activities = Activities(client)
         self.community: MulticastCommunity | None = None
         self.coded: CodedTransferCommunity | None = None
         self._control: Control | None = None
@@ -82,6 +84,10 @@ class Assembly:
         what rides on it starts too.
         """
         self.community = community
+        if self.options["weather"]:
+            from .community.weather_room import WeatherRoom  # noqa: PLC0415 (who does not want it does not load it)
+
+            WeatherRoom(community, self.client, self.activities, cast("Mapping[str, Any]", self.options))
         self.options.subscribe(self._follow)
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:
@@ -138,6 +144,7 @@ class Assembly:
                                           change_settings=self.change_settings, feeds=self.feeds,
                                           coded=self.coded,
                                           started=self.started))
+            self._control.parts.activities = self.activities
         return self._control
 
     def endpoint(self, policy: HostPolicy | None = None) -> MulticastEndpoint:

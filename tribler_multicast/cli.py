@@ -104,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     peers = command("peers", show_peers, "The nodes on the local network, now and earlier.")
     peers.add_argument("--local", action="store_true", help="only those that are local now")
 
+    command("weather", show_weather, "How full the gateway is, what the nodes do, and who steps aside.")
     settings = command("settings", do_settings, "Show all settings or one, or change one.")
     settings.add_argument("setting", metavar="NAME[=VALUE]", nargs="?",
                           help="group_passphrase=- asks for it, or reads stdin")
@@ -211,6 +212,15 @@ def show_status(options: argparse.Namespace) -> None:
     from .cli_render import status_lines  # noqa: PLC0415 (not needed by node)
 
     show(options, call(options, "GET", "/status"), status_lines)
+
+
+def show_weather(options: argparse.Namespace) -> None:
+    """
+    Show the network weather.
+    """
+    from .cli_render import weather_lines  # noqa: PLC0415
+
+    show(options, call(options, "GET", "/weather"), weather_lines)
 
 
 def show_peers(options: argparse.Namespace) -> None:

@@ -178,3 +178,30 @@ def size_text(size: int | None) -> str:
         value /= 1000
         del units[0]
     return f"{value:.0f} B" if units[0] == "B" else f"{value:.3g} {units[0]}"
+
+
+def weather_lines(answer: dict[str, Any]) -> list[str]:
+    """
+    The network weather.
+    """
+    gateway, link, limit = answer["gateway"], answer["own_link"], answer["limit"]
+    colour = {"clear": GREEN, "suspected": YELLOW, "congested": RED}.get(gateway["state"], "")
+    rows = [["gateway", paint(clean(gateway["state"]), colour)], ["queue", _milliseconds(gateway["delay_ms"])],
+            ["passes up, down", f"{_rate(gateway['up'])}, {_rate(gateway['down'])}"],
+            ["way to the gateway", f"{clean(link['state'])} ({_milliseconds(link['delay_ms'])})"]]
+    if limit["why"] is not None:
+        up, down = _rate(limit["up"]), _rate(limit["down"])
+        rows.append(["bulk limited to", f"{up} up, {down} down, for: {clean(limit['why'])}"])
+    lines = [f"{what:<20}{value}" for what, value in rows]
+    nodes = [[clean(node["mid"])[:12], clean(node["activity"]), _rate(node["up"]), _rate(node["down"]),
+              _milliseconds(node["delay_ms"]), "" if node["same_gateway"] else "another gateway"]
+             for node in answer["nodes"]]
+    return [*lines, "", *table(["NODE", "DOES", "UP", "DOWN", "QUEUE", ""], nodes)]
+
+
+def _milliseconds(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.0f} ms"
+
+
+def _rate(value: float | None) -> str:
+    return MISSING if value is None else f"{value / 1000:,.0f} kB/s"

@@ -46,6 +46,20 @@ class Activity:
     down: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """
+    What a client moves now, bytes/s up and down: all that goes over the internet and is not anonymous, and of that the
+    bulk, which `limit_bulk` limits; and the peers (IP address, port) of it, as far as they are known.
+    """
+
+    up: float = 0.0
+    down: float = 0.0
+    bulk_up: float = 0.0
+    bulk_down: float = 0.0
+    peers: frozenset[tuple[str, int]] = frozenset()
+
+
 class ClientError(Exception):
     """
     The client can't do what is asked: one clear line, and the HTTP status that fits.
@@ -113,6 +127,17 @@ class Client(Protocol):
     def activity(self) -> Activity:
         """
         Get what this client is doing now. Called on the event loop.
+        """
+
+    def traffic(self) -> Traffic:
+        """
+        Get what this client moves now. Called on the event loop, some times a second.
+        """
+
+    def limit_bulk(self, up: float | None, down: float | None) -> None:
+        """
+        Limit bulk traffic over the internet, all of it together, bytes/s, None: as the user wants it. What the user set
+        is never changed, and stays a ceiling. Called on the event loop; with (None, None) at the end.
         """
 
     async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:

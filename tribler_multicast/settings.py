@@ -113,6 +113,15 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("group_passphrase", str, "", "", 0, 1024, None,
             "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
             "Never shown again; empty: none.", False, secret=True),
+    Setting("weather", bool, "", False, None, None, None,
+            "Tell the other nodes coarsely what this one does and how full the gateway is, hear of theirs, and step "
+            "aside. Not finished: docs/weather.md says what is missing.", True),
+    Setting("step_aside", bool, "", True, None, None, None,
+            "Bulk traffic of this node makes room when another node streams, or the gateway is full.", False),
+    Setting("room_for_others", bool, "", True, None, None, None,
+            "Other programs on this machine get room too, such as a video call.", False),
+    Setting("least_share", float, "", 0.1, 0.01, 1, None,
+            "Part of this node's fair share of the gateway that nobody takes from it.", False),
     Setting("search_local_peers", int, "", 10, 0, 20, None,
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
     Setting("coded", bool, "", True, None, None, None,

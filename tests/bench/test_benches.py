@@ -164,6 +164,14 @@ def test_checksums_find_every_changed_byte() -> None:
         assert found[f"{path}: a batch at once"]["value"] > 0, path
 
 
+def test_weather_sim_simulates_houses() -> None:
+    document = run("bench.weather_sim", "--runs", "1", "--seeds", "1", "--nodes", "3", "--liars", "0")
+    found = rows(document)
+    assert found["live stream beside bulk, without: queue, p95"]["value"] > 300
+    assert found["live stream beside bulk, with the plugin: queue, p95"]["value"] < 60
+    assert found["told apart, of 100: air"]["value"] == 100
+
+
 def test_transfer_sim_distributes_on_simulated_links() -> None:
     document = run("bench.transfer_sim", "--size", "2", "--receivers", "2", "--loss", "0.02")
     found = rows(document)

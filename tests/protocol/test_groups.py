@@ -19,6 +19,7 @@ from tribler_multicast.protocol.limits import (
     MAX_DATAGRAM,
     MAX_NICKNAME,
     MAX_QUERY,
+    MAX_WEATHER,
 )
 from tribler_multicast.protocol.pages import PAGE_HEAD, PAGE_ROOM
 from tribler_multicast.protocol.pair_seal import SEAL_SIZE
@@ -367,6 +368,7 @@ def largest_payloads() -> dict[Kind, bytes]:
     head = Head.of(2 ** 64 - 1, pack_values(values_of(MAX_ANNOUNCEMENT)))
     placed = address.pack() + introduction.pack()
     return {Kind.FILE_REQUEST: bytes(41 + SEAL_SIZE), Kind.FILE_ANSWER: bytes(29 + SEAL_SIZE),
+            Kind.WEATHER: bytes(MAX_WEATHER),
             Kind.QUERY: bytes(QUERY_HEAD_SIZE + MAX_QUERY + SEAL_SIZE),
             Kind.RESULTS: bytes(queries.PAGE_HEAD_SIZE + queries.PAGE_ROOM + SEAL_SIZE),
             Kind.INTRODUCTION: placed, Kind.SOLICITATION: address.pack() + b"\xff\xff" + introduction.pack(),

@@ -351,14 +351,22 @@ class Api:
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
+def settings() -> dict[str, Any]:
+    """
+    What is not as by default at the served node, as on its command line.
+    """
+    return {}
+
+
+@pytest.fixture
+async def api(tmp_path: Path, settings: dict[str, Any]) -> AsyncIterator[Api]:
     """
     A served node.
     """
     community = HandMovedCommunity()
     database = PeerDatabase.open(tmp_path / "multicast.db", time.time())
     saved: list[dict[str, Any]] = []
-    options = Settings()
+    options = Settings(command_line=settings)
     assembly = Assembly(StandaloneClient(tmp_path, options), options, database, 1, saved.append)
     await assembly.start(community)
     control = Control(Parts(version="1.2.3", client=assembly.client, options=assembly.options, community=community,

@@ -32,6 +32,7 @@ from ..protocol.events import (
     ResultsFound,
     RoundTrip,
     SearchEnded,
+    WeatherReceived,
 )
 from ..protocol.identity import Identity
 from ..protocol.introduction import CAPABILITIES, Introduction, Service
@@ -50,6 +51,7 @@ from .noting import Noting
 from .pinging import Pinging
 from .searching import Searching
 from .views import LAN_SETTINGS, interface_statuses, lan_config
+from .weathering import Weathering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +79,7 @@ class MulticastSettings(CommunitySettings):
 
 
 class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Searching, Fetching, Befriending,
-                         Grouping, LanListener):
+                         Grouping, Weathering, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -152,7 +154,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
             counters["dropped"][reason] = counters["dropped"].get(reason, 0) + count
         counters["datagrams"] = {"sent": self.lan.packets_up, "received": self.lan.packets_down,
                                  "bytes_sent": self.lan.bytes_up, "bytes_received": self.lan.bytes_down}
-        return {**counters, **self.carried_counters()}
+        return {**counters, **self.carried_counters(), **self.weather_counters()}
 
     # --- Life.
 
@@ -175,6 +177,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         self.pump()
         if self.database is not None:
             self.register_task("touch", self.touch, interval=TOUCH_INTERVAL)
+        self.weather_start()
         await self.start_carried()
 
     async def stop(self) -> None:
@@ -182,6 +185,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         Say goodbye and close the LAN; `start` may follow, in a new epoch's stead the sequence numbers go on.
         """
         if self.running:
+            await self.weather_stop()
             await self.stop_carried()
         if not self.running:  # Now, or somebody else was faster meanwhile.
             return
@@ -227,6 +231,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         if "introduction_interval" in changed:
             self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
         self.refresh_introduction()
+        self.weather_changed()
 
     def refresh_introduction(self) -> None:
         """
@@ -241,7 +246,8 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         Get what this node says of itself now.
         """
         nickname, interval = self.options.get("nickname", ""), self.core.shortest_interval
-        capabilities = self.carried_capabilities()
+        capabilities = self.carried_capabilities() | self.weather_capabilities(
+            wanted=bool(self.options.get("weather", True)))
         if self.client is None:
             return Introduction(interval, capabilities, nickname)
         capabilities = (capabilities | self.client.capabilities()) & frozenset(CAPABILITIES)
@@ -260,6 +266,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         self.core.set_links(links, self.now())
         self.pump()
         self.carried_links_changed()
+        self.weather_changed()
 
     def leave_links(self, keys: list[tuple[int, int]]) -> None:
         """
@@ -301,8 +308,10 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         for event in self.core.take_events():
             if isinstance(event, PeerLocal):
                 self.on_local(event.peer, event.first)
+                self.weather_found()
             elif isinstance(event, PeerGone):
                 self.on_gone(event.peer, event.reason)
+                self.weather_gone(event.peer.mid)
             elif isinstance(event, PeerAnswered):
                 self.answered(self.view(event.peer), event.address)
             elif isinstance(event, Announced):
@@ -328,6 +337,8 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
             self.on_file_event(event)
         elif isinstance(event, CodedReceived | RoundTrip):
             self.on_coded_event(event)
+        elif isinstance(event, WeatherReceived):
+            self.on_weather_event(event)
         else:
             self.on_train_event(event)
 

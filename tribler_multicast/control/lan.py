@@ -63,7 +63,9 @@ def _peers(call: Call) -> list[dict[str, Any]]:
     """
     Get every node known, now and earlier.
     """
-    return all_peers(call.parts.database, call.parts.community.local_peers())
+    peers = all_peers(call.parts.database, call.parts.community.local_peers())
+    said = {} if call.parts.weather is None else call.parts.weather.said()
+    return [{**view, **said[view["mid"]]} if view["online"] and view["mid"] in said else view for view in peers]
 
 
 async def discover(call: Call, command: Discover) -> dict[str, Any]:

@@ -304,6 +304,22 @@ class DeclareActivity(Command):
 
 
 @dataclass(frozen=True)
+class ShowWeather(Command):
+    """
+    Show the network weather: the gateway, what the other nodes do, and this node's limits in force.
+    """
+
+
+@dataclass(frozen=True)
+class ShowWeatherHistory(Command):
+    """
+    Show the weather of the last day, a line a minute, from a time on (Unix seconds).
+    """
+
+    since: float = 0.0
+
+
+@dataclass(frozen=True)
 class Browse(Command):
     """
     List what is in a folder of the node's machine (an absolute path; None: the user's own), with or without files: to

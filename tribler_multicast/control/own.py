@@ -21,6 +21,8 @@ from .messages import (
     ShowActivity,
     ShowSettings,
     ShowStatus,
+    ShowWeather,
+    ShowWeatherHistory,
 )
 
 if TYPE_CHECKING:
@@ -117,6 +119,8 @@ async def declare_activity(call: Call, command: DeclareActivity) -> dict[str, An
         if rate is not None:
             take_number(rate, name, 0.0, MAX_RATE)
     call.parts.activities.declare(Activity(command.activity, command.up, command.down), command.ttl, time.monotonic())
+    if call.parts.weather is not None:
+        call.parts.weather.changed()
     return _activity(call)
 
 
@@ -130,7 +134,36 @@ def _activity(call: Call) -> dict[str, Any]:
             "until": None if until is None else time.time() + until - now}
 
 
+async def show_weather(call: Call, command: ShowWeather) -> dict[str, Any]:
+    """
+    Show the weather, and what this node tells others of itself.
+    """
+    weather = call.parts.weather
+    if weather is None:
+        raise refuse("the setting weather is off: this node knows no weather", 503)
+    activity = _activity(call)
+    traffic = weather.traffic
+    own = {"mid": call.parts.community.my_peer.mid.hex(), "activity": activity["class"], "up": traffic.up,
+           "down": traffic.down, "age": 0.0, "same_gateway": True, "delay_ms": None, "own_link_slow": False,
+           "needs_room": False}
+    view = weather.view()
+    own["delay_ms"] = view["gateway"]["delay_ms"]
+    own["own_link_slow"] = view["own_link"]["state"] == "slow"
+    return {**view, "nodes": [own, *view["nodes"]]}
+
+
+async def show_weather_history(call: Call, command: ShowWeatherHistory) -> dict[str, Any]:
+    """
+    Show the weather of the last day.
+    """
+    weather = call.parts.weather
+    if weather is None:
+        raise refuse("the setting weather is off: this node knows no weather", 503)
+    return {"history": weather.history(command.since)}
+
+
 HANDLERS: dict[type[Command], Handler] = {
     ShowStatus: show_status, Examine: examine, ShowSettings: show_settings, ChangeSettings: change_settings,
     ShowActivity: show_activity, DeclareActivity: declare_activity,
+    ShowWeather: show_weather, ShowWeatherHistory: show_weather_history,
 }

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..community.coded import CodedTransferCommunity
     from ..community.multicast import MulticastCommunity
+    from ..community.weather_room import WeatherRoom
     from ..database import PeerDatabase
     from ..feeds.feeds import Feeds
     from ..settings import Settings
     from ..transfer.service.service import TransferService
+    from ..weather.service.service import WeatherService
 
 
 @dataclass
@@ -47,6 +49,14 @@ class Parts:
         Begin with no declared activity.
         """
         self.activities = Activities(self.client)
+
+    @property
+    def weather(self) -> WeatherService | None:
+        """
+        Get the weather, None where there is none.
+        """
+        room: WeatherRoom | None = getattr(self.community, "weather", None)
+        return None if room is None else room.service
 
     @property
     def transfers(self) -> TransferService | None:

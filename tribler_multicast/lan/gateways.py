@@ -155,6 +155,18 @@ def attributes(data: bytes) -> dict[int, bytes]:
     return found
 
 
+def hardware_addresses() -> dict[str, str]:
+    """
+    Get the hardware addresses that the kernel of Linux knows of its neighbours, by IP address (no scope). Empty
+    elsewhere.
+    """
+    if not sys.platform.startswith("linux"):
+        return {}
+    names = dict(socket.if_nameindex())
+    known = neighbours6(ask_neighbours6(), names) | linux_arp(table("/proc/net/arp"))
+    return {ip: address for (_, ip), address in known.items()}
+
+
 def ask_neighbours6() -> bytes:
     """
     Ask the kernel of Linux for its IPv6 neighbours; empty when it does not tell.

@@ -43,6 +43,7 @@ from .reassembly import Reassembly
 from .search import Searches
 from .timers import Timers
 from .train import Trains
+from .weather import WeatherTalk
 from .wire import KIND_NAMES, Header, Kind, WireError, is_signed
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class MulticastProtocol:
         self.file_requests = FileRequests(self)
         self.file_answers = FileAnswers(self)
         self.coded = Coded(self)
+        self.weather = WeatherTalk(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
@@ -117,7 +119,8 @@ class MulticastProtocol:
             Kind.FRIEND: self.friends.on_friend,
             Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results,
             Kind.FILE_REQUEST: self.file_answers.on_request, Kind.FILE_ANSWER: self.file_requests.on_answer}
-        self.peer_handlers.update({**self.trains.handlers(), **self.coded.handlers()})
+        self.peer_handlers.update({**self.trains.handlers(), **self.coded.handlers(),
+                                   Kind.WEATHER: self.weather.on_weather})
 
     # --- What the shell calls.
 

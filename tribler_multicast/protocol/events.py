@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .file_answers import FileJob
     from .file_requests import FileRun
     from .links import Arrival
-    from .peers import PeerState
+    from .peers import LinkKey, PeerState
     from .ping import PingRun
     from .search import SearchRun
     from .train import Train, TrainRun
@@ -181,6 +181,19 @@ class FileEnded:
 
 
 @dataclass(frozen=True)
+class WeatherReceived:
+    """
+    A verified peer, from its verified address on this link, says something about the weather. Nothing in the payload
+    is checked.
+    """
+
+    peer: PeerState
+    link: LinkKey
+    address: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
 class CodedReceived:
     """
     A verified peer, on a verified path, says something around a coded transfer. Nothing in the payload is checked.
@@ -204,4 +217,4 @@ class RoundTrip:
 
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
          | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded
-         | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip)
+         | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip | WeatherReceived)

@@ -90,6 +90,8 @@ class Gate:
         self.trains = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
         self.all_trains = TokenBucket(limits.ALL_TRAINS_PER_SECOND, limits.ALL_TRAINS_BURST)
         self.reports = KeyedBuckets(limits.TRAINS_PER_SECOND, limits.TRAINS_BURST, limits.MAX_PEERS)
+        self.weather = KeyedBuckets(limits.WEATHER_PER_SECOND, limits.WEATHER_BURST, limits.MAX_PEERS)
+        self.all_weather = TokenBucket(limits.ALL_WEATHER_PER_SECOND, limits.ALL_WEATHER_BURST)
         self.queries = KeyedBuckets(limits.QUERIES_PER_SECOND, limits.QUERIES_BURST, limits.MAX_PEERS)
         self.all_queries = TokenBucket(limits.ALL_QUERIES_PER_SECOND, limits.ALL_QUERIES_BURST)
         self.queries_again = KeyedBuckets(limits.QUERIES_AGAIN_PER_SECOND, limits.QUERIES_AGAIN_BURST,
@@ -223,6 +225,8 @@ class Gate:
             return self.admit_train(header, arrival, peer, now)
         if header.kind == Kind.QUERY:
             return self.admit_query(header, arrival, peer, now)
+        if header.kind == Kind.WEATHER:
+            return self.admit_weather(header, arrival, peer, now)
         return self.admit_multicast(data, header, arrival, peer, now)
 
     def admit_pair(self, data: bytes, header: Header, arrival: Arrival, peer: PeerState | None,
@@ -327,6 +331,17 @@ class Gate:
         if path is None or path.address != arrival.source:
             return "unverified_path"
         return None if self.trains.take(header.signer, now) and self.all_trains.take(now) else "rate"
+
+    def admit_weather(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
+        """
+        Check weather in the name of a peer: it must come from that peer's address.
+        """
+        path = peer.paths.get(arrival.link)
+        if path is None or path.address != arrival.source:
+            return "unverified_path"
+        if len(header.payload) > limits.MAX_WEATHER:
+            return "oversize"
+        return None if self.weather.take(header.signer, now) and self.all_weather.take(now) else "rate"
 
     def admit_query(self, header: Header, arrival: Arrival, peer: PeerState, now: float) -> str | None:
         """

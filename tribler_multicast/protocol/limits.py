@@ -532,6 +532,16 @@ than the first: thousands of answerers do not bury the asker, nor each other."""
 MAX_SEARCHES: Final = 8
 """Searches of this node under way at once: each speaks to the whole LAN."""
 
+WEATHER_PER_SECOND: Final = 4.0
+WEATHER_BURST: Final = 12.0
+ALL_WEATHER_PER_SECOND: Final = 60.0
+ALL_WEATHER_BURST: Final = 200.0
+"""Weather of one verified peer, and of all, whose signatures we check. All nodes together say it at most 20 times a
+second, and one at once when something changes."""
+
+MAX_WEATHER: Final = 256
+"""Bytes of its payload."""
+
 QUERIES_PER_SECOND: Final = 10.0
 QUERIES_BURST: Final = 60.0
 """Queries of one verified peer by multicast that we check and look up. Our own leave at half of this, so that no honest

@@ -95,6 +95,7 @@ class Kind(IntEnum):
     HAVE = 37
     SUMS = 38
     ALARM = 39
+    WEATHER = 40
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
@@ -109,16 +110,16 @@ MAX_SIGNED: Final = MAX_DATAGRAM - SEAL_OVERHEAD
 KIND_NAMES: Final = {int(kind): kind.name.lower() for kind in Kind}
 MULTICAST_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.GOODBYE, Kind.SOLICITATION,
                                     Kind.FRAGMENT, Kind.TRAILER, Kind.PING,
-                                    Kind.TRAIN, Kind.TRAIN_END, Kind.QUERY})
+                                    Kind.TRAIN, Kind.TRAIN_END, Kind.QUERY, Kind.WEATHER})
 UNICAST_KINDS: Final = frozenset(set(Kind) - {Kind.INTRODUCTION, Kind.SOLICITATION, Kind.PING, Kind.SEALED,
-                                              Kind.TRAIN, Kind.TRAIN_END})
+                                              Kind.TRAIN, Kind.TRAIN_END, Kind.WEATHER})
 TRAIN_PACKET: Final = 22
 """The kind byte of a packet of a train: not signed, and no Kind, because only who awaits it looks at it (`train`)."""
 FRAGMENT_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER})
 """Of announcements: said by verified peers only, with budgets of their own."""
 TRAIN_KINDS: Final = frozenset({Kind.TRAIN, Kind.TRAIN_END})
 """Around a packet train: said by verified peers only, with budgets of their own."""
-PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY}) | FRAGMENT_KINDS | TRAIN_KINDS
+PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY, Kind.WEATHER}) | FRAGMENT_KINDS | TRAIN_KINDS
 """Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""

@@ -25,6 +25,7 @@ from .status_endpoint import StatusRoom
 from .tokens import token_door
 from .torrents_endpoint import TorrentsRoom
 from .transfers_endpoint import TransfersRoom
+from .weather_endpoint import WeatherRoom
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -51,7 +52,7 @@ class MulticastEndpoint:
         self.data = DataRoom(context)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
                      SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
-                     ActivityRoom(context), FeedsRoom(context), PublicationsRoom(context),
+                     ActivityRoom(context), WeatherRoom(context), FeedsRoom(context), PublicationsRoom(context),
                      TransfersRoom(context, self.data.tokens), self.data, BrowseRoom(context), self.events):
             self.app.add_routes(room.routes())
 

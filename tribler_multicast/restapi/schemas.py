@@ -328,6 +328,40 @@ ActivitySchema = schema(MulticastActivity={
     "declared": (Boolean, "whether it was declared, or is what the client does"),
     "until": Float(allow_none=True, metadata={"description": "Unix seconds: when the declared one expires"}),
 })
+
+
+def _number(description: str) -> Float:
+    return Float(allow_none=True, metadata={"description": description})
+
+
+WeatherSchema = schema(MulticastWeather={
+    "gateway": Nested(schema(MulticastWeatherGateway={
+        "state": (String, "clear, suspected, congested or unknown"),
+        "delay_ms": _number("queue at the gateway as this node feels it"),
+        "up": _number("what it passes up, bytes/s"), "up_confidence": (Float, "0 to 1"),
+        "down": _number("what it passes down, bytes/s"), "down_confidence": (Float, "0 to 1"),
+        "members": List(String(), metadata={"description": "other nodes behind it"})})),
+    "own_link": Nested(schema(MulticastWeatherLink={
+        "state": (String, "of the way to the gateway: clear, unsteady, slow or unknown"),
+        "delay_ms": _number("its queue")})),
+    "nodes": List(Nested(schema(MulticastWeatherNode={
+        "mid": (String, "hex"), "activity": (String, "idle, bulk, on_demand or live"),
+        "up": (Float, "bytes/s, coarsely"), "down": (Float, "bytes/s, coarsely"),
+        "age": (Float, "seconds since it said so"),
+        "same_gateway": (Boolean, "whether it is behind our gateway"), "delay_ms": _number("queue it feels"),
+        "own_link_slow": (Boolean, "its own link is the bottleneck"),
+        "needs_room": (Boolean, "other programs on its machine need room")}))),
+    "limit": Nested(schema(MulticastWeatherLimit={
+        "up": _number("bytes/s of bulk traffic in force now"), "down": _number("the same"),
+        "why": String(allow_none=True, metadata={"description": "live, on_demand, room or congested"})})),
+})
+WeatherHistorySchema = schema(MulticastWeatherHistory={
+    "history": List(Nested(schema(MulticastWeatherMinute={
+        "time": (Float, "Unix seconds: when the minute began"), "seconds": (Float, "how long it is"),
+        "state": (String, "the worst in it"), "delay_ms": _number("the longest queue"),
+        "up": (Float, "bytes/s of all nodes together, the highest"), "down": (Float, "the same"),
+        "limit_up": _number("the lowest limit in force"), "limit_down": _number("the same")}))),
+})
 MakeTorrentSchema = schema(MulticastMakeTorrent={
     "path": (String, "a file or folder on the node's machine, absolute"),
     "output": (String, "where the .torrent goes: a new file, or into a folder; absent: nowhere"),

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..client import Activity, ClientError, Result
+from ..client import Activity, ClientError, Result, Traffic
 from ..community.found import matches
 from ..community.views import addresses_in_use
 from .lan_downloads import LanDownloads
@@ -230,6 +230,18 @@ class StandaloneClient:
         states = self.torrents.status()
         up, down = sum(state.up for state in states), sum(state.down for state in states)
         return Activity("bulk" if up + down >= BULK_RATE else "idle", up, down)
+
+    def traffic(self) -> Traffic:
+        """
+        Tell what torrents move over the internet: all of it is bulk.
+        """
+        return self.torrents.internet.traffic()
+
+    def limit_bulk(self, up: float | None, down: float | None) -> None:
+        """
+        Limit that.
+        """
+        self.torrents.internet.limit(up, down)
 
     async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
         """

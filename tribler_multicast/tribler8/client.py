@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..client import Activity, ClientError
+from ..client import Activity, ClientError, Traffic
 from ..community.views import addresses_in_use
 from .errors import guarded
 from .torrents import begin, magnet
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..torrents import Torrents
     from .catalogue import Catalogue
     from .events import HostEvents
+    from .stepping import Stepping
     from .streaming import Streaming
 
 ANY = ("0.0.0.0", "::")
@@ -40,6 +41,7 @@ class TriblerClient:
         self.community: MulticastCommunity | None = None
         self.catalogue: Catalogue | None = None
         self.streaming: Streaming | None = None
+        self.stepping: Stepping | None = None
         self.torrents: Torrents | None = None
 
     def download_folder(self) -> Path:
@@ -125,6 +127,19 @@ class TriblerClient:
         Tell what Tribler does without anonymity.
         """
         return Activity() if self.catalogue is None else self.catalogue.activity()
+
+    def traffic(self) -> Traffic:
+        """
+        Tell what Tribler moves over the internet without anonymity.
+        """
+        return Traffic() if self.stepping is None else self.stepping.traffic()
+
+    def limit_bulk(self, up: float | None, down: float | None) -> None:
+        """
+        Limit what of it nobody watches.
+        """
+        if self.stepping is not None:
+            self.stepping.limit(up, down)
 
     async def download(self, infohash: bytes, addresses: Sequence[tuple[str, int]]) -> None:
         """

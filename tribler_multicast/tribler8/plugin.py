@@ -31,6 +31,7 @@ from .privacy import Privacy
 from .rest import gate, settings_door
 from .search import Search
 from .state import next_epoch, open_database, remove_api, transfers_folder, write_api
+from .stepping import Stepping
 from .streaming import Streaming
 from .torrents import TriblerTorrents
 
@@ -145,6 +146,8 @@ class Plugin:
 
         async def unload_and_close() -> None:
             await unload()
+            if self.client.stepping is not None:
+                self.client.stepping.close()
             if self.client.streaming is not None:
                 self.client.streaming.unhook()
             if isinstance(self.client.torrents, TriblerTorrents):
@@ -199,6 +202,8 @@ class Plugin:
                   lambda: setattr(self, "downloads", LanDownloads(self.neighbours, self.session.download_manager)))
         _optional("torrents by the control interface",
                   lambda: setattr(self.client, "torrents", TriblerTorrents(self.session)))
+        _optional("stepping aside",
+                  lambda: setattr(self.client, "stepping", Stepping(self.session.download_manager, self._limits_given)))
         overlay = getattr(self.session, "content_discovery_community", None)
         if overlay is None:
             logger.info("Content discovery is switched off: local peers are neither gossiped with nor searched")
@@ -217,6 +222,13 @@ class Plugin:
         self.privacy = privacy
         return privacy
 
+    def _limits_given(self, infohash: bytes) -> tuple[int | None, int | None]:
+        """
+        Get the limits that the control interface put on a download.
+        """
+        torrents = getattr(self.client, "torrents", None)
+        return (None, None) if torrents is None else torrents.limits.get(infohash, (None, None))
+
     def _offer(self) -> Catalogue:
         """
         Answer the searches of neighbours. Only with that guard, too.
@@ -224,6 +236,8 @@ class Plugin:
         assert self.privacy is not None
         privacy = self.privacy
         self.client.streaming = _optional("streams", lambda: Streaming(self.session.download_manager, privacy))
+        if self.client.stepping is not None:
+            self.client.stepping.streaming = self.client.streaming
         self.client.catalogue = Catalogue(self.session, privacy, self.client.streaming)
         return self.client.catalogue
 

@@ -127,7 +127,7 @@ async def test_what_was_received_in_part_goes_on_sealed_after_a_restart(node: Ma
     source.must_seal = sink.must_seal = True
     publication = await offered(source, film)
     transfer = await fetching(sink, publication)
-    await until(lambda: transfer.progress > 0.6)
+    await until(lambda: transfer.progress > 0.3)
     await sink.stop()
     source.options["transfer_rate"] = 0
     before = publication.uploaded

@@ -21,6 +21,7 @@ from ...torrents import INFOHASH_SIZE
 from .adapting import Adapting
 from .alerts import Alerts
 from .core import ANSWER_TIMEOUT, Core
+from .internet import Internet
 from .library import load
 from .lives import Lives
 from .records import Record
@@ -67,6 +68,7 @@ class TorrentEngine:
         """
         self.core = Core(state_folder, options)
         self.lives = Lives(self.core)
+        self.internet = Internet(self.core)
         self.alerts: Alerts | None = None
         self._addresses: list[str] = []
         self._started = asyncio.Event()

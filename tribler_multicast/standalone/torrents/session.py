@@ -20,6 +20,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import __version__
+from ...lan.torrent_peers import LAN_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,13 +31,10 @@ logger = logging.getLogger(__name__)
 
 GLOBAL_CLASS, LOCAL_CLASS = 1 << 0, 1 << 2
 """Bits of libtorrent's peer classes: all peers, whose limits are the session's; peers on the LAN, unchoked at once."""
-LAN_RANGES: Final = (("10.0.0.0", "10.255.255.255"), ("172.16.0.0", "172.31.255.255"),
-                     ("192.168.0.0", "192.168.255.255"), ("169.254.0.0", "169.254.255.255"),
-                     ("127.0.0.0", "127.255.255.255"), ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
-                     ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), ("::1", "::1"))
 EVERYWHERE: Final = (("0.0.0.0", "255.255.255.255"), ("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"))
 LOOPBACK: Final = (("127.0.0.0", "127.255.255.255"), ("::1", "::1"))
 BLOCKED: Final = 1
+LABEL: Final = "internet"
 
 DHT_ROUTERS: Final = "dht.libtorrent.org:25401,router.bittorrent.com:6881,dht.transmissionbt.com:6881"
 KNOWN_PORTS: Final = range(32_126, 32_142)
@@ -91,6 +89,8 @@ class Session:
         self.session: Any = None
         self.wanted = port
         self.fixed = fixed
+        self.internet: int | None = None
+        """The peer class of all that are not on the LAN."""
         self.port: int | None = None
         """The port that we listen on, None when we don't."""
         self.chosen: Callable[[int], None] = lambda port: None
@@ -114,7 +114,8 @@ class Session:
         settings = {**SETTINGS, **from_options(options), "alert_mask": mask,
                     "handshake_client_version": f"tribler-multicast/{__version__} libtorrent/{self.lt.version}"}
         self.session = await asyncio.to_thread(self.lt.session, settings)
-        self.session.set_peer_class_filter(self._filter(EVERYWHERE, GLOBAL_CLASS, LAN_RANGES,
+        self.internet = self.session.create_peer_class(LABEL)
+        self.session.set_peer_class_filter(self._filter(EVERYWHERE, GLOBAL_CLASS | 1 << self.internet, LAN_RANGES,
                                                         GLOBAL_CLASS | LOCAL_CLASS))
         asyncio.get_running_loop().add_reader(self._wake, self.read_alerts)
         self.session.set_alert_fd(self._waker.fileno())

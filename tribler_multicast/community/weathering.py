@@ -1,0 +1,82 @@
+"""
+The community's part in the weather: hands on what happens, where a node wants to know it.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ..protocol.core import MulticastProtocol
+    from ..protocol.events import WeatherReceived
+    from .weather_room import WeatherRoom
+
+CAPABILITY: Final = "weather"
+
+
+class Weathering:
+    """
+    Lets a community that drives a protocol instance know the weather.
+    """
+
+    core: MulticastProtocol
+    weather: WeatherRoom | None = None
+
+    def weather_capabilities(self, *, wanted: bool) -> frozenset[str]:
+        """
+        Get what this node tells others by it.
+        """
+        return frozenset({CAPABILITY}) if self.weather is not None and wanted else frozenset()
+
+    def on_weather_event(self, event: WeatherReceived) -> None:
+        """
+        Hand on what a peer says.
+        """
+        if self.weather is None:
+            self.core.counters.drop("no_weather")
+        else:
+            self.weather.take(event)
+
+    def weather_found(self) -> None:
+        """
+        Hand on that a peer is new.
+        """
+        if self.weather is not None:
+            self.weather.service.found(len(self.core.peers))
+
+    def weather_gone(self, mid: bytes) -> None:
+        """
+        Hand on that a peer is gone.
+        """
+        if self.weather is not None:
+            self.weather.service.gone(mid)
+
+    def weather_changed(self) -> None:
+        """
+        Have it look again: links or settings changed.
+        """
+        if self.weather is not None:
+            self.weather.service.changed()
+
+    def weather_start(self) -> None:
+        """
+        Begin, once the LAN is open.
+        """
+        if self.weather is not None:
+            self.weather.service.start()
+
+    async def weather_stop(self) -> None:
+        """
+        End, while the client is still there: no limit is left.
+        """
+        if self.weather is not None:
+            await self.weather.service.close()
+
+    def weather_counters(self) -> dict[str, Any]:
+        """
+        Get its counts.
+        """
+        if self.weather is None:
+            return {}
+        weather = self.weather.service.weather
+        return {"weather": {**weather.counters, **{f"dropped_{reason}": count
+                                                   for reason, count in weather.claims.dropped.items()}}}

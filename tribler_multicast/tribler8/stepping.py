@@ -1,0 +1,159 @@
+"""
+Tribler's part in stepping aside: what its torrents move over the internet, and limits at their handles.
+
+Tribler's own limits are for all peers, and its settings put them back; so each download without anonymity gets a part
+of the limit at its handle, and what the user set for it is never changed and stays a ceiling. A download that somebody
+watches gets none, nor does one that has only peers on the LAN.
+"""
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from ..client import Traffic
+from ..lan.torrent_peers import Meter, Moved
+from .errors import find, guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .streaming import Streaming
+
+EACH: Final = 0.5
+SLOW: Final = 1_000
+"""Bytes/s of a download below which nobody looks at its peers, and it gets no limit."""
+MOST_DOWNLOADS: Final = 50
+LEAST: Final = 1_000
+SPARE: Final = 0.25
+"""Part of the limit that is shared evenly; the rest goes by what each download moves now."""
+
+
+class Stepping:
+    """
+    Counts and limits what downloads move.
+    """
+
+    def __init__(self, download_manager: Any,  # noqa: ANN401
+                 given: Callable[[bytes], tuple[int | None, int | None]] = lambda _infohash: (None, None)) -> None:
+        """
+        Look after the downloads of this manager.
+
+        :param given: gets limits of a download that somebody else of ours put on it.
+        :raises MissingSymbolError: when Tribler has something of it no more.
+        """
+        find(download_manager, "downloads")
+        self.download_manager = download_manager
+        self.streaming: Streaming | None = None
+        self.given = given
+        self.limits: tuple[float | None, float | None] = (None, None)
+        self.limited: dict[bytes, tuple[int | None, int | None]] = {}
+        self.moving: dict[bytes, Moved] = {}
+        self._meter = Meter()
+        self._looked_at = -EACH
+        self._task: asyncio.Task[None] | None = None
+
+    def traffic(self) -> Traffic:
+        """
+        Get what was moved when somebody looked last, and have it looked at again, in a thread.
+        """
+        self.look()
+        watched = self._watched()
+        bulk = [each for infohash, each in self.moving.items() if infohash not in watched]
+        every = list(self.moving.values())
+        return Traffic(sum(each.up for each in every), sum(each.down for each in every),
+                       sum(each.up for each in bulk), sum(each.down for each in bulk),
+                       frozenset(peer for each in bulk for peer in each.peers))
+
+    def limit(self, up: float | None, down: float | None) -> None:
+        """
+        Limit all bulk together, bytes/s; None: as the user wants it.
+        """
+        self.limits = up, down
+        self._apply()
+
+    @guarded("looking at what downloads move")
+    def look(self) -> None:
+        """
+        Look at the peers of downloads that move something, unless that was just done.
+        """
+        now = time.monotonic()
+        if now - self._looked_at < EACH or (self._task is not None and not self._task.done()):
+            return
+        self._looked_at = now
+        handles: dict[bytes, Any] = {}
+        for infohash, download in self._downloads().items():
+            state = download.get_state()
+            rate = state.get_current_speed("up") + state.get_current_speed("down")
+            if rate >= SLOW and len(handles) < MOST_DOWNLOADS:
+                handles[infohash] = download.handle
+        if handles:
+            self._task = asyncio.ensure_future(self._ask(handles))
+        else:
+            self.moving = {}
+            self._apply()
+
+    async def _ask(self, handles: dict[bytes, Any]) -> None:
+        self.moving = await asyncio.to_thread(self._meter.look, time.monotonic(), handles)
+        self._apply()
+
+    def _downloads(self) -> dict[bytes, Any]:
+        return {infohash: download for infohash, download in list(self.download_manager.downloads.items())
+                if download.config.get_hops() == 0 and download.handle is not None and download.handle.is_valid()}
+
+    def _watched(self) -> set[bytes]:
+        return set() if self.streaming is None else {result.id for result in self.streaming.now()}
+
+    @guarded("limiting downloads")
+    def _apply(self) -> None:
+        """
+        Give each its part of the limit, and take back what is no longer.
+        """
+        watched, downloads = self._watched(), self._downloads()
+        bulk = {infohash: each for infohash, each in self.moving.items()
+                if infohash in downloads and infohash not in watched and each.up + each.down >= SLOW}
+        wanted: dict[bytes, tuple[int | None, int | None]] = {}
+        if bulk and self.limits != (None, None):
+            ups = shares(self.limits[0], [each.up for each in bulk.values()])
+            downs = shares(self.limits[1], [each.down for each in bulk.values()])
+            wanted = dict(zip(bulk, zip(ups, downs, strict=True), strict=True))
+        for infohash in self.limited.keys() - wanted.keys():
+            if infohash in downloads:
+                self._put(downloads[infohash], infohash, None, None)
+        for infohash, (up, down) in wanted.items():
+            if self.limited.get(infohash) != (up, down):
+                self._put(downloads[infohash], infohash, up, down)
+        self.limited = wanted
+
+    def _put(self, download: Any, infohash: bytes, up: int | None, down: int | None) -> None:  # noqa: ANN401
+        given_up, given_down = self.given(infohash)
+        download.handle.set_upload_limit(lowest(download.config.get_upload_limit(), given_up, up))
+        download.handle.set_download_limit(lowest(download.config.get_download_limit(), given_down, down))
+
+    @guarded("taking limits back")
+    def close(self) -> None:
+        """
+        Take all limits back.
+        """
+        if self._task is not None:
+            self._task.cancel()
+        self.limits, self.moving = (None, None), {}
+        self._apply()
+
+
+def shares(total: float | None, rates: list[float]) -> list[int | None]:
+    """
+    Divide a limit by what each moves now, and a part of it evenly, so that one that is slow can become faster.
+    """
+    if total is None:
+        return [None] * len(rates)
+    sum_of_all = sum(rates) or 1.0
+    return [max(LEAST, round(total * (SPARE / len(rates) + (1 - SPARE) * rate / sum_of_all))) for rate in rates]
+
+
+def lowest(users: int, *ours: int | None) -> int:
+    """
+    Get the lowest of some limits; the user's is none when it is not above 0, ours when it is None.
+    """
+    found = [each for each in ours if each is not None] + ([users] if users > 0 else [])
+    return min(found) if found else users

@@ -1,0 +1,89 @@
+"""
+What the gateway passes, one way.
+
+While there is a queue, and all whose traffic is in it tell what they send, that is what the link passes and what the
+queue grows by. It is the middle one of such sums: one may be too high or too low, because one node's rate is older
+than another's.
+"""
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+SATURATED: Final = 0.008
+"""A queue from which on a link is full."""
+EACH: Final = 1.0
+MOST_SUMS: Final = 60
+SLOW: Final = 1.5
+"""Seconds over which is smoothed what this node reached: into a queue goes more for a moment than the link passes."""
+STEEPEST: Final = 0.5
+PERCENT: Final = 0.5
+"""Of the sums in order, the one that stands so far up: the middle."""
+ENOUGH: Final = 10
+"""Sums that it takes to be sure."""
+BEST_PARTS: Final = 10
+BEST_PART: Final = 60.0
+"""What this node alone reached, in so many parts of so long."""
+
+
+class Capacity:
+    """
+    Estimates it.
+    """
+
+    def __init__(self) -> None:
+        """
+        Know nothing yet.
+        """
+        self.sums: deque[float] = deque(maxlen=MOST_SUMS)
+        self.passed = 0.0
+        self._best: deque[list[float]] = deque(maxlen=BEST_PARTS)
+        self._next = 0.0
+        self._slow = 0.0
+        self._ran_at: float | None = None
+
+    def update(self, now: float, own: float, together: float, delay: float | None, slope: float = 0.0, *,
+               suspect: bool) -> None:
+        """
+        Take what this node sends, and what all together do, bytes/s, the queue in seconds, and how it grows.
+
+        :param suspect: the queue may be of this direction.
+        """
+        passed = 0.0 if self._ran_at is None else max(0.0, now - self._ran_at)
+        self._ran_at = now
+        self._slow += (own - self._slow) * min(1.0, passed / SLOW)
+        if not self._best or now - self._best[-1][0] >= BEST_PART:
+            self._best.append([now, self._slow])
+        else:
+            self._best[-1][1] = max(self._best[-1][1], self._slow)
+        if now >= self._next and delay is not None and delay >= SATURATED and together > 0 and suspect:
+            self._next = now + EACH
+            self.sums.append(together / (1 + max(-STEEPEST, min(STEEPEST, slope))))
+
+    @property
+    def own_best(self) -> float:
+        """
+        Get the most that this node reached in the last minutes: nobody can lie about that.
+        """
+        return max((rate for _, rate in self._best), default=0.0)
+
+    @property
+    def value(self) -> float | None:
+        """
+        Get the estimate, bytes/s; None when there is none.
+        """
+        if not self.sums:
+            return None
+        ordered = sorted(self.sums)
+        return ordered[int(PERCENT * (len(ordered) - 1))]
+
+    @property
+    def confidence(self) -> float:
+        """
+        Get how sure it is, 0..1: many sums that agree.
+        """
+        value = self.value
+        if not value:
+            return 0.0
+        apart = sum(abs(each - value) for each in self.sums) / len(self.sums) / value
+        return min(1.0, len(self.sums) / ENOUGH) * max(0.0, 1 - 2 * apart)

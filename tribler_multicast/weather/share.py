@@ -1,0 +1,345 @@
+"""
+How much this node's bulk traffic may use of one direction of the gateway.
+
+What is controlled is the *level*: the rate that a node whose bulk traffic wants more may use. The others tell theirs;
+all feel the same queue and do the same, and each goes towards the middle of all, so levels come together, whoever
+comes and goes. Who wants less than the level simply uses less, and the rest finds the queue empty and grows.
+
+- **Own delay decides.** Nobody is made to yield by words alone. When somebody says that a stream needs room, all that
+  changes is how long a queue this node tolerates (TARGETS), and that is what it feels itself. A liar who says `live`
+  for ever and sends nothing costs some milliseconds of queue.
+- **Down** when the queue is above the target, not more often than every REFRACTORY: from the rate that the link passes
+  (what was sent, less how the queue grew) by as much as makes the queue come to the target within TAU; at most by
+  half.
+- **Up** slowly, the faster the longer no queue was felt.
+- **Room at once** when a need is new and this node feels a queue: as much as it is said to need, shared by those who
+  have to give, at most half; not more often than every ROOM_EACH.
+- **Back at once** when the need ends: nearly to the fair share of what the gateway passes.
+- **Never below the floor.**
+
+Without a need nothing is limited, unless two or more nodes feel the gateway congested.
+"""
+from __future__ import annotations
+
+from statistics import median_high
+from typing import Final, NamedTuple
+
+from .limits import (
+    FLOOR,
+    HOLD,
+    LEAST_LIMIT,
+    PROBE_UP,
+    PROBE_UP_MOST,
+    REFRACTORY,
+    STALE,
+    STRONGEST,
+    SUMMARY_SHARE,
+    TARGETS,
+    TAUS,
+)
+
+NO_NEED: Final = "none"
+BUSY: Final = 0.85
+HUNGRY: Final = 0.6
+"""Who uses less than this share of the level does not need more now; who uses less than the second does not want more:
+while levels rise, what is used comes after."""
+BACK: Final = 0.97
+"""Share of its fair share to which a level goes back at once when a need ends."""
+FILL: Final = 0.93
+"""Share of what filled the link a moment ago, or of what it passes, that is taken again quickly."""
+NEW: Final = 1.5
+"""Seconds after a limit began in which what fills the link is not known: others just cut too."""
+FELT: Final = 5.0
+"""A queue that was felt so many seconds ago counts when levels come together."""
+PULL: Final = 0.25
+"""Share of the way to the middle of all levels that is gone in a second."""
+JOIN: Final = 0.5
+"""Share of the others' level that a newcomer begins with."""
+ROOM_EACH: Final = 5.0
+ROOM_WAITS: Final = 2.0
+"""Seconds after a new need within which the queue must be felt for room to be made at once."""
+EMPTY: Final = 0.4
+"""A queue below this share of the target is none."""
+EMPTY_FOR: Final = 1.0
+RELEASE: Final = 10.0
+"""Without a need, and alone in wanting more, the limit goes after so many seconds."""
+FULL_FOR: Final = 6.0
+BACK_RATE: Final = 2.0
+"""What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this
+share of the way per second."""
+UNUSED_RATE: Final = 0.7
+"""Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what
+they use."""
+MOST_PART: Final = 2.0
+MOST_OF_BEST: Final = 2.0
+KEPT_GROWTH: Final = 16.0
+"""Who has less than this part of what he reached lately grows whatever the others have."""
+UP_MOST: Final = 0.5
+SLOWEST: Final = 0.1
+FASTEST: Final = 2.0
+"""Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has
+less."""
+SLOPE_MOST: Final = 0.5
+STEP_DOWN: Final = 0.7
+"""Share that one cut leaves of a level that was right a moment ago: who came may make room himself; if not, the next
+cut is soon."""
+UP_AT_MOST: Final = 1.1
+"""While there is a queue above the target a level may grow by no more at once: when others made room already."""
+MOST_GROWTH_GAP: Final = 0.5
+CHATTER: Final = 8_000.0
+"""Bytes/s that are nothing to limit."""
+
+
+class Situation(NamedTuple):
+    """
+    What a direction looks like. Rates in bytes/s.
+
+    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
+    `suspect`: it may be of this direction; `need`: who needs room, a key of TARGETS; `room`: the rate that is said to
+    be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses; `bulk_before`: the
+    same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
+    `sharers`: how many of all want more, this node included; `capacity`: what the gateway passes, None when it is not
+    known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
+    """
+
+    delay: float | None
+    is_told: bool
+    slope: float
+    suspect: bool
+    need: str
+    room: float
+    together: bool
+    bulk: float
+    bulk_before: float
+    levels: tuple[float, ...]
+    sharers: int
+    capacity: float | None
+    used: float
+    own_best: float
+
+
+class Share:
+    """
+    One direction: `level` is the limit of this node's bulk traffic, None: not limited.
+    """
+
+    def __init__(self, floor: float = FLOOR) -> None:
+        """
+        :param floor: share of the fair share that is always left.
+        """
+        self.floor_share = floor
+        self.level: float | None = None
+        self.need = NO_NEED
+        self.why = ""
+        self._room = 0.0
+        self._room_at = -ROOM_EACH
+        self._room_until = 0.0
+        self._began_at = -FELT
+        self._start = 0.0
+        self._cut_at = 0.0
+        self._ran_at: float | None = None
+        self._empty_since: float | None = None
+        self._growth = PROBE_UP
+        self._need_until = 0.0
+        self._needless_since = 0.0
+        self._before: float | None = None
+        self._back_at = -STALE
+        self._full = -FULL_FOR, 0.0
+        """When it was seen last what fills the link, and that."""
+
+    @property
+    def target(self) -> float:
+        """
+        Get the queue that is tolerated, seconds.
+        """
+        return TARGETS[self.need]
+
+    def floor(self, s: Situation) -> float:
+        """
+        Get what is always left. What others say can make it smaller only by their number, and larger only up to what
+        this node reached itself.
+        """
+        capacity = max(s.capacity or 0.0, s.own_best)
+        fair = min(capacity / max(1, s.sharers), s.own_best)
+        return max(LEAST_LIMIT, self.floor_share * fair)
+
+    def _most(self, s: Situation) -> float:
+        """
+        Get what a level may be: no more than twice what this node ever used lately, whatever others have.
+        """
+        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_LIMIT)
+
+    def is_hungry(self, bulk: float) -> bool:
+        """
+        Tell whether bulk traffic would go faster if it were let.
+        """
+        return bulk > CHATTER if self.level is None else bulk >= HUNGRY * self.level
+
+    def run(self, now: float, s: Situation, *, ended: bool = False) -> float | None:
+        """
+        Decide; get the limit. To be called some times a second, and when somebody said something new.
+
+        :param ended: the need was said to be over, so that there is nothing to wait for.
+        """
+        passed = 0.0 if self._ran_at is None else min(MOST_GROWTH_GAP, now - self._ran_at)
+        self._ran_at = now
+        self._follow_need(now, s, ended=ended)
+        if self.level is None:
+            self._begin(now, s)
+            return self.level
+        self._make_room(now, s)
+        if s.suspect and s.delay is not None and s.delay > self.target:
+            self._empty_since, self._growth = None, PROBE_UP
+            if now - self._cut_at >= REFRACTORY:
+                self._cut(now, s, s.delay)
+        else:
+            self._grow(now, s, passed)
+        self._pull(now, s, passed)
+        self.level = max(min(self.level, self._most(s)), self.floor(s))
+        self._release(now, s)
+        return self.level
+
+    # Needs
+
+    def _follow_need(self, now: float, s: Situation, *, ended: bool) -> None:
+        if s.need != NO_NEED:
+            self._need_until = now + HOLD
+            if self.need == NO_NEED:
+                self._before = self.level
+            if TARGETS[s.need] < self.target or s.room > 1.3 * self._room:
+                self._room_until = now + ROOM_WAITS
+            self.need, self._room = s.need, s.room
+        elif self.need != NO_NEED and (ended or now >= self._need_until):
+            self.need, self._room = NO_NEED, 0.0
+            self._needless_since = now
+            self._back(now, s)
+
+    def _make_room(self, now: float, s: Situation) -> None:
+        """
+        Make room for a new need at once, when this node feels a queue, or did a moment ago.
+        """
+        if self.level is None or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
+                or not s.suspect or s.delay is None or not (s.delay >= self.target or self._was_full(now)):
+            return
+        self._room_at = self._cut_at = now
+        self._full = now, max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
+        self.level = self._full[1]
+
+    def _was_full(self, now: float) -> bool:
+        """
+        Tell whether this node felt a queue a moment ago, at no more than it uses now.
+        """
+        return self.level is not None and now - self._full[0] < FULL_FOR and self.level >= FILL * self._full[1]
+
+    def _back(self, now: float, s: Situation) -> None:
+        """
+        Go back to what this node is due.
+        """
+        if self.level is None:
+            return
+        due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or s.own_best
+        self.level = max(self.level, BACK * due)
+        self._back_at = now
+        self._full = now, due
+        self._growth = PROBE_UP
+
+    # Begin and end
+
+    def _begin(self, now: float, s: Situation) -> None:
+        if s.delay is None or not s.suspect or s.delay <= self.target or s.bulk <= CHATTER \
+                or (s.need == NO_NEED and not s.together):
+            return
+        self._began_at = self._needless_since = now
+        self._full = -FULL_FOR, 0.0
+        if s.levels:  # the others are limited already: come in with what they have, no more
+            self.level = min(max(median_high(s.levels), STRONGEST * s.bulk), self._most(s))
+            if s.bulk < BUSY * self.level:
+                return
+        else:
+            self.level = s.bulk
+        self._start = self.level
+        if s.room:
+            self._room_at = now
+            self.level = max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
+        self._cut(now, s, s.delay)
+        self.level = max(self.level, self.floor(s))
+
+    def _release(self, now: float, s: Situation) -> None:
+        alone = s.sharers <= 1 and not s.levels
+        if self.need != NO_NEED or (s.together and not alone) or (not alone and self.is_hungry(s.bulk)):
+            self._needless_since = now
+        elif now - self._needless_since >= RELEASE:
+            self.level = None
+
+    # Down and up
+
+    def _cut(self, now: float, s: Situation, delay: float) -> None:
+        """
+        Set the level so that the queue comes to the target in TAU seconds.
+
+        What came in while the queue grew by `slope` would have been less by that share of what the link passes for it
+        not to grow.
+        """
+        assert self.level is not None
+        self._cut_at = now
+        unit = self._unit(s)
+        before = s.bulk_before if now == self._began_at else max(s.bulk_before, BUSY * self.level)
+        full = max(SLOPE_MOST * before, before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
+        if now - self._began_at >= NEW and not s.is_told:
+            self._full = now, full
+        if s.is_told:
+            full = max(full, self._start)
+        wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAUS[self.need != NO_NEED])
+        self.level = max(min(wanted, UP_AT_MOST * self.level), 0.0 if now == self._began_at else STEP_DOWN * self.level,
+                         STRONGEST * self._start if s.is_told else 0.0)
+
+    def _unit(self, s: Situation) -> float:
+        """
+        Get this node's part of what the gateway passes: with what others stream it is more than it may use, but what is
+        known of it may be wrong.
+        """
+        part = 0.0 if s.capacity is None else s.capacity / max(1, s.sharers)
+        return min(max(s.bulk_before, part), MOST_PART * s.bulk_before)
+
+    def _grow(self, now: float, s: Situation, passed: float) -> None:
+        assert self.level is not None
+        if s.delay is None or not s.suspect or s.delay < EMPTY * self.target:
+            if self._empty_since is None:
+                self._empty_since = now
+            elif now - self._empty_since >= EMPTY_FOR and now - self._full[0] >= FULL_FOR:
+                self._growth = min(PROBE_UP_MOST, self._growth * (1 + passed))
+        else:
+            self._empty_since, self._growth = None, PROBE_UP
+        if s.bulk < BUSY * self.level:
+            return
+        growth = self._growth * self.level
+        if self._empty_since is not None:
+            middle = self._middle(s)
+            if now - self._full[0] < FULL_FOR:
+                growth = max(growth, BACK_RATE * (min(FILL * self._full[1], middle) - self.level))
+            if s.capacity is not None and now - self._back_at >= STALE:
+                unused = FILL * s.capacity - s.used
+                growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
+            slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
+            growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
+        self.level += min(growth, UP_MOST * self.level) * passed
+
+    def _middle(self, s: Situation) -> float:
+        """
+        Get the middle of all levels; of two the higher. When nobody else tells one it is this node's.
+        """
+        assert self.level is not None
+        return median_high([*s.levels, self.level])
+
+    def _pull(self, now: float, s: Situation, passed: float) -> None:
+        """
+        Go towards the middle of all levels: up only when there is no queue, down only when one was felt a moment ago.
+        """
+        if not s.levels or self.level is None:
+            return
+        middle = self._middle(s)
+        is_full = s.suspect and s.delay is not None and s.delay > self.target
+        felt = is_full or (s.suspect and s.delay is not None and (
+            s.delay > EMPTY * self.target or now - max(self._full[0], self._began_at) < FELT))
+        if (middle > self.level and not is_full) or (middle < self.level and felt):
+            self.level += min(middle - self.level, self.level) * min(1.0, PULL * passed)
