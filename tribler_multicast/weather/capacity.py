@@ -12,14 +12,16 @@ from typing import Final
 
 SATURATED: Final = 0.008
 """A queue from which on a link is full."""
-EACH: Final = 1.0
+SATURATED_FOR: Final = 1.0
+"""Seconds for which it must have been: what others said of their rates is as old."""
+EACH: Final = 0.5
 MOST_SUMS: Final = 60
 SLOW: Final = 1.5
 """Seconds over which is smoothed what this node reached: into a queue goes more for a moment than the link passes."""
 STEEPEST: Final = 0.5
 PERCENT: Final = 0.5
 """Of the sums in order, the one that stands so far up: the middle."""
-ENOUGH: Final = 10
+ENOUGH: Final = 6
 """Sums that it takes to be sure."""
 BEST_PARTS: Final = 10
 BEST_PART: Final = 60.0
@@ -39,6 +41,7 @@ class Capacity:
         self.passed = 0.0
         self._best: deque[list[float]] = deque(maxlen=BEST_PARTS)
         self._next = 0.0
+        self._since: float | None = None
         self._slow = 0.0
         self._ran_at: float | None = None
 
@@ -56,7 +59,11 @@ class Capacity:
             self._best.append([now, self._slow])
         else:
             self._best[-1][1] = max(self._best[-1][1], self._slow)
-        if now >= self._next and delay is not None and delay >= SATURATED and together > 0 and suspect:
+        if delay is None or delay < SATURATED or not suspect:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        if self._since is not None and now - self._since >= SATURATED_FOR and now >= self._next and together > 0:
             self._next = now + EACH
             self.sums.append(together / (1 + max(-STEEPEST, min(STEEPEST, slope))))
 
