@@ -10,7 +10,7 @@ from typing import Final
 
 BURST: Final = 0.02
 """Seconds of the limit that a connection holds ready to send. It is at least a block of 16 KiB."""
-AHEAD: Final = 0.08
+AHEAD: Final = 0.05
 """Seconds of the limit that are asked for ahead, of each peer."""
 BLOCK: Final = 16_384
 LEAST_AHEAD: Final = 2

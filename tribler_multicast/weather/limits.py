@@ -21,7 +21,7 @@ times the nodes with load."""
 PROBE_IDLE: Final = 20.0
 """Without load: so that the delay of the empty way is known before there is any."""
 
-PROBE_MOST: Final = 10.0
+PROBE_MOST: Final = 20.0
 """Probes per second that one node sends at all, whatever is asked for."""
 
 PROBE_TIMEOUT: Final = 2.0

@@ -3,8 +3,9 @@ What this node feels itself: the queue at the gateway, and what is not the gatew
 
 The way to a WAN target begins with the way to the gateway: own cable, Wi-Fi, powerline. What the gateway's answers
 take longer than usual is of that, the rest is the queue behind it. Jitter comes and goes within milliseconds and a
-queue does not, so it is the shortest answer of the last half second that counts, to each; and of several targets the
-middle one, because one may be slow itself.
+queue does not, so it is the shortest answer of the last half second that counts, to each; and so do bursts, which are
+shorter than the time between them. Of routers right behind the gateway the shortest counts, of peers far away the
+middle one, because one may be slow itself, and ways are different.
 """
 from __future__ import annotations
 
@@ -200,13 +201,13 @@ class Sensor:
 
     def _near(self, now: float) -> float | None:
         """
-        Get the queue on the way to routers behind the gateway: the middle of those that answered just now, else the
-        latest answer, where they are asked seldom.
+        Get the queue on the way to routers behind the gateway: the shortest of those that answered just now, all stand
+        behind the same queue; else the latest answer, where they are asked seldom.
         """
         targets = [target for target in self.targets.values() if target.near and target.path.latest is not None]
         recent = [min(queues) for target in targets if (queues := target.queues.since(now - WINDOW / 2))]
         if recent:
-            return median_low(recent)
+            return min(recent)
         latest = max((target.path.latest for target in targets if target.path.latest is not None), default=None)
         return None if latest is None or now - latest[0] > STALE else latest[1]
 

@@ -92,6 +92,10 @@ OVER: Final = 1.5
 SMALL: Final = 0.5
 """Who has less than this share of the middle of all lowers his level by half as much: others have what fills the link."""
 MOST_GROWTH_GAP: Final = 0.5
+KNOWN: Final = 2.0
+"""Seconds of bulk traffic until its rate is known well: nothing that can wait is decided before."""
+LEAST_BEGIN: Final = 16_000.0
+"""Bytes/s that a limit begins with at least: who was crowded out by others has not shown what he needs."""
 CHATTER: Final = 8_000.0
 """Bytes/s that are nothing to limit."""
 
@@ -105,7 +109,7 @@ class Situation(NamedTuple):
     be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses; `bulk_before`: the
     same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
     `sharers`: how many of all want more, this node included; `capacity`: what the gateway passes, None when it is not
-    known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
+    known well enough; `guess`: the same as far as it can be guessed; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
     """
 
     delay: float | None
@@ -120,6 +124,7 @@ class Situation(NamedTuple):
     levels: tuple[float, ...]
     sharers: int
     capacity: float | None
+    guess: float | None
     used: float
     own_best: float
 
@@ -143,6 +148,7 @@ class Share:
         self._room_until = 0.0
         self._changed_at = -FELT
         """When the level was changed at once."""
+        self._busy_since = 0.0
         self._ran_at: float | None = None
         self._empty_since: float | None = None
         self._growth = PROBE_UP
@@ -173,7 +179,7 @@ class Share:
         """
         Get what a level may be: no more than twice what this node ever used lately, whatever others have.
         """
-        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_LIMIT)
+        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_BEGIN)
 
     def is_hungry(self, bulk: float) -> bool:
         """
@@ -194,6 +200,7 @@ class Share:
             self._begin(now, s)
         else:
             self._make_room(now, s)
+            self.level = max(self.level, self.floor(s))
             if self._is_full(s):
                 self._lower(now, s, passed)
             else:
@@ -249,18 +256,13 @@ class Share:
 
     def _with_room(self, level: float, s: Situation) -> float:
         """
-        Get a level less this node's part of what is short for those who need room.
+        Get a level less this node's part of what is short for those who need room: who has more gives more.
         """
-        if s.capacity is None:
-            return max(STRONGEST * level, level - s.room / max(1, s.sharers))
-        short = max(0.0, min(s.room, s.used - FILL * s.capacity))
-        return min(level, max(level - short / max(1, s.sharers), self._due(s)))
-
-    def _due(self, s: Situation) -> float:
-        """
-        Get this node's part of what is left beside those who need room, of what the gateway is known to pass.
-        """
-        return max(0.0, FILL * (s.capacity or 0.0) - s.room) / max(1, s.sharers)
+        part = max(1 / max(1, s.sharers), level / (level + sum(s.levels)))
+        if s.guess is None:
+            return max(STRONGEST * level, level - s.room * part)
+        short = max(0.0, min(s.room, s.used - FILL * s.guess))
+        return min(level, max(level - short * part, max(0.0, FILL * s.guess - s.room) / max(1, s.sharers)))
 
     def _was_full(self, now: float) -> bool:
         """
@@ -274,7 +276,7 @@ class Share:
         """
         if self.level is None:
             return
-        due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or s.own_best
+        due = s.guess / max(1, s.sharers) if s.guess is not None else self._before or s.own_best
         self.level = max(self.level, BACK * due)
         self._back_at = self._changed_at = now
         self._full = now, due
@@ -283,18 +285,22 @@ class Share:
     # Begin and end
 
     def _begin(self, now: float, s: Situation) -> None:
+        if s.bulk <= CHATTER:
+            self._busy_since = now
         if s.delay is None or not s.suspect or s.delay <= self.target or s.bulk <= CHATTER \
-                or (s.need == NO_NEED and not s.together):
+                or (s.need == NO_NEED and (not s.together or now - self._busy_since < KNOWN)):
             return
         self._changed_at = self._needless_since = now
         self._full = -FULL_FOR, 0.0
         self.level = max(SLOPE_MOST * s.bulk_before, s.bulk_before * (1 - max(0.0, s.slope)))
-        if s.levels:  # the others are limited already: come in with what they have, no more
+        if s.capacity is not None:
+            self.level = min(max(BACK * s.capacity - s.room, 0.0) / max(1, s.sharers), self._most(s))
+        elif s.levels:  # the others are limited already: come in with what they have, no more
             self.level = min(max(median_high(s.levels), STRONGEST * s.bulk), self._most(s))
         elif s.room:
             self._room_at = now
             self.level = self._with_room(self.level, s)
-        self.level = max(self.level, self.floor(s))
+        self.level = max(self.level, LEAST_BEGIN, self.floor(s))
 
     def _release(self, now: float, s: Situation) -> None:
         alone = s.sharers <= 1 and not s.levels
@@ -338,8 +344,8 @@ class Share:
         growth = self._growth * self.level
         if self._empty_since is not None:
             middle = self._middle(s)
-            if s.capacity is not None and now - self._back_at >= STALE:
-                unused = FILL * s.capacity - s.used
+            if s.guess is not None and now - self._back_at >= STALE:
+                unused = FILL * s.guess - s.used
                 growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
             slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
             growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
@@ -363,4 +369,4 @@ class Share:
         felt = is_full or (s.suspect and s.delay is not None and (
             s.delay > EMPTY * self.target or now - max(self._full[0], self._changed_at) < FELT))
         if (middle > self.level and not is_full) or (middle < self.level and felt):
-            self.level += min(middle - self.level, self.level) * min(1.0, PULL * passed)
+            self.level += min(middle - self.level, 2 * self.level) * min(1.0, PULL * passed)

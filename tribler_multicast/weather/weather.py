@@ -314,7 +314,8 @@ class Weather:
             limits.append(share.run(now, Situation(
                 felt.delay, self._is_told, felt.slope, suspects[way], need, crowd.room[way],
                 self.state == "congested", bulk, self._bulk_before(now, way), crowd.levels[way],
-                crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None, together[way],
+                crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None,
+                capacity if confidence >= SURE else self.capacities[way].guess, together[way],
                 self.capacities[way].own_best), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
         return Limits(limits[0], limits[1], why)
