@@ -83,7 +83,7 @@ EASE_FOR: Final = 1.5
 SETTLES: Final = 1.5
 FALLS: Final = -0.05
 FOLLOWED: Final = 1.15
-LOWER: Final = 0.4
+LOWER: Final = 0.8
 """What keeps a queue standing lowers the level, by this share of what drains it per second: when nothing was changed for
 so many seconds, the queue does not get shorter by so many seconds per second, and this node does not use more than so
 many times its limit, so that it was felt."""
