@@ -10,7 +10,7 @@ middle one, because one may be slow itself, and ways are different.
 from __future__ import annotations
 
 from collections import deque
-from statistics import median_low
+from statistics import median, median_low
 from typing import TYPE_CHECKING, NamedTuple
 
 from .limits import (
@@ -48,6 +48,8 @@ class Felt(NamedTuple):
 
     delay: float | None
     slope: float
+    usual: float | None
+    """The same as it mostly is, bursts and all; None when it is not known."""
     own: float | None
     is_bloated: bool
     """For a while now the gateway has had a queue."""
@@ -211,6 +213,14 @@ class Sensor:
         latest = max((target.path.latest for target in targets if target.path.latest is not None), default=None)
         return None if latest is None or now - latest[0] > STALE else latest[1]
 
+    def usual(self, now: float) -> float | None:
+        """
+        Get the queue behind the gateway as most answers of the last second felt it, not the shortest.
+        """
+        near = [queue for target in self.targets.values() if target.near for queue in target.queues.since(now - WINDOW)]
+        own = self.gateway.queues.since(now - WINDOW)
+        return max(0.0, median(near) - median(own)) if near and own else None
+
     def _look(self, now: float) -> None:
         delay = self.delay(now)
         if delay is not None:
@@ -242,7 +252,7 @@ class Sensor:
         if delay is None:
             self.bloat.update(now, None)
         losses = [loss for target in self.targets.values() if (loss := target.path.loss) is not None]
-        return Felt(delay, self._slope(now), own, self.bloat.holds, self.own.update(now, own), self._has_jitter(now),
+        return Felt(delay, self._slope(now), self.usual(now), own, self.bloat.holds, self.own.update(now, own), self._has_jitter(now),
                     self.delays.summary(now) if delay is not None else None, median_low(losses) if losses else None)
 
     def _has_jitter(self, now: float) -> bool:

@@ -105,6 +105,7 @@ class Situation(NamedTuple):
     What a direction looks like. Rates in bytes/s.
 
     `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
+    `usual`: what it mostly is, bursts and all;
     `suspect`: it may be of this direction; `need`: who needs room, a key of TARGETS; `room`: the rate that is said to
     be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses; `bulk_before`: the
     same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
@@ -115,6 +116,7 @@ class Situation(NamedTuple):
     delay: float | None
     is_told: bool
     slope: float
+    usual: float | None
     suspect: bool
     need: str
     room: float
@@ -338,7 +340,7 @@ class Share:
         else:
             self._empty_since, self._growth = None, PROBE_UP
         if s.capacity is not None and FILL * s.capacity <= max(s.used, self.level * s.sharers + s.room):
-            self._growth = PROBE_UP_FULL
+            self._growth = 0.0 if s.usual is not None and s.usual > self.target else PROBE_UP_FULL
         if s.bulk < BUSY * self.level:
             return
         growth = self._growth * self.level

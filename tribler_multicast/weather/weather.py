@@ -313,7 +313,7 @@ class Weather:
             room = crowd.room[way] + (max(0.0, self.rates[way] - bulk) if self.kind in HIGH else 0.0)
             capacity, confidence = self.capacity(way, crowd)
             limits.append(share.run(now, Situation(
-                felt.delay, self._is_told, felt.slope, suspects[way], need, room,
+                felt.delay, self._is_told, felt.slope, felt.usual, suspects[way], need, room,
                 self.state == "congested", bulk, self._bulk_before(now, way), crowd.levels[way],
                 crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None,
                 capacity if confidence >= SURE else self.capacities[way].guess, together[way],
