@@ -43,7 +43,7 @@ BUSY: Final = 0.85
 HUNGRY: Final = 0.6
 """Who uses less than this share of the limit does not need more now; who uses less than the second does not want more:
 while levels rise, what is used comes after."""
-BACK: Final = 0.97
+BACK: Final = 0.99
 """Share of its fair share to which a level goes back at once when a need ends."""
 FILL: Final = 0.95
 """Share of what the gateway passes that is taken again quickly."""
@@ -87,6 +87,11 @@ LOWER: Final = 0.8
 """What keeps a queue standing lowers the level, by this share of what drains it per second: when nothing was changed for
 so many seconds, the queue does not get shorter by so many seconds per second, and this node does not use more than so
 many times its limit, so that it was felt."""
+BURSTY: Final = 0.025
+SPARE: Final = 0.06
+SPARED: Final = 0.82
+"""Where answers mostly take so many seconds longer than the shortest ones the level sinks by so much per second, to that
+share of what is left beside who needs room."""
 OVER: Final = 1.5
 """Who has more than his part of what the gateway passes gives so much of that back per second."""
 SMALL: Final = 0.5
@@ -208,6 +213,7 @@ class Share:
             else:
                 self._grow(now, s, passed)
             self._pull(now, s, passed)
+            self._spare(s, passed)
             self.level = max(min(self.level, self._most(s)), self.floor(s))
             self._release(now, s)
         self.limit = None if self.level is None else max(self.level - self._drain(now, s), self.floor(s))
@@ -229,6 +235,17 @@ class Share:
         unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
         return min((1 - (STRONGEST if s.is_told else LEFT)) * self.level,
                    max(ease, unit * (s.delay - self.target) / TAUS[self.need != NO_NEED]))
+
+    def _spare(self, s: Situation, passed: float) -> None:
+        """
+        Leave some more when bursts alone make queues, beside somebody who needs room: others send them, and nothing but
+        less of them helps.
+        """
+        if self.level is None or s.capacity is None or self.need == NO_NEED or s.usual is None or s.usual <= BURSTY:
+            return
+        least = SPARED * max(0.0, s.capacity - s.room) / max(1, s.sharers)
+        if self.level > least:
+            self.level = max(least, self.level * (1 - SPARE * passed))
 
     # Needs
 
@@ -339,15 +356,18 @@ class Share:
                 self._growth = max(PROBE_UP, min(most, self._growth * (1 + passed)))
         else:
             self._empty_since, self._growth = None, PROBE_UP
-        if s.capacity is not None and FILL * s.capacity <= max(s.used, self.level * s.sharers + s.room):
-            self._growth = 0.0 if s.usual is not None and s.usual > self.target else PROBE_UP_FULL
+        planned = max(s.used, self.level * s.sharers + s.room)  # what is used comes after
+        if s.capacity is not None and FILL * s.capacity <= planned:
+            self._growth = PROBE_UP if self.need == NO_NEED else PROBE_UP_FULL
+            if s.usual is not None and s.usual > self.target:
+                self._growth = 0.0
         if s.bulk < BUSY * self.level:
             return
         growth = self._growth * self.level
         if self._empty_since is not None:
             middle = self._middle(s)
             if s.guess is not None and now - self._back_at >= STALE:
-                unused = FILL * s.guess - s.used
+                unused = FILL * s.guess - planned
                 growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
             slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
             growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
