@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from ..gui_patch.inject import PREFIX, with_tag
-from ..page.files import page_files
+from ..page.serve import page_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
+
+FILES = page_files()
+"""Name -> file and type. Only these: nothing that a caller writes becomes a path on the disk."""
 
 INDEX = "index.html"
 
@@ -89,7 +92,7 @@ def _file(name: str) -> web.Response:
     """
     Give a file of the page.
     """
-    found = page_files().get(name)
+    found = FILES.get(name)
     if found is None:
         raise web.HTTPNotFound
     path, content_type = found
