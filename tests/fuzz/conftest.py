@@ -1,8 +1,8 @@
 """
-The served node of the REST tests.
+Nodes as processes.
 """
 from __future__ import annotations
 
-from tests.restapi.conftest import api, settings
+from tests.standalone.conftest import start_node
 
-__all__ = ["api", "settings"]
+__all__ = ["start_node"]

@@ -9,12 +9,14 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .mutation import changed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 PATIENCE = 2.0
 """Seconds of processor time that one input may take. The dearest honest ones take milliseconds."""
@@ -30,7 +32,7 @@ LONG = 2.0
 """Seconds from which on it is looked at that nothing is left over."""
 
 
-class Hang(BaseException):  # noqa: N818
+class Hang(BaseException):
     """
     An input took longer than PATIENCE. No Exception, so that nothing in between takes it for one of its own.
     """

@@ -1,10 +1,9 @@
 """
-The overlay's parsers, one by one; and a node that gets all of it: datagrams as they are, and whatever a verified peer, a
-friend or a member of the group can sign and seal.
+The overlay's parsers, one by one; and a node that gets all of it: datagrams as they are, and whatever a verified peer,
+a friend or a member of the group can sign and seal.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ from tribler_multicast.weather.weather import Weather
 from .harness import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.protocol.simulated import Node
 
@@ -39,7 +38,7 @@ LINK = (2, 4)
 KINDS = 48
 """Kinds that are tried: all there are, and some that are not."""
 SEALED, MULTICAST, STRANGE = 1, 2, 0x80
-VALUES = (1, -5, 2**70, "text \N{SNOWMAN}", b"bytes", True, None, 2.5, (1, ("a", (b"b",))), [1, [2]], [])
+VALUES: tuple[Any, ...] = (1, -5, 2**70, "text \N{SNOWMAN}", b"bytes", True, None, 2.5, (1, ("a", (b"b",))), [1, [2]])
 ADDRESS = Address(4, "10.0.0.7", 32110)
 INTRODUCTION = Introduction(5.0, frozenset({"search", "coded"}), "n\N{SNOWMAN}", ((Service(1), ADDRESS),))
 RESULTS = [Result("torrent", bytes(20), "red boat", 1000), Result("coded", bytes(32), "boat", None),

@@ -1,14 +1,13 @@
 """
-A node's transfers that are told things by verified peers: joins, offers, reports, cooperation. Real sockets, real files.
+A node's transfers that are told things by verified peers: joins, offers, reports, cooperation. Real sockets and files.
 """
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.transfer.service.nodes import LO, Node, Wire
 from tests.transfer.trees import MIB, some_bytes
@@ -29,6 +28,9 @@ from tribler_multicast.transfer.session.messages import (
 from tribler_multicast.transfer.session.reports import WHOLE, Arrival, Lacks, Report, Run
 
 from .harness import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
 
 KINDS = sorted(CODED_KINDS)
 LIARS = 4
@@ -67,7 +69,8 @@ class Transfers:
         other = Manifest.sign(Content(False, "x", 0, 0, 1, EMPTY_ROOT), self.liars[1].identity, 2e9)
         lacks = Lacks(0, 2, [Run(0, 2, WHOLE)])
         made: list[tuple[Kind, bytes]] = [
-            (Kind.OFFERS_WANTED, b""), (Kind.OFFERS_WANTED, offered), (Kind.OFFER, Offer(True, 2, self.wanted.pack()).pack()),
+            (Kind.OFFERS_WANTED, b""), (Kind.OFFERS_WANTED, offered),
+            (Kind.OFFER, Offer(True, 2, self.wanted.pack()).pack()),
             (Kind.OFFER, Offer(False, 0, other.pack()).pack()), (Kind.JOIN, Join.of(offered, lacks, 40_000).pack()),
             (Kind.JOIN, Join.of(offered, Lacks(0, 0, []), 40_001, wants_manifest=True, helps=True).pack()),
             (Kind.ACCEPT, Accept(wanted, bytes(8), bytes(32), bytes(32), 64, 1344, False, self.wanted.pack()).pack()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,11 +17,14 @@ from tribler_multicast.protocol.budget import KeyedBuckets, TokenBucket
 from . import documents, overlay, services, transfers
 from .harness import Figure, Target, run
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 GROUPS: dict[str, Callable[[], Iterator[Target]]] = {
     "parsers of the overlay": overlay.parsers, "nodes of the overlay": overlay.nodes,
     "parsers of transfers": transfers.parsers, "sessions": transfers.sessions, "documents": documents.parsers,
     "transfers of a node": services.nodes}
-MOMENT = 0.2
+MOMENT = 0.15
 """Seconds for a target in `make test`."""
 
 

@@ -3,9 +3,8 @@ Coded transfer: manifests, indexes, proofs, what is said around a session, and i
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipv8.keyvault.crypto import default_eccrypto
 
@@ -35,7 +34,16 @@ from tribler_multicast.transfer.session.messages import (
     read_refusal,
     read_report,
 )
-from tribler_multicast.transfer.session.packets import HEAD, KEY_SIZE, MAC_SIZE, NUMBERED, PROOF, RECODED, UNICAST, pack_proof
+from tribler_multicast.transfer.session.packets import (
+    HEAD,
+    KEY_SIZE,
+    MAC_SIZE,
+    NUMBERED,
+    PROOF,
+    RECODED,
+    UNICAST,
+    pack_proof,
+)
 from tribler_multicast.transfer.session.rate import RateControl
 from tribler_multicast.transfer.session.receiver import Receiver
 from tribler_multicast.transfer.session.reports import WHOLE, Arrival, Delay, Lacks, Report, Run, pack_lacks, read_lacks
@@ -43,6 +51,9 @@ from tribler_multicast.transfer.session.sender import Sender
 from tribler_multicast.transfer.session.stream import Stream
 
 from .harness import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
 CUT = Cut(5 << 20)
 GEOMETRY = CUT.geometry
@@ -116,7 +127,8 @@ class ProofReader:
 
     @staticmethod
     def samples() -> Sequence[bytes]:
-        return [pack_proof(first, height, CUT.tree.proof(first, height)) for first, height in ((0, 0), (0, 2), (4, 0))]
+        return [pack_proof(first, height, CUT.tree.proof(first, height) or b"")
+                for first, height in ((0, 0), (0, 2), (4, 0))]
 
     def take(self, data: bytes) -> bool:
         from tribler_multicast.transfer.session.packets import read_proof  # noqa: PLC0415
@@ -153,7 +165,7 @@ class Session:
         symbol = CUT.segments[0][:GEOMETRY.symbol]
         found = [bytes((NUMBERED,)) + bytes(4) + number.to_bytes(4, "big") + symbol for number in (0, 1, 1 << 20)]
         found += [bytes((RECODED,)) + bytes(4) + b"\1" + bytes(size - 1) + symbol,
-                  bytes((PROOF,)) + pack_proof(0, 2, CUT.tree.proof(0, 2)),
+                  bytes((PROOF,)) + pack_proof(0, 2, CUT.tree.proof(0, 2) or b""),
                   bytes((0xC4, 0)), bytes((0xC4, 1)), bytes((0xC4, 0)) + b"\0\0\0\1\5\6\7"]
         return [way + each for each in found for way in (b"\0", b"\1")]
 
@@ -214,7 +226,8 @@ class Source:
     @staticmethod
     def samples() -> Sequence[bytes]:
         random = Random(3)
-        return [b"\0" + REPORT.pack(), *(bytes((kind,)) + payload for kind, payload in (valid(random) for _ in range(60)))]
+        said = [valid(random) for _ in range(60)]
+        return [b"\0" + REPORT.pack(), *(bytes((kind,)) + payload for kind, payload in said)]
 
     def take(self, data: bytes) -> bool:
         self.count += 1
