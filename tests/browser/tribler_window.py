@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .conftest import CHROMIUM, FLAGS, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
