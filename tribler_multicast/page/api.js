@@ -19,6 +19,26 @@ export class Api {
 
     /** Call it; the answer is an object. `signal` gives up. Raises ApiError. */
     async call(method, path, body, signal) {
+        const response = await this.request(method, path, body, signal);
+        const answer = await response.json().catch(() => null);
+        if (answer === null) throw new ApiError(response.status, "the answer cannot be read");
+        return answer;
+    }
+
+    /** Get an answer that comes line by line, each an object. */
+    async* lines(path, signal) {
+        const response = await this.request("GET", path, undefined, signal);
+        const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+        for (let rest = ""; ;) {
+            const { done, value } = await reader.read();
+            const found = (rest + (value ?? "")).split("\n");
+            rest = done ? "" : found.pop();
+            for (const line of found) if (line) yield JSON.parse(line);
+            if (done) return;
+        }
+    }
+
+    async request(method, path, body, signal) {
         const headers = {};
         if (this.key) headers["X-Api-Key"] = this.key;
         if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -31,10 +51,9 @@ export class Api {
             if (error.name === "AbortError") throw error;
             throw new ApiError(0, error.message);
         }
+        if (response.ok) return response;
         const answer = await response.json().catch(() => null);
-        if (!response.ok) throw new ApiError(response.status, answer?.error?.message ?? `HTTP ${response.status}`);
-        if (answer === null) throw new ApiError(response.status, "the answer cannot be read");
-        return answer;
+        throw new ApiError(response.status, answer?.error?.message ?? `HTTP ${response.status}`);
     }
 
     get(path, signal) { return this.call("GET", path, undefined, signal); }

@@ -2,15 +2,27 @@
  * What is in the element: title, tabs, the view that is open; and what keeps it up to date.
  */
 import { ApiError } from "./api.js";
+import { Browse } from "./browse.js";
+import { Doctor } from "./doctor.js";
 import { EventStream } from "./events.js";
-import { Model } from "./model.js";
-import { localState, nameOf, Peers } from "./peers.js";
-import { language, speak, t } from "./strings.js";
-import { foreign } from "./element.js";
+import { foreign, notice } from "./element.js";
 import { short } from "./format.js";
+import { Getting } from "./getting.js";
+import { Model } from "./model.js";
+import { localState, nameOf } from "./naming.js";
+import { Offers } from "./offers.js";
+import { Peers } from "./peers.js";
+import { Player } from "./player.js";
+import { Search } from "./search.js";
+import { SettingsView } from "./settings.js";
+import { Sky } from "./sky.js";
+import { Streams } from "./streams.js";
+import { language, speak, t } from "./strings.js";
+import { Transfers } from "./transfers.js";
+import { Weather } from "./weather.js";
 import { html, nothing, render } from "./vendor/lit-html.js";
 
-export const VIEWS = ["network"];
+export const VIEWS = ["network", "find", "transfers", "weather", "settings", "check"];
 
 const TICK = 1000; // milliseconds between two looks at what is due
 const EVERYWHERE = ["status", "peers"]; // parts that each view needs
@@ -20,7 +32,12 @@ const CHANGES = {
     multicast_peer_local: ["peers", "status"],
     multicast_peer_gone: ["peers", "status"],
     multicast_friend: ["peers"],
+    multicast_weather: ["weather"],
+    multicast_transfer: ["transfers", "publications"],
 };
+
+/** Parts of the model that a change by the API changes: first part of its path -> names. */
+const CHANGED = { friends: ["peers"], transfers: ["transfers"], downloads: ["downloads"], publications: ["publications", "transfers"] };
 
 export class App {
     constructor(root, api, { view, bare, lang }) {
@@ -50,16 +67,33 @@ export class App {
             <div class="ln-problem" role="alert" hidden></div>
             <div class="ln-tabs" role="tablist" aria-label=${t("views")} ?hidden=${this.bare}></div>
             ${VIEWS.map((name) => html`<section class="ln-view" id="ln-view-${name}" data-view=${name} role="tabpanel"
-                aria-labelledby="ln-tab-${name}" hidden><div></div></section>`)}
-            <p class="ln-hear" role="status" aria-live="polite"></p>
+                aria-labelledby="ln-tab-${name}" hidden></section>`)}
+            <div class="ln-off"></div><div class="ln-over-player"></div><div class="ln-over-browse"></div>
+            <p class="ln-hear ln-voice" role="status" aria-live="polite"></p>
         </div>`, this.root);
         const find = (selector) => this.root.querySelector(selector);
         Object.assign(this, { page: find(".ln-page"), header: find(".ln-header"), banner: find(".ln-problem"),
-            tabs: find(".ln-tabs"), voice: find("p[role=status]") });
-        const place = (name) => find(`[data-view=${name}] > div`);
+            tabs: find(".ln-tabs"), voice: find(".ln-voice"), off: find(".ln-off") });
+        const place = (name) => {
+            const element = document.createElement("div");
+            find(`[data-view=${name}]`).append(element);
+            return element;
+        };
+        const { api } = this;
+        const act = (method, path, body) => this.act(method, path, body);
+        const set = (values) => this.set(values);
+        this.player = new Player(find(".ln-over-player"));
+        this.browse = new Browse(find(".ln-over-browse"), { api });
+        const play = (...what) => this.player.play(...what);
+        this.getting = new Getting(api, { play, changed: () => this.drawView(), got: (part) => this.model.soon(part) });
         this.views = {
-            network: { parts: [], room: new Peers(place("network"), {
-                act: (method, path) => this.act(method, path), check: () => this.go("check") }) },
+            network: { parts: ["weather"], rooms: [new Sky(place("network")), new Peers(place("network"), { act, check: () => this.go("check") })] },
+            find: { parts: [], rooms: [new Search(place("find"), { api, getting: this.getting }), new Streams(place("find"), { api, getting: this.getting })] },
+            transfers: { parts: ["transfers", "downloads", "publications"],
+                rooms: [new Transfers(place("transfers"), { api, act, play, find: () => this.go("find") }), new Offers(place("transfers"), { act, browse: this.browse })] },
+            weather: { parts: ["weather", "history", "settings"], rooms: [new Weather(place("weather"), { set })] },
+            settings: { parts: ["settings"], rooms: [new SettingsView(place("settings"), { set })] },
+            check: { parts: [], rooms: [new Doctor(place("check"), { api })] },
         };
         this.drawHeader();
     }
@@ -144,6 +178,10 @@ export class App {
     }
 
     heard(topic, kwargs) {
+        // State and progress are seen at once; rates and the rest follow with the list.
+        if (topic === "multicast_transfer" && kwargs.state !== "removed") this.model.amend("transfers", "id", kwargs.id, kwargs);
+        if (topic === "multicast_download" && (kwargs.state === "removed" || !this.model.amend("downloads", "infohash", kwargs.infohash, kwargs))
+            && this.model.watched.has("downloads")) this.model.soon("downloads");
         for (const name of CHANGES[topic] ?? []) if (this.model.watched.has(name)) this.model.soon(name);
         const peer = this.model.get("peers")?.find(({ mid }) => mid === kwargs.mid);
         const name = kwargs.nickname || (peer ? nameOf(peer) : short(kwargs.mid ?? ""));
@@ -159,15 +197,21 @@ export class App {
     async act(method, path, body) {
         try {
             const answer = await this.api.call(method, path, body);
-            if (path.startsWith("/friends/")) {
-                this.model.amend("peers", "mid", answer.mid, answer);
-                this.model.soon("peers");
-            }
+            const part = path.split("/")[1];
+            if (part === "friends") this.model.amend("peers", "mid", answer.mid, answer);
+            this.model.soon(...CHANGED[part] ?? []);
             return answer;
         } catch (error) {
             this.voice.textContent = t("failed", { why: error.message });
             throw error;
         }
+    }
+
+    /** Change settings; the answer is all of them. */
+    async set(values) {
+        const { settings } = await this.api.patch("/settings", values);
+        this.model.put("settings", settings);
+        this.model.soon("status", "peers", "weather");
     }
 
     changed(names) {
@@ -185,8 +229,7 @@ export class App {
     }
 
     drawView() {
-        const { room } = this.views[this.view];
-        room.show(this.model.get("peers") ?? [], this.model.get("status"));
+        for (const room of this.views[this.view].rooms) room.show(this.model);
     }
 
     tick() {
@@ -197,7 +240,8 @@ export class App {
         clearInterval(this.timer);
         this.events.close();
         this.model.close();
-        for (const { room } of Object.values(this.views)) room.stop?.();
+        for (const { rooms } of Object.values(this.views)) for (const room of rooms) room.stop?.();
+        for (const part of [this.getting, this.player, this.browse]) part.stop();
         render(nothing, this.root);
     }
 }

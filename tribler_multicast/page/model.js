@@ -41,8 +41,9 @@ export class Model {
 
     /** These parts are shown now, and are looked at from time to time. */
     watch(names) {
+        const before = this.watched;
         this.watched = new Set(names);
-        for (const name of names) if (!this.parts[name].fetched) this.soon(name);
+        for (const name of names) if (!before.has(name)) this.soon(name);
     }
 
     /** Look again at what has not been looked at for long. */

@@ -4,20 +4,12 @@
 import { foreign, notice } from "./element.js";
 import { ago, bytes, clock, milliseconds, rate, short } from "./format.js";
 import { KeyedList } from "./keyed.js";
+import { inOrder, localState } from "./naming.js";
 import { t } from "./strings.js";
 import { html, nothing, render } from "./vendor/lit-html.js";
 
 const COLUMNS = ["name", "where", "address", "rtt", "activity", "total", "offers", "friend"];
 const SHOWN_CAPABILITIES = 8; // what a hostile node may list is longer
-
-/** Which `local` a peer has: "online" is green, "offline" black, "" none. */
-export function localState(peer) {
-    if (peer.is_local && peer.online) return "online";
-    return peer.was_local && !peer.online ? "offline" : "";
-}
-
-/** The name of a peer, as others may call it in a sentence. */
-export function nameOf(peer) { return peer.nickname || short(peer.mid); }
 
 export class Peers {
     /** `act(method, path)` changes something, `check()` opens the doctor. */
@@ -50,11 +42,15 @@ export class Peers {
 
     look(text) {
         this.filter = text.trim().toLowerCase();
-        this.show(this.peers, this.status);
+        this.showAll(this.peers, this.status);
+    }
+
+    show(model) {
+        this.showAll(model.get("peers") ?? [], model.get("status"));
     }
 
     /** Show these. */
-    show(peers, status) {
+    showAll(peers, status) {
         this.peers = peers;
         this.status = status;
         const found = this.filter ? peers.filter((peer) => this.matches(peer)) : peers;
@@ -66,7 +62,7 @@ export class Peers {
         this.table.classList.toggle("ln-quiet-table", !busy);
         render(found.length ? nothing : this.filter && peers.length
             ? notice("empty", t("peer_none_match", { text: this.filter.slice(0, 60) }), "") : this.nobody(status), this.empty);
-        this.list.show(found.map((peer) => this.item(peer)));
+        this.list.show(inOrder(found).map((peer) => this.item(peer)));
     }
 
     matches(peer) {
@@ -153,12 +149,13 @@ export class Peers {
 
     async change(mid, method) {
         this.pending.add(mid);
-        this.show(this.peers, this.status);
+        this.showAll(this.peers, this.status);
         try {
             await this.act(method, `/friends/${mid}`);
+        } catch { // told by act
         } finally {
             this.pending.delete(mid);
-            this.show(this.peers, this.status);
+            this.showAll(this.peers, this.status);
         }
     }
 
