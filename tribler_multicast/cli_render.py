@@ -51,6 +51,19 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
             for row in [headings, *rows]]
 
 
+def table_with_errors(headings: Sequence[str], rows: Sequence[Sequence[str]], things: Sequence[dict[str, Any]],
+                      colours: dict[str, str] | None = None) -> list[str]:
+    """
+    A table of things, coloured by their state, with the error of each that has one below its row.
+    """
+    head, *lines = table(headings, rows)
+    shown = [head]
+    for line, each in zip(lines, things, strict=True):
+        colour = (colours or {}).get(each.get("state", ""), "")
+        shown += [paint(line, colour)] + ([paint(f"  -> {clean(each['error'])}", RED)] if each["error"] else [])
+    return shown
+
+
 def ago(moment: float) -> str:
     """
     How long ago a moment was (Unix seconds).
