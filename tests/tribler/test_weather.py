@@ -86,10 +86,17 @@ class Leech(Bulk):
             (folder / name).write_bytes(content)
             self.infohash = node.rest("POST", "/torrents", {"path": str(folder / name), "output": str(file)})["infohash"]
         node.wait_for(lambda: listed(node).get(self.infohash, {}).get("state") == "seeding", 60, "it is seeded")
-        command = ["env", f"PYTHONPATH={ROOT}", sys.executable, str(ROOT / "tests" / "lan" / "leech.py"),
-                   str(folder / "got"), str(file), str(node.machine.interfaces["eth0"].ipv4), str(PORT)]
+        self.command = [
+            "env", f"PYTHONPATH={ROOT}", sys.executable, str(ROOT / "tests" / "lan" / "leech.py"),
+            str(folder / "got"), str(file), str(node.machine.interfaces["eth0"].ipv4), str(PORT)]
         (folder / "got").mkdir()
-        self.process = stack.enter_context(subprocess.Popen(home.server.namespace.command(command), text=True,
+        self.begin(stack, home)
+
+    def begin(self, stack: ExitStack, home: Home) -> None:
+        """
+        Connect, with what there is already.
+        """
+        self.process = stack.enter_context(subprocess.Popen(home.server.namespace.command(self.command), text=True,
                                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert self.process.stdout is not None
         assert self.process.stdin is not None
@@ -128,3 +135,53 @@ def test_uploads_of_tribler_and_of_a_node_step_aside_for_a_stream_and_come_back(
     assert percentile(delays, 0.95) <= 0.15
     assert beside >= 0.6 * (UPLINK - LIVE)
     assert after >= 0.6 * UPLINK
+
+
+def stored(tribler: Tribler, infohash: str) -> tuple[int, int]:
+    """Get the upload limit of a download as its user set it, and as it was at its handle when Tribler wrote that."""
+    config = configparser.ConfigParser()
+    config.read(tribler.state / "dlcheckpoints" / f"{infohash}.conf")
+    resumed = libtorrent.read_resume_data(base64.b64decode(config["state"]["engineresumedata"]))
+    return config["download_defaults"].getint("upload_limit"), resumed.upload_limit
+
+
+def limit_up(node: Node) -> float | None:
+    found: float | None = weather(node)["limit"]["up"]
+    return found
+
+
+def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_the_plugin(
+        home: Home, nodes: list[Node], start: Callable[..., Tribler], tribler_source: Path, tmp_path: Path) -> None:
+    host, watcher = nodes[0], nodes[2]
+    assert isinstance(host, Tribler)
+    much, little = 900_000, 30_000
+    with ExitStack() as stack:
+        leech = Leech(stack, home, host, tmp_path / "kept")
+        call = f"/api/downloads/{leech.infohash}"
+        host.api("PATCH", call, {"upload_limit": much})
+        watcher.rest("PUT", "/activity", {"class": "live", "up": LIVE, "down": 0, "ttl": 300})
+        with stream(home, home.machines[2]):
+            host.wait_for(lambda: 2 * little < (limit_up(host) or much) < UPLINK - LIVE, 60, "it steps aside")
+            host.api("PATCH", call, {"upload_limit": little})
+            host.wait_for(lambda: rate([leech], 4) < 1.4 * little, 60, "the user wants less than it may use")
+            host.api("PATCH", call, {"upload_limit": much})
+            host.wait_for(lambda: rate([leech], 4) > 1.6 * little, 90, "and more again")
+            host.api("PATCH", call, {"state": "move_storage", "dest_dir": str(host.saved)})  # has it written
+            host.wait_for(lambda: 0 < stored(host, leech.infohash)[1] < UPLINK, 20, "our limit is in what Tribler keeps")
+            assert stored(host, leech.infohash)[0] == much
+            host.kill()
+        assert host.configuration["libtorrent"]["max_upload_rate"] == 0
+    for plugin in (False, True):
+        again = start(home.machines[0], host.name, **({"weather": True} if plugin else
+                                                      {"plain": True, "tree": tribler_source}))
+        again.wait_for(lambda again=again: again.download(leech.infohash).get("progress") == 1, 60, "it is back")
+        if plugin:
+            with ExitStack() as stack:
+                leech.begin(stack, home)
+                again.wait_for(lambda again=again: limit_up(again) is not None, 60, "it steps aside again")
+                again.shutdown()
+        else:
+            again.shutdown()
+        assert stored(again, leech.infohash) == (much, much)
+        assert again.configuration["libtorrent"]["max_upload_rate"] == 0
+    watcher.rest("PUT", "/activity", {"class": "idle", "ttl": 1})
