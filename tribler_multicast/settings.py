@@ -126,6 +126,11 @@ SETTINGS: dict[str, Setting] = _table(
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
     Setting("coded", bool, "", True, None, None, None,
             "Take part in coded transfers: one stream on the wire serves all who want the same file or folder.", True),
+    Setting("cooperate", bool, "", True, None, None, None,
+            "Those who receive the same give each other what they lack, and this node gives what it has.", False),
+    Setting("untrusted", bool, "", False, None, None, None,
+            "Check every packet of a coded transfer as it comes, from the start, not only once something was wrong: "
+            "costs some bytes and time.", False),
     Setting("share", list, "", (), 0, 64, None,
             "Folders whose files others on the local network may find and get (standalone nodes).", False),
     Setting("download_folder", str, "", "", 0, 4096, None,
