@@ -61,7 +61,7 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913, PLR0917
                  failed: Callable[[Publication, TransferError], None], place: Place, courier: Courier) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
