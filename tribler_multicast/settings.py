@@ -126,6 +126,9 @@ SETTINGS: dict[str, Setting] = _table(
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
     Setting("coded", bool, "", True, None, None, None,
             "Take part in coded transfers: one stream on the wire serves all who want the same file or folder.", True),
+    Setting("untrusted", str, "", "nobody", None, None, ("nobody", "strangers", "everyone"),
+            "Whose packets of a transfer are checked from the first on, not only once a segment was bad: nobody; "
+            "strangers (where the policy is everyone); or everyone.", False),
     Setting("share", list, "", (), 0, 64, None,
             "Folders whose files others on the local network may find and get (standalone nodes).", False),
     Setting("download_folder", str, "", "", 0, 4096, None,

@@ -54,6 +54,9 @@ class MulticastPeerSchema(Schema):
     down = Float(allow_none=True, metadata={"description": "bytes/s"})
     total_up = Integer(allow_none=True, metadata={"description": "bytes"})
     total_down = Integer(allow_none=True, metadata={"description": "bytes"})
+    helped_up = Integer(allow_none=True, metadata={"description": "bytes, of total_up: given as a helper"})
+    helped_down = Integer(allow_none=True, metadata={"description": "bytes, of total_down: taken from it as a helper"})
+    named_at = Float(allow_none=True, metadata={"description": "Unix seconds: it was caught sending bad data"})
 
 
 PeerSchema = MulticastPeerSchema

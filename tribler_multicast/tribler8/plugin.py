@@ -34,6 +34,7 @@ from .state import next_epoch, open_database, remove_api, transfers_folder, writ
 from .stepping import Stepping
 from .streaming import Streaming
 from .torrents import TriblerTorrents
+from .webui import switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,7 @@ class Plugin:
             set_launcher(CodedTransferComponent(self.coded))
         find(manager, "add_endpoint")(endpoint)
         self.config.follow()
+        switch.wanted = lambda: bool(self.options["enabled"])
         _optional("tokens for players",
                   lambda: find(manager, "root_endpoint", "app", "middlewares").insert(0, endpoint.door))
         _optional("the check of POST /api/settings",

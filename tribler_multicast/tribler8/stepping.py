@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..client import Traffic
 from ..lan.torrent_peers import Meter, Moved
@@ -27,6 +27,18 @@ MOST_DOWNLOADS: Final = 50
 LEAST: Final = 1_000
 SPARE: Final = 0.25
 """Part of the limit that is shared evenly; the rest goes by what each download moves now."""
+
+
+class Part(NamedTuple):
+    """
+    The limits of a download, bytes/s, and what its user and somebody else of ours want: who changes one of these puts
+    that on the handle, and ours has to be put there again.
+    """
+
+    up: int
+    down: int
+    users: tuple[int, int]
+    given: tuple[int | None, int | None]
 
 
 class Stepping:
@@ -47,7 +59,8 @@ class Stepping:
         self.streaming: Streaming | None = None
         self.given = given
         self.limits: tuple[float | None, float | None] = (None, None)
-        self.limited: dict[bytes, tuple[int | None, int | None]] = {}
+        self.limited: dict[bytes, Part] = {}
+        """What was put on the handles of downloads that have a part of the limit."""
         self.moving: dict[bytes, Moved] = {}
         self._meter = Meter()
         self._looked_at = -EACH
@@ -102,7 +115,7 @@ class Stepping:
                 if download.config.get_hops() == 0 and download.handle is not None and download.handle.is_valid()}
 
     def _watched(self) -> set[bytes]:
-        return set() if self.streaming is None else {result.id for result in self.streaming.now()}
+        return set() if self.streaming is None else self.streaming.watched()
 
     @guarded("limiting downloads")
     def _apply(self) -> None:
@@ -110,25 +123,27 @@ class Stepping:
         Give each its part of the limit, and take back what is no longer.
         """
         watched, downloads = self._watched(), self._downloads()
-        bulk = {infohash: each for infohash, each in self.moving.items()
-                if infohash in downloads and infohash not in watched and each.up + each.down >= SLOW}
-        wanted: dict[bytes, tuple[int | None, int | None]] = {}
-        if bulk and self.limits != (None, None):
-            ups = shares(self.limits[0], [each.up for each in bulk.values()])
-            downs = shares(self.limits[1], [each.down for each in bulk.values()])
-            wanted = dict(zip(bulk, zip(ups, downs, strict=True), strict=True))
+        wanted: dict[bytes, Part] = {}
+        if self.limits != (None, None):
+            # One that has a part keeps one, however slow that made it.
+            bulk = [(infohash, self.moving.get(infohash, Moved())) for infohash in downloads if infohash not in watched
+                    and (infohash in self.limited or is_moving(self.moving.get(infohash)))]
+            ups = shares(self.limits[0], [each.up for _, each in bulk])
+            downs = shares(self.limits[1], [each.down for _, each in bulk])
+            wanted = {infohash: self._part(infohash, downloads[infohash], up, down)
+                      for (infohash, _), up, down in zip(bulk, ups, downs, strict=True)}
         for infohash in self.limited.keys() - wanted.keys():
             if infohash in downloads:
-                self._put(downloads[infohash], infohash, None, None)
-        for infohash, (up, down) in wanted.items():
-            if self.limited.get(infohash) != (up, down):
-                self._put(downloads[infohash], infohash, up, down)
+                put(downloads[infohash], self._part(infohash, downloads[infohash], None, None))
+        for infohash, part in wanted.items():
+            if self.limited.get(infohash) != part:
+                put(downloads[infohash], part)
         self.limited = wanted
 
-    def _put(self, download: Any, infohash: bytes, up: int | None, down: int | None) -> None:  # noqa: ANN401
-        given_up, given_down = self.given(infohash)
-        download.handle.set_upload_limit(lowest(download.config.get_upload_limit(), given_up, up))
-        download.handle.set_download_limit(lowest(download.config.get_download_limit(), given_down, down))
+    def _part(self, infohash: bytes, download: Any, up: int | None, down: int | None) -> Part:  # noqa: ANN401
+        given = self.given(infohash)
+        users = download.config.get_upload_limit(), download.config.get_download_limit()
+        return Part(lowest(users[0], given[0], up), lowest(users[1], given[1], down), users, given)
 
     @guarded("taking limits back")
     def close(self) -> None:
@@ -141,14 +156,30 @@ class Stepping:
         self._apply()
 
 
+def is_moving(moved: Moved | None) -> bool:
+    """
+    Tell whether a download moves enough to be limited.
+    """
+    return moved is not None and moved.up + moved.down >= SLOW
+
+
+def put(download: Any, part: Part) -> None:  # noqa: ANN401
+    """
+    Limit a download at its handle, which the user's configuration knows nothing of.
+    """
+    download.handle.set_upload_limit(part.up)
+    download.handle.set_download_limit(part.down)
+
+
 def shares(total: float | None, rates: list[float]) -> list[int | None]:
     """
     Divide a limit by what each moves now, and a part of it evenly, so that one that is slow can become faster.
     """
     if total is None:
         return [None] * len(rates)
-    sum_of_all = sum(rates) or 1.0
-    return [max(LEAST, round(total * (SPARE / len(rates) + (1 - SPARE) * rate / sum_of_all))) for rate in rates]
+    sum_of_all, even = sum(rates), 1 / max(1, len(rates))
+    return [max(LEAST, round(total * (SPARE * even + (1 - SPARE) * (rate / sum_of_all if sum_of_all else even))))
+            for rate in rates]
 
 
 def lowest(users: int, *ours: int | None) -> int:

@@ -18,7 +18,9 @@ from ...protocol.wire import Kind
 from ..session.events import AllStored, SegmentReady
 from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
+from ..session.packets import OVERHEAD
 from ..session.receiver import Receiver
+from .crediting import Credit
 from .limits import FIRST_DATA
 from .meter import Meter
 
@@ -127,6 +129,7 @@ class Incoming:
         self.receiver: Receiver | None = None
         self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform)
         self.group_meter, self.unicast_meter = Meter(), Meter()
+        self.credit = Credit(courier)
         self._heard = 0, self.loop.time()
         """How many datagrams had come that the sender certainly sent, and when that was seen to be more than before."""
         self._timer: asyncio.TimerHandle | None = None
@@ -236,11 +239,20 @@ class Incoming:
         """
         if now >= self.group.due:
             self._keep()
+        self.count()
         count = 0 if self.receiver is None else sum(track.count for track in self.receiver.tracks)
         if self._held or count != self._heard[0]:
             self._heard = count, now
         elif now - self._heard[1] > (SENDER_SILENT if count else FIRST_DATA):
             self.owner.sender_silent(self)
+
+    def count(self) -> None:
+        """
+        Have it written down how much the sender gave: what came under a key, whatever else was sent to our ports.
+        """
+        if self.receiver is not None:
+            came = sum(track.count for track in self.receiver.tracks) * (OVERHEAD + self.accept.symbol)
+            self.credit.total(self.mid, down=min(came, self.total))
 
     def say(self, why: Ending) -> None:
         """
@@ -255,6 +267,7 @@ class Incoming:
         if self._closed:
             return
         self._closed = True
+        self.count()
         if self._timer is not None:
             self._timer.cancel()
         self.group.leave()

@@ -16,6 +16,7 @@ from ..session.limits import CATCH_UP
 from ..session.messages import Accept
 from ..session.packets import KEY_SIZE, TAG_SIZE
 from ..session.sender import Sender
+from .crediting import Credit
 from .limits import LEAST_ALONE, LEAST_CAP, READS, REPEATED
 from .meter import Meter
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..session.geometry import Geometry
     from ..session.reports import Lacks
     from ..session.sender import Batch
+    from .courier import Courier
     from .publication import Place, Publication
     from .sending import SendingLink
 
@@ -48,6 +50,8 @@ class Receiving:
     key: bytes
     rate: float
     joined: float
+    group: int
+    """Bytes that had gone to the group when it joined."""
     meter: Meter = field(default_factory=Meter)
 
 
@@ -56,8 +60,8 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
-                 failed: Callable[[Publication, TransferError], None], place: Place) -> None:
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913
+                 failed: Callable[[Publication, TransferError], None], *, place: Place, courier: Courier) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
@@ -81,6 +85,7 @@ class OutgoingSession:
         """Most bytes/s that its owner lets it send; 0: any."""
         self.meter = Meter()
         """What goes to the group."""
+        self.credit = Credit(courier)
         self.begun = False
         self._symbols = sum(self.sender.sizes)
         self._readers = readers
@@ -103,7 +108,8 @@ class OutgoingSession:
             key = token_bytes(KEY_SIZE)
             if not self.sender.join(mid, key, now, lacks):
                 return None
-            known = self.receivers[mid] = Receiving(address, key, rate, now)
+            self._settle(mid)
+            known = self.receivers[mid] = Receiving(address, key, rate, now, self.meter.total)
         known.rate = rate
         self.look()
         self.link.wake()
@@ -115,9 +121,22 @@ class OutgoingSession:
         Let a receiver go.
         """
         self.sender.leave(mid)
+        self._settle(mid)
         if self.receivers.pop(mid, None) is not None and not self.receivers:
             self.empty_since = self.link.loop.time()
         self.link.wake()
+
+    def count(self) -> None:
+        """
+        Have it written down who was given how much; what went to the group was given to each who was in it.
+        """
+        for mid, receiving in self.receivers.items():
+            self.credit.total(mid, up=receiving.meter.total + self.meter.total - receiving.group)
+
+    def _settle(self, mid: bytes) -> None:
+        if mid in self.receivers:
+            self.count()
+            self.credit.forget(mid)
 
     def report_received(self, mid: bytes, report: bytes, now: float) -> None:
         """
@@ -154,6 +173,7 @@ class OutgoingSession:
         if self.begun:
             self.sender.run_timers(now)
             self.look()
+        self.count()
 
     @property
     def unfinished(self) -> bool:
@@ -251,4 +271,5 @@ class OutgoingSession:
         Send no more.
         """
         self._closed = True
+        self.count()
         self.link.remove(self)
