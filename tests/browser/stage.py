@@ -98,7 +98,7 @@ class Stage:
             "/search": {"results": []}, "/browse": {"current": "/home", "paths": [], "separator": "/"}}
         self.calls: Counter[str] = Counter()
         self.changes: list[tuple[str, str, Any]] = []
-        self._listeners: set[web.StreamResponse] = set()
+        self._listeners: list[tuple[web.Request, web.StreamResponse]] = []
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -142,13 +142,13 @@ class Stage:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        self._listeners.add(response)
+        self._listeners.append((request, response))
         try:
             await response.write(b": connected\n\n")
             while request.transport is not None and not request.transport.is_closing():
                 await asyncio.sleep(0.2)
         finally:
-            self._listeners.discard(response)
+            self._listeners.remove((request, response))
         return response
 
     def tell(self, topic: str, **kwargs: Any) -> None:  # noqa: ANN401
@@ -164,7 +164,7 @@ class Stage:
         lines = b"".join(b"data: " + json.dumps({"topic": topic, "kwargs": kwargs}).encode() + b"\n\n" for topic, kwargs in events)
 
         async def send() -> None:
-            for response in list(self._listeners):
+            for _, response in list(self._listeners):
                 await response.write(lines)
 
         asyncio.run_coroutine_threadsafe(send(), self._loop).result(5)
@@ -174,8 +174,9 @@ class Stage:
         End all event streams.
         """
         async def end() -> None:
-            for response in list(self._listeners):
-                await response.write_eof()
+            for request, _ in list(self._listeners):
+                if request.transport is not None:
+                    request.transport.close()
 
         self._run(end)
 

@@ -130,7 +130,7 @@ def test_announcements_do_not_make_the_page_fetch_its_list_again(context: Browse
     page.on("request", lambda request: fetched.append(request.url))
     for number in range(5):
         second.call("POST", "/announcements", b'{"values": [%d]}' % number)
-    page.wait_for_function("window.heard === 5")
+    page.wait_for_function("() => window.heard === 5")
     page.wait_for_timeout(500)
     assert [url for url in fetched if "/peers" in url] == []
     second.stop()
