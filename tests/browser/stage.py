@@ -99,6 +99,7 @@ class Stage:
         self.calls: Counter[str] = Counter()
         self.changes: list[tuple[str, str, Any]] = []
         self._listeners: list[tuple[web.Request, web.StreamResponse]] = []
+        self._closing = False
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -145,8 +146,8 @@ class Stage:
         self._listeners.append((request, response))
         try:
             await response.write(b": connected\n\n")
-            while request.transport is not None and not request.transport.is_closing():
-                await asyncio.sleep(0.2)
+            while not self._closing and request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.05)
         finally:
             self._listeners.remove((request, response))
         return response
@@ -187,5 +188,6 @@ class Stage:
         """
         Take it down.
         """
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)

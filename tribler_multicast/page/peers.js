@@ -37,7 +37,8 @@ export class Peers {
         this.count = root.querySelector(".ln-count");
         this.empty = root.querySelector(".ln-empty");
         this.table = root.querySelector("table");
-        this.list = new KeyedList(root.querySelector("tbody"), { tag: "tr", draw: (row, item) => this.draw(row, item) });
+        this.list = new KeyedList(root.querySelector("tbody"), {
+            tag: "tr", key: ({ mid }) => mid, view: (peer) => this.item(peer), draw: (row, item) => this.draw(row, item) });
     }
 
     look(text) {
@@ -62,7 +63,7 @@ export class Peers {
         this.table.classList.toggle("ln-quiet-table", !busy);
         render(found.length ? nothing : this.filter && peers.length
             ? notice("empty", t("peer_none_match", { text: this.filter.slice(0, 60) }), "") : this.nobody(status), this.empty);
-        this.list.show(inOrder(found).map((peer) => this.item(peer)));
+        this.list.show(inOrder(found));
     }
 
     matches(peer) {
@@ -70,7 +71,7 @@ export class Peers {
             || peer.addresses.some(({ ip }) => ip.includes(this.filter));
     }
 
-    /** What a row shows of a peer, and nothing else: a row is drawn again only when this changes. */
+    /** What a row shows of a peer. */
     item(peer) {
         return {
             key: peer.mid, name: peer.nickname, local: localState(peer), online: peer.online, interface: peer.interface,
