@@ -210,33 +210,31 @@ def test_triblers_own_pages_look_as_without_the_plugin(flat: Flat, house: Lan) -
     pictures = house.folder / "pictures"
     pictures.mkdir(exist_ok=True)
     flat.tribler = flat.begin(plain=True)
-    before = {}
     with profile(flat.browser) as context:
-        for route in ROUTES:
-            window = Window(context, flat.tribler, route)
-            before[route] = still(window, route)
-            window.page.close()  # each keeps a connection, and a browser has but six
+        window = Window(context, flat.tribler)
+        window.page.add_style_tag(content=STILL)
+        before = {route: still(window, route) for route in ROUTES}
     flat.tribler.shutdown(60)
     flat.tribler = flat.begin()
     different = []
     with profile(flat.browser) as context:
+        window = Window(context, flat.tribler)
+        window.page.locator(ENTRY).wait_for()
+        window.page.add_style_tag(content=STILL)
         for route in ROUTES:
-            window = Window(context, flat.tribler, route)
-            window.page.locator(ENTRY).wait_for(state="attached")
             after = still(window, route, before[route])
             name = route.replace("/", "-").replace("?", "-")
             (pictures / f"{name}-without.png").write_bytes(before[route])
             (pictures / f"{name}-with.png").write_bytes(after)
             if after != before[route]:
                 different.append(route)
-            window.page.close()
     assert different == []
 
 
 def still(window: Window, route: str, wanted: bytes | None = None) -> bytes:
     """Take a picture of a page when nothing moves in it any more, or it looks as wanted."""
     page = window.page
-    page.add_style_tag(content=STILL)
+    window.go(route)
     content = page.locator("aside").locator("xpath=../following-sibling::div")
     mask = [content] if route.startswith("debug/") else [page.locator("td", has_text="seconds")]
     last = b""
