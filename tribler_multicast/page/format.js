@@ -50,7 +50,7 @@ export function duration(seconds) {
 export function ago(moment) {
     const passed = Math.max(0, Date.now() / 1000 - moment);
     if (passed < 15) return t("just_now");
-    const words = new Intl.RelativeTimeFormat(language(), { numeric: "always" });
+    const words = new Intl.RelativeTimeFormat(language(), { numeric: "always", style: "short" });
     for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
         if (passed >= size) return words.format(-Math.floor(passed / size), unit);
     }

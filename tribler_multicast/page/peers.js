@@ -94,11 +94,10 @@ export class Peers {
                 ${item.online ? html`<span class="ln-sub">${item.interface ?? ""}</span>`
                     : html`<span class="ln-sub" title=${t("seen_at", { time: clock(item.at) })}>${t("seen", { ago: item.seen })}</span>`}</td>
             <td role="cell" class="ln-address" data-label=${t("col_address")}>${this.addresses(item)}</td>
-            <td role="cell" class="ln-rtt" data-label=${t("col_rtt")}>${item.rtt}</td>
-            <td role="cell" class="ln-activity" data-label=${t("col_activity")}>${this.doing(item)}</td>
+            <td role="cell" class="ln-rtt" data-none=${item.rtt === "–"} data-label=${t("col_rtt")}>${item.rtt}</td>
+            <td role="cell" class="ln-activity" data-none=${item.activity === null && item.up === null} data-label=${t("col_activity")}>${this.doing(item)}</td>
             <td role="cell" class="ln-total" data-label=${t("col_total")}>${this.rates(...item.totals, bytes)}</td>
-            <td role="cell" class="ln-offers" data-label=${t("col_offers")}>${item.capabilities.map((name) => html`
-                <span class="ln-chip" title=${name}>${this.capability(name)}</span>`)}</td>
+            <td role="cell" class="ln-offers" data-label=${t("col_offers")}>${item.capabilities.map((name) => this.capability(name)).join(", ") || "–"}</td>
             <td role="cell" class="ln-friend" data-label=${t("col_friend")}>${this.friend(item)}</td>`, row);
     }
 
