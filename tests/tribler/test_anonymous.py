@@ -193,9 +193,10 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     node = house.machine().node("tv", introduction_interval=60, weather=True)
     machine = house.machine()
     machine.shape(100)
-    # A gateway, which it takes to speak of the weather; it leads nowhere, and knows no names.
-    machine.namespace.ip(f"route add default via {node.machine.interfaces['eth0'].ipv4}",
-                         "rule add ipproto udp dport 53 unreachable")
+    # A gateway, which it takes to speak of the weather and to hear of it; it leads nowhere, and knows no names.
+    for each in (machine, a.machine):
+        each.namespace.ip(f"route add default via {node.machine.interfaces['eth0'].ipv4}",
+                          "rule add ipproto udp dport 53 unreachable")
     capture = Capture(machine)
     address = machine.interfaces["eth0"].ipv4
     assert address is not None

@@ -39,6 +39,9 @@ SIZE = 60 << 20
 UPLINK = 625_000
 """Bytes/s: 5 Mbit/s."""
 
+CAMERA = 250_000
+"""Bytes/s: 2 Mbit/s."""
+
 CONFIG: dict[str, Any] = {"libtorrent": {**OPEN["libtorrent"], "port": PORT}}
 
 
@@ -185,3 +188,29 @@ def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_t
         assert stored(again, leech.infohash) == (much, much)
         assert again.configuration["libtorrent"]["max_upload_rate"] == 0
     watcher.rest("PUT", "/activity", {"class": "idle", "ttl": 1})
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["Tribler", "standalone"])
+def test_other_programs_of_the_machine_get_room_unless_the_user_says_otherwise(
+        home: Home, nodes: list[Node], tmp_path: Path, number: int) -> None:
+    node = nodes[number]
+    with ExitStack() as stack:
+        leech = Leech(stack, home, node, tmp_path / f"beside{number}")
+        node.wait_for(lambda: node.rest("GET", "/activity")["up"] > 50_000, 60, "it uploads")
+        node.rest("PATCH", "/settings", {"room_for_others": False})
+        with stream(home, home.machines[number], mbit=2) as before:  # nobody declares it
+            time.sleep(8)
+            assert weather(node)["limit"]["why"] != "room"
+            node.rest("PATCH", "/settings", {"room_for_others": True})
+            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "room is made")
+            assert "another program needs room" in weather(node)["limit"]["text"]
+            settled = time.monotonic() + 6
+            time.sleep(6)
+            beside = rate([leech], 6)
+        node.wait_for(lambda: weather(node)["limit"]["why"] != "room", 60, "nobody needs room any more")
+    came = [delay for sent, delay in before if sent >= settled]
+    full = [delay for sent, delay in before if sent < settled - 12]
+    print(f"queue p95 {1000 * percentile(full, 0.95):.0f} ms, with room {1000 * percentile(came, 0.95):.0f} ms, "
+          f"upload {beside / 1000:.0f} kB/s of {(UPLINK - CAMERA) / 1000:.0f}")
+    assert percentile(came, 0.5) < max(0.06, percentile(full, 0.5) / 2)
+    assert beside < 1.1 * (UPLINK - CAMERA)
