@@ -264,7 +264,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     told.look("opentoall", *words)
     provoke_newcomers(b, house, capture)
     b.wait_local(a)
-    member = house.machine().node("member", group_passphrase="a passphrase that is fine")
+    member = house.machine().node("member", weather=True, group_passphrase="a passphrase that is fine")
     inside = Told(member)
     b.rest("PATCH", "/settings", {"group_passphrase": "a passphrase that is fine"})
     member.wait_local(b)
