@@ -56,8 +56,8 @@ export function plainAddress(address) {
  * @returns {string}
  */
 export function infohashOf(row) {
-    const said = row.dataset.localNetworkInfohash;
-    if (said !== undefined) return said.toLowerCase();
+    const said = row.dataset.localNetworkRow;
+    if (said !== undefined) return INFOHASH.test(said) ? said.toLowerCase() : "";
     const name = Object.keys(row).find((key) => key.startsWith("__reactFiber$"));
     let fiber = name === undefined ? null : row[name];
     for (let up = 0; fiber && up < KEY_DEPTH; up += 1, fiber = fiber.return) {

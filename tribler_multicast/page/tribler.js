@@ -22,9 +22,9 @@ const ICON = `<svg width="15" height="15" viewBox="0 0 15 15" fill="none" stroke
     <path d="M7.5 4.6v3M2.8 10.4V7.6h9.4v2.8"/></svg>`;
 
 const STYLE = `
-    div:has(> .${PAGE_CLASS}) > :not(.${PAGE_CLASS}) { display: none; }
-    .${PAGE_CLASS} { flex: 1 1 auto; min-width: 0; padding: 1.5rem; }
-    @media (max-width: 640px) { .${PAGE_CLASS} { padding: 1rem; } }
+    div:has(> .${PAGE_CLASS}[data-guest]) > :not(.${PAGE_CLASS}) { display: none; }
+    .${PAGE_CLASS} { flex: 1 1 auto; min-width: 0; }
+    .${PAGE_CLASS} header { background: none; }
 `;
 
 /** Where in Tribler this is, by the address. */
@@ -99,6 +99,7 @@ class Page {
     make() {
         const host = document.createElement("div");
         host.className = PAGE_CLASS;
+        host.dataset.guest = "";
         const component = document.createElement(COMPONENT);
         host.append(component);
         import("./local-network.js").catch((error) => {

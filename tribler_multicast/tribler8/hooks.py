@@ -2,8 +2,8 @@
 Where Tribler takes the plugin in: three changes to objects in memory, the same for ``run`` and for the drop-in.
 
 Tribler's list of launchers is written into ``Session.register_launchers``, so that method is wrapped; a section that
-``DEFAULT_CONFIG`` does not have cannot be read, so it gets one; and the class that serves the user interface is replaced
-by one that brings the page along. Whatever fails here, Tribler starts without the plugin and its log says why.
+``DEFAULT_CONFIG`` does not have cannot be read, so it gets one; and the class that serves the user interface is
+replaced by one that brings the page along. Whatever fails here, Tribler starts without the plugin and its log says why.
 """
 from __future__ import annotations
 

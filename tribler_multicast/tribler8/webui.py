@@ -62,10 +62,10 @@ def with_page(base: Any, shown: Switch = switch) -> type:  # noqa: ANN401
             if path.startswith(PREFIX):
                 return _file(path.removeprefix(PREFIX))
             response: web.StreamResponse = await super().return_files(request)
-            if path != INDEX or not shown.wanted():
+            if path != INDEX:
                 return response
             try:
-                return self._with_tag(response)
+                return self._with_tag(response) if shown.wanted() else response
             except Exception:
                 logger.critical("tribler-multicast works without its page", exc_info=True)
                 return response
