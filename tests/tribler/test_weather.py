@@ -20,6 +20,7 @@ from tests.lan.test_weather import LIVE, Bulk, doing, rate, stream, weather
 from tests.lan.uplink import Home
 
 from .host import Tribler, torrent
+from .test_anonymous import play
 from .test_mixed_lan import OPEN, listed
 
 if TYPE_CHECKING:
@@ -140,6 +141,18 @@ def test_uploads_of_tribler_and_of_a_node_step_aside_for_a_stream_and_come_back(
     assert after >= 0.6 * UPLINK
 
 
+def test_what_is_watched_in_tribler_is_told_without_being_declared(nodes: list[Node]) -> None:
+    host, other = nodes[0], nodes[2]
+    assert isinstance(host, Tribler)
+    infohash = host.share("film.mp4", os.urandom(6 << 20))
+    host.wait_for(lambda: host.download(infohash).get("progress") == 1, 60, "it is complete")
+    player = play(host, infohash)
+    other.wait_for(lambda: doing(other, host.mid) == "on_demand", 20, "somebody watches")
+    player.close()
+    other.wait_for(lambda: doing(other, host.mid) in {"idle", "bulk"}, 60, "nobody does")
+    host.api("DELETE", f"/api/downloads/{infohash}", {"remove_data": True})
+
+
 def stored(tribler: Tribler, infohash: str) -> tuple[int, int]:
     """Get the upload limit of a download as its user set it, and as it was at its handle when Tribler wrote that."""
     config = configparser.ConfigParser()
@@ -207,6 +220,10 @@ def test_other_programs_of_the_machine_get_room_unless_the_user_says_otherwise(
             settled = time.monotonic() + 6
             time.sleep(6)
             beside = rate([leech], 6)
+            node.rest("PATCH", "/settings", {"step_aside": False})
+            node.wait_for(lambda: weather(node)["limit"]["up"] is None, 10, "at once, without a restart")
+            node.rest("PATCH", "/settings", {"step_aside": True})
+            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "and again")
         node.wait_for(lambda: weather(node)["limit"]["why"] != "room", 60, "nobody needs room any more")
     came = [delay for sent, delay in before if sent >= settled]
     full = [delay for sent, delay in before if sent < settled - 12]
