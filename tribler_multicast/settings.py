@@ -115,7 +115,7 @@ SETTINGS: dict[str, Setting] = _table(
             "Never shown again; empty: none.", False, secret=True),
     Setting("weather", bool, "", False, None, None, None,
             "Tell the other nodes coarsely what this one does and how full the gateway is, hear of theirs, and step "
-            "aside. Not finished: docs/weather.md says what is missing.", True),
+            "aside. Not finished: docs/weather.md says what is missing.", False),
     Setting("step_aside", bool, "", True, None, None, None,
             "Bulk traffic of this node makes room when another node streams, or the gateway is full.", False),
     Setting("room_for_others", bool, "", True, None, None, None,
