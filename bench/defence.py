@@ -124,7 +124,7 @@ def bench(options: argparse.Namespace) -> Report:
         report.row(f"{mode}: bytes for one receiver, of the content", 1 + runs[mode].sums / wire, "", limit=LIMIT)
     report.details["packets checked"] = runs["checked"].coop.checks.counters["check: packets"]
     report.details["packets"] = runs["checked"].received
-    assert TAG == runs["checked"].sender.tag
+    assert runs["checked"].sender.tag == TAG
     return report
 
 

@@ -113,7 +113,8 @@ def test_every_attack_of_one_member_among_four(lan: Lan, loss: object, tmp_path:
 
 
 @pytest.mark.soak
-def test_a_third_of_the_members_is_malicious(lan: Lan, loss: object, tmp_path: Path) -> None:
-    outcome = attacked(lan, tmp_path, 7, ["recoded", "source", "liar"], size=MIB << 20, percent=5)
-    shown("30 %", outcome)
+@pytest.mark.parametrize("bad", [["", "", ""], ["recoded", "source", "liar"]])
+def test_a_third_of_the_members_is_malicious(lan: Lan, loss: object, tmp_path: Path, bad: list[str]) -> None:
+    outcome = attacked(lan, tmp_path, 7, bad, size=MIB << 20, percent=5)
+    shown("30 %: " + " ".join(bad), outcome)
     assert outcome.named <= outcome.guilty
