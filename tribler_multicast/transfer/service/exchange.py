@@ -130,11 +130,8 @@ class Exchange:
             elif isinstance(event, Checking):
                 self.together.counters["session: checked"] += 1
                 logger.info("A segment was wrong: packets are checked as they come")
-        source = coop.seeker.source
         for mid, kind, payload in coop.take_messages():
-            # Who is the only receiver is repaired for without asking.
-            if mid != source or kind != Kind.HELP or coop.seeker.peers:
-                self.courier.send(mid, kind, payload, self.incoming.socket.key)
+            self.courier.send(mid, kind, payload, self.incoming.socket.key)
         return coop.seeker.next_timer()
 
     def part(self, mid: bytes) -> None:
