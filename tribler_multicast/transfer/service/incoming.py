@@ -18,7 +18,9 @@ from ...protocol.wire import Kind
 from ..session.events import AllStored, SegmentReady
 from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
+from ..session.packets import OVERHEAD
 from ..session.receiver import Receiver
+from .crediting import Credit
 from .limits import FIRST_DATA
 from .meter import Meter
 
@@ -134,6 +136,7 @@ class Incoming:
         self.receiver: Receiver | None = None
         self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform)
         self.group_meter, self.unicast_meter = Meter(), Meter()
+        self.credit = Credit(courier)
         self._heard = 0, self.loop.time()
         """How many datagrams had come that the sender certainly sent, and when that was seen to be more than before."""
         self._timer: asyncio.TimerHandle | None = None
@@ -271,6 +274,7 @@ class Incoming:
         """
         if self.in_group and now >= self.group.due:
             self._keep()
+        self.count()
         if self.exchange is not None:
             self.exchange.count(now)
         if not self.has_source:
@@ -280,6 +284,14 @@ class Incoming:
             self._heard = count, now
         elif now - self._heard[1] > (SENDER_SILENT if count else FIRST_DATA):
             self.owner.sender_silent(self)
+
+    def count(self) -> None:
+        """
+        Have it written down how much the sender gave: what came under a key, whatever else was sent to our ports.
+        """
+        if self.receiver is not None:
+            came = sum(track.count for track in self.receiver.tracks) * (OVERHEAD + self.accept.symbol)
+            self.credit.total(self.mid, down=min(came, self.total))
 
     def say(self, why: Ending) -> None:
         """
@@ -294,6 +306,7 @@ class Incoming:
         if self._closed:
             return
         self._closed = True
+        self.count()
         if self.exchange is not None:
             self.exchange.coop.counters.update(self.exchange.coop.helper.counters)
             self.counters.update(self.exchange.coop.counters)

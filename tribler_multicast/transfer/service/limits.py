@@ -137,7 +137,7 @@ PARTIAL_STATES: Final = 1000
 
 # --- Cooperation.
 
-NAMED_FOR: Final = 1800.0
+NAMED_FOR: Final = 3600.0
 NAMED_KEPT: Final = 1024
 """Who was certainly caught is asked for nothing, and gets nothing, for so long; so many are remembered."""
 

@@ -17,6 +17,7 @@ from ..session.limits import CATCH_UP, ROUND
 from ..session.messages import Accept
 from ..session.packets import KEY_SIZE, TAG_SIZE
 from ..session.sender import Sender
+from .crediting import Credit
 from .limits import LEAST_ALONE, LEAST_CAP, READS, REPEATED
 from .meter import Meter
 
@@ -53,6 +54,10 @@ class Receiving:
     key: bytes
     rate: float
     joined: float
+    group: int
+    """Bytes that had gone to the group when it was counted last."""
+    shared: int = 0
+    """Of those, the ones that it was in the group for."""
     meter: Meter = field(default_factory=Meter)
 
 
@@ -61,8 +66,8 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913, PLR0917
-                 failed: Callable[[Publication, TransferError], None], place: Place, courier: Courier) -> None:
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913
+                 failed: Callable[[Publication, TransferError], None], *, place: Place, courier: Courier) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
@@ -88,6 +93,7 @@ class OutgoingSession:
         """Most bytes/s that its owner lets it send; 0: any."""
         self.meter = Meter()
         """What goes to the group."""
+        self.credit = Credit(courier)
         self.begun = False
         self._symbols = sum(self.sender.sizes)
         self._readers = readers
@@ -114,7 +120,8 @@ class OutgoingSession:
                 return None
             if helps:
                 self.coop.joined(mid)
-            known = self.receivers[mid] = Receiving(address, key, rate, now)
+            self._settle(mid)
+            known = self.receivers[mid] = Receiving(address, key, rate, now, self.meter.total)
         known.rate = rate
         self.look()
         self.cooperate(now)
@@ -126,11 +133,26 @@ class OutgoingSession:
         """
         Let a receiver go.
         """
+        self._settle(mid)
         self.sender.leave(mid)
         self.coop.left(mid)
         if self.receivers.pop(mid, None) is not None and not self.receivers:
             self.empty_since = self.link.loop.time()
         self.link.wake()
+
+    def count(self) -> None:
+        """
+        Have it written down who was given how much; what went to the group was given to each who was in it.
+        """
+        for mid, receiving in self.receivers.items():
+            receiving.shared += self.meter.total - receiving.group if self.in_group(mid) else 0
+            receiving.group = self.meter.total
+            self.credit.total(mid, up=receiving.meter.total + receiving.shared)
+
+    def _settle(self, mid: bytes) -> None:
+        if mid in self.receivers:
+            self.count()
+            self.credit.forget(mid)
 
     def report_received(self, mid: bytes, report: bytes, now: float) -> None:
         """
@@ -170,6 +192,7 @@ class OutgoingSession:
             self.sender.run_timers(now)
             self.look()
             self.cooperate(now)
+        self.count()
 
     def in_group(self, mid: bytes) -> bool:
         """
@@ -310,6 +333,7 @@ class OutgoingSession:
         Send no more.
         """
         self._closed = True
+        self.count()
         if self._timer is not None:
             self._timer.cancel()
         self.link.remove(self)

@@ -205,7 +205,8 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, place, self.courier)
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, place=place,
+                                  courier=self.courier)
         session.limit = float(publication.rate or 0)
         publication.sessions[place] = self.sessions[session.tag] = session
         return session

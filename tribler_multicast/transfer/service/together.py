@@ -4,8 +4,9 @@ Cooperation of all transfers of one node: what they share, and where a message o
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ...policy import NOBODY, checked_from_the_start
 from ...protocol.identity import mid_of
 from ...protocol.wire import Kind
 from ..session.coop_messages import content_of
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 COOPERATION: frozenset[Kind] = frozenset({Kind.MEMBERS, Kind.HELP, Kind.HAVE, Kind.SUMS, Kind.ALARM})
 
 
-def nothing(*_: Any) -> None:  # noqa: ANN401
-    """
-    Note nothing.
-    """
-
-
 class Together:
     """
     What cooperation needs of the node.
@@ -43,9 +38,7 @@ class Together:
         self.options = options
         self.counters = counters
         self.links = links
-        self.named = Named()
-        self.dealt: Callable[[bytes, int, int], None] = nothing
-        """Is told a member id, and how many more bytes it was given, and gave."""
+        self.named = Named(courier)
 
     @property
     def me(self) -> bytes:
@@ -66,7 +59,16 @@ class Together:
         """
         Whether all that comes is checked packet by packet, from the start.
         """
-        return bool(self.options.get("untrusted", False))
+        now = asyncio.get_running_loop().time()
+        here = set(self.courier.neighbours())
+        return checked_from_the_start(self.options.get("untrusted", NOBODY), strangers=not self.courier.must_seal,
+                                      named=any(mid in here for mid in self.named.mids(now)))
+
+    def dealt(self, mid: bytes, given: int, taken: int) -> None:
+        """
+        Count what one more receiver was given by us, and gave.
+        """
+        self.courier.count(mid, up=given, down=taken, helped=True)
 
     @property
     def cap(self) -> float:
