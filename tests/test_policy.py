@@ -56,11 +56,10 @@ def test_a_secret_is_in_no_error_and_no_description() -> None:
 @pytest.mark.parametrize(("untrusted", "among_strangers", "among_chosen"), [
     ("nobody", False, False), ("strangers", True, False), ("everyone", True, True)])
 def test_who_is_untrusted_is_checked_from_the_start(untrusted: str, among_strangers: bool, among_chosen: bool) -> None:
-    options = Settings({"untrusted": untrusted})
-    assert checked_from_the_start(options, strangers=True, named=False) is among_strangers
-    assert checked_from_the_start(options, strangers=False, named=False) is among_chosen
+    assert checked_from_the_start(untrusted, strangers=True, named=False) is among_strangers
+    assert checked_from_the_start(untrusted, strangers=False, named=False) is among_chosen
 
 
 def test_who_was_caught_has_all_checked_whatever_is_set() -> None:
-    assert checked_from_the_start(Settings(), strangers=False, named=True)
-    assert not checked_from_the_start({}, strangers=True, named=False)
+    assert checked_from_the_start("nobody", strangers=False, named=True)
+    assert not checked_from_the_start("nobody", strangers=True, named=False)

@@ -202,10 +202,9 @@ def weather_lines(answer: dict[str, Any]) -> list[str]:
     rows = [["gateway", paint(clean(gateway["state"]), colour)], ["queue", _milliseconds(gateway["delay_ms"])],
             ["passes up, down", f"{_rate(gateway['up'])}, {_rate(gateway['down'])}"],
             ["way to the gateway", f"{clean(link['state'])} ({_milliseconds(link['delay_ms'])})"]]
-    if limit["why"] is not None:
-        up, down = _rate(limit["up"]), _rate(limit["down"])
-        rows.append(["bulk limited to", f"{up} up, {down} down, for: {clean(limit['why'])}"])
     lines = [f"{what:<20}{value}" for what, value in rows]
+    if limit["text"] is not None:
+        lines += ["", clean(limit["text"])]
     nodes = [[clean(node["mid"])[:12], clean(node["activity"]), _rate(node["up"]), _rate(node["down"]),
               _milliseconds(node["delay_ms"]), "" if node["same_gateway"] else "another gateway"]
              for node in answer["nodes"]]

@@ -50,12 +50,12 @@ def check_policy(options: Settings | Mapping[str, Any], changes: Mapping[str, An
         raise SettingError(msg)
 
 
-def checked_from_the_start(options: Settings | Mapping[str, Any], *, strangers: bool, named: bool) -> bool:
+def checked_from_the_start(untrusted: str, *, strangers: bool, named: bool) -> bool:
     """
-    Tell whether every packet of a transfer is checked from the first on (setting ``untrusted``).
+    Tell whether every packet of a transfer is checked from the first on.
 
+    :param untrusted: the setting.
     :param strangers: whether somebody may take part whom the user did not choose.
     :param named: whether somebody is there who was caught sending bad data not long ago: then whatever is set.
     """
-    untrusted = options.get("untrusted", NOBODY)
     return named or untrusted not in (NOBODY, STRANGERS) or (untrusted == STRANGERS and strangers)

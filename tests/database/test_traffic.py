@@ -157,7 +157,7 @@ for turn in range(1, 1_000_000):
         least = total.up
 
 
-def test_who_was_caught_is_known_for_a_day_and_over_a_restart(path: Path) -> None:
+def test_who_was_caught_is_known_for_a_while_and_over_a_restart(path: Path) -> None:
     database = PeerDatabase.open(path, NOW)
     for number in (1, 2, 3):
         meet(database, number)

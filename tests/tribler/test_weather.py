@@ -20,6 +20,7 @@ from tests.lan.test_weather import LIVE, Bulk, rate, stream, weather
 from tests.lan.uplink import Home
 
 from .host import Tribler, torrent
+from .test_anonymous import play
 from .test_mixed_lan import OPEN, listed
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ SIZE = 60 << 20
 
 UPLINK = 625_000
 """Bytes/s: 5 Mbit/s."""
+
+CAMERA = 250_000
+"""Bytes/s: 2 Mbit/s."""
 
 CONFIG: dict[str, Any] = {"libtorrent": {**OPEN["libtorrent"], "port": PORT}}
 
@@ -137,6 +141,18 @@ def test_uploads_of_tribler_and_of_a_node_step_aside_for_a_stream_and_come_back(
     assert after >= 0.6 * UPLINK
 
 
+def test_what_is_watched_in_tribler_is_told_without_being_declared(nodes: list[Node]) -> None:
+    host, other = nodes[0], nodes[2]
+    assert isinstance(host, Tribler)
+    infohash = host.share("film.mp4", os.urandom(6 << 20))
+    host.wait_for(lambda: host.download(infohash).get("progress") == 1, 60, "it is complete")
+    player = play(host, infohash)
+    other.wait_for(lambda: doing(other, host.mid) == "on_demand", 20, "somebody watches")
+    player.close()
+    other.wait_for(lambda: doing(other, host.mid) in {"idle", "bulk"}, 60, "nobody does")
+    host.api("DELETE", f"/api/downloads/{infohash}", {"remove_data": True})
+
+
 def stored(tribler: Tribler, infohash: str) -> tuple[int, int]:
     """Get the upload limit of a download as its user set it, and as it was at its handle when Tribler wrote that."""
     config = configparser.ConfigParser()
@@ -185,3 +201,33 @@ def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_t
         assert stored(again, leech.infohash) == (much, much)
         assert again.configuration["libtorrent"]["max_upload_rate"] == 0
     watcher.rest("PUT", "/activity", {"class": "idle", "ttl": 1})
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["Tribler", "standalone"])
+def test_other_programs_of_the_machine_get_room_unless_the_user_says_otherwise(
+        home: Home, nodes: list[Node], tmp_path: Path, number: int) -> None:
+    node = nodes[number]
+    with ExitStack() as stack:
+        leech = Leech(stack, home, node, tmp_path / f"beside{number}")
+        node.wait_for(lambda: node.rest("GET", "/activity")["up"] > 50_000, 60, "it uploads")
+        node.rest("PATCH", "/settings", {"room_for_others": False})
+        with stream(home, home.machines[number], mbit=2) as before:  # nobody declares it
+            time.sleep(8)
+            assert weather(node)["limit"]["why"] != "room"
+            node.rest("PATCH", "/settings", {"room_for_others": True})
+            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "room is made")
+            assert "another program needs room" in weather(node)["limit"]["text"]
+            settled = time.monotonic() + 6
+            time.sleep(6)
+            beside = rate([leech], 6)
+            node.rest("PATCH", "/settings", {"step_aside": False})
+            node.wait_for(lambda: weather(node)["limit"]["up"] is None, 10, "at once, without a restart")
+            node.rest("PATCH", "/settings", {"step_aside": True})
+            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "and again")
+        node.wait_for(lambda: weather(node)["limit"]["why"] != "room", 60, "nobody needs room any more")
+    came = [delay for sent, delay in before if sent >= settled]
+    full = [delay for sent, delay in before if sent < settled - 12]
+    print(f"queue p95 {1000 * percentile(full, 0.95):.0f} ms, with room {1000 * percentile(came, 0.95):.0f} ms, "
+          f"upload {beside / 1000:.0f} kB/s of {(UPLINK - CAMERA) / 1000:.0f}")
+    assert percentile(came, 0.5) < max(0.06, percentile(full, 0.5) / 2)
+    assert beside < 1.1 * (UPLINK - CAMERA)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tribler_multicast.lan.torrent_peers import Meter, is_on_lan
-from tribler_multicast.tribler8.stepping import EACH, LEAST, Stepping, lowest, shares
+from tribler_multicast.tribler8.stepping import EACH, LEAST, Overlays, Stepping, lowest, shares
 
 INTERNET, LAN = "203.0.113.9", "192.168.1.7"
 
@@ -179,3 +179,20 @@ def test_first_look_says_nothing_and_peers_that_come_bring_nothing_from_before()
     assert meter.look(1.0, {"a": handle})["a"].up == pytest.approx(1050)
     handle.peers.append(SimpleNamespace(ip=(INTERNET, 7000), total_upload=10**9, total_download=0))
     assert meter.look(2.0, {"a": handle})["a"].up == pytest.approx(1050)
+
+
+async def test_what_moves_besides_is_known_but_is_not_told_as_traffic() -> None:
+    hidden, open_one = Download(500_000, hops=1), Download(100_000, address=LAN)
+    stepping = await moving(hidden=hidden, open_one=open_one)
+    traffic = stepping.traffic()
+    assert (traffic.up, traffic.more_up) == (0, 100_000)
+
+
+def test_of_overlays_rather_too_much_is_known_than_too_little() -> None:
+    counted = [0, 0]
+    overlays = Overlays(lambda: (counted[0], counted[1]))
+    for second, up in enumerate((0, 50_000, 0, 0)):  # IPv8 counts when it likes to
+        counted[0] += up
+        overlays.look(100.0 + second)
+        overlays.look(100.2 + second)
+    assert overlays.rates() == (pytest.approx(1.3 * 50_000), 0.0)

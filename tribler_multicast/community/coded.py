@@ -193,6 +193,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         return dict(self.service.counters)
 
+    def is_moving(self) -> bool:
+        """
+        Tell whether a transfer moves something now.
+        """
+        return self.started and any(transfer.up or transfer.down for transfer in self.service.transfers.values())
+
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
         Take what a peer said.

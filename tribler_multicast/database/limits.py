@@ -14,7 +14,7 @@ Friends stay beyond it: the user chose each of them."""
 MAX_TOTAL: Final = 2**63 - 1
 """Bytes counted of one peer; SQLite keeps no more. A counter that overflows must not make every later write fail."""
 
-NAMED_FOR: Final = 86400.0
+NAMED_FOR: Final = 3600.0
 """Seconds for which a peer that was caught sending bad data counts as such. Its key is free to be exchanged, so longer
 stops no attacker; and a source that lies can have an honest helper named, which must not stay."""
 

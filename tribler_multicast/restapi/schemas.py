@@ -273,6 +273,8 @@ StatusSchema = schema(MulticastStatus={
     "uptime": (Float, "seconds"),
     "interfaces": [InterfaceSchema],
     "counters": CountersSchema,
+    "features": ([String], "what this node does now, of coded, feeds, torrents, weather: the calls about others are "
+                           "answered with 503"),
 })
 PeersSchema = schema(MulticastPeers={"peers": [PeerSchema]})
 DiscoverSchema = schema(MulticastDiscover={
@@ -356,7 +358,8 @@ WeatherSchema = schema(MulticastWeather={
         "needs_room": (Boolean, "other programs on its machine need room")}))),
     "limit": Nested(schema(MulticastWeatherLimit={
         "up": _number("bytes/s of bulk traffic in force now"), "down": _number("the same"),
-        "why": String(allow_none=True, metadata={"description": "live, on_demand, room or congested"})})),
+        "why": String(allow_none=True, metadata={"description": "live, on_demand, room or congested"}),
+        "text": String(allow_none=True, metadata={"description": "both in a sentence for users"})})),
 })
 WeatherHistorySchema = schema(MulticastWeatherHistory={
     "history": List(Nested(schema(MulticastWeatherMinute={

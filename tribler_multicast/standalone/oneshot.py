@@ -359,3 +359,4 @@ async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | No
     report({"event": "done", **coded_view(transfer)})
     if await transfer.tell(TELL) or not transfer.total_down:
         memory.end(content_id)  # Who comes for it later, after all of that, finds it here and need not tell anybody.
+    await transfer.stay()

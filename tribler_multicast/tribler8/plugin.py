@@ -204,8 +204,8 @@ class Plugin:
                   lambda: setattr(self, "downloads", LanDownloads(self.neighbours, self.session.download_manager)))
         _optional("torrents by the control interface",
                   lambda: setattr(self.client, "torrents", TriblerTorrents(self.session)))
-        _optional("stepping aside",
-                  lambda: setattr(self.client, "stepping", Stepping(self.session.download_manager, self._limits_given)))
+        _optional("stepping aside", lambda: setattr(self.client, "stepping", Stepping(
+            self.session.download_manager, self._limits_given, self._overlay_bytes)))
         overlay = getattr(self.session, "content_discovery_community", None)
         if overlay is None:
             logger.info("Content discovery is switched off: local peers are neither gossiped with nor searched")
@@ -230,6 +230,13 @@ class Plugin:
         """
         torrents = getattr(self.client, "torrents", None)
         return (None, None) if torrents is None else torrents.limits.get(infohash, (None, None))
+
+    def _overlay_bytes(self) -> tuple[int, int]:
+        """
+        Get how many bytes IPv8 sent and received so far.
+        """
+        endpoint = self.session.ipv8.endpoint
+        return endpoint.bytes_up, endpoint.bytes_down
 
     def _offer(self) -> Catalogue:
         """

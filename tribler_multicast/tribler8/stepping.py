@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..client import Traffic
@@ -25,8 +26,47 @@ SLOW: Final = 1_000
 """Bytes/s of a download below which nobody looks at its peers, and it gets no limit."""
 MOST_DOWNLOADS: Final = 50
 LEAST: Final = 1_000
+COUNT_EACH: Final = 1.0
+COUNTED: Final = 4
+SMALL_PACKETS: Final = 1.3
+"""How often the bytes of overlays are counted (IPv8 does once a second), how many such rates the highest is taken of,
+and what headers make of them at most."""
 SPARE: Final = 0.25
 """Part of the limit that is shared evenly; the rest goes by what each download moves now."""
+
+
+class Overlays:
+    """
+    How much Tribler's overlays move: rather too much than too little, for it is taken from what the interface counts,
+    and what is left is said to be other programs'. Nothing of anonymous traffic may be.
+    """
+
+    def __init__(self, count: Callable[[], tuple[int, int]]) -> None:
+        """
+        :param count: gets bytes sent and received so far.
+        """
+        self.count = count
+        self._last: tuple[float, tuple[int, int]] | None = None
+        self._rates: deque[tuple[float, float]] = deque(maxlen=COUNTED)
+
+    def look(self, now: float) -> None:
+        """
+        Count, when it is time.
+        """
+        if self._last is not None and now - self._last[0] < COUNT_EACH:
+            return
+        counted = self.count()
+        if self._last is not None:
+            passed = now - self._last[0]
+            self._rates.append((SMALL_PACKETS * (counted[0] - self._last[1][0]) / passed,
+                                SMALL_PACKETS * (counted[1] - self._last[1][1]) / passed))
+        self._last = now, counted
+
+    def rates(self) -> tuple[float, float]:
+        """
+        Get the highest of the last seconds, bytes/s.
+        """
+        return max((up for up, _ in self._rates), default=0.0), max((down for _, down in self._rates), default=0.0)
 
 
 class Part(NamedTuple):
@@ -47,17 +87,21 @@ class Stepping:
     """
 
     def __init__(self, download_manager: Any,  # noqa: ANN401
-                 given: Callable[[bytes], tuple[int | None, int | None]] = lambda _infohash: (None, None)) -> None:
+                 given: Callable[[bytes], tuple[int | None, int | None]] = lambda _infohash: (None, None),
+                 overlays: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> None:
         """
         Look after the downloads of this manager.
 
         :param given: gets limits of a download that somebody else of ours put on it.
+        :param overlays: gets how many bytes all overlays sent and received so far, anonymous traffic among them.
         :raises MissingSymbolError: when Tribler has something of it no more.
         """
         find(download_manager, "downloads")
         self.download_manager = download_manager
         self.streaming: Streaming | None = None
         self.given = given
+        self.overlays = Overlays(overlays)
+        self.every = 0.0, 0.0
         self.limits: tuple[float | None, float | None] = (None, None)
         self.limited: dict[bytes, Part] = {}
         """What was put on the handles of downloads that have a part of the limit."""
@@ -73,10 +117,11 @@ class Stepping:
         self.look()
         watched = self._watched()
         bulk = [each for infohash, each in self.moving.items() if infohash not in watched]
-        every = list(self.moving.values())
-        return Traffic(sum(each.up for each in every), sum(each.down for each in every),
-                       sum(each.up for each in bulk), sum(each.down for each in bulk),
-                       frozenset(peer for each in bulk for peer in each.peers))
+        up, down = (sum(each.up for each in self.moving.values()), sum(each.down for each in self.moving.values()))
+        overlays = self.overlays.rates()
+        return Traffic(up, down, sum(each.up for each in bulk), sum(each.down for each in bulk),
+                       frozenset(peer for each in bulk for peer in each.peers),
+                       max(0.0, self.every[0] - up) + overlays[0], max(0.0, self.every[1] - down) + overlays[1])
 
     def limit(self, up: float | None, down: float | None) -> None:
         """
@@ -94,12 +139,16 @@ class Stepping:
         if now - self._looked_at < EACH or (self._task is not None and not self._task.done()):
             return
         self._looked_at = now
+        self.overlays.look(now)
         handles: dict[bytes, Any] = {}
+        every_up = every_down = 0.0
         for infohash, download in self._downloads().items():
             state = download.get_state()
-            rate = state.get_current_speed("up") + state.get_current_speed("down")
-            if rate >= SLOW and len(handles) < MOST_DOWNLOADS:
+            up, down = state.get_current_speed("up"), state.get_current_speed("down")
+            every_up, every_down = every_up + up, every_down + down
+            if up + down >= SLOW and len(handles) < MOST_DOWNLOADS:
                 handles[infohash] = download.handle
+        self.every = every_up, every_down
         if handles:
             self._task = asyncio.ensure_future(self._ask(handles))
         else:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..session.messages import Accept
     from ..session.packets import Bytes
     from .courier import Courier, LinkKey
+    from .exchange import Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,8 @@ class DataSocket:
 
 class Incoming:
     """
-    A session that let us in. Joins its group at once; reads nothing before `begin`.
+    A session that let us in. Joins its group at once; reads nothing before `begin`. With nobody's mid (empty) it is
+    none: others help without a sender, and what it was accepted with is made up.
     """
 
     def __init__(self, accept: Accept, mid: bytes, socket: DataSocket, courier: Courier, owner: Owner,
@@ -121,6 +123,11 @@ class Incoming:
         """
         self.accept = accept
         self.mid = mid
+        self.has_source = bool(mid)
+        """Whether there is a sender; it may be lost."""
+        self.in_group = bool(mid)
+        self.exchange: Exchange | None = None
+        """What goes on with others; None: nothing."""
         self.socket = socket
         self.courier = courier
         self.owner = owner
@@ -158,9 +165,28 @@ class Incoming:
         return self.group_meter.total + self.unicast_meter.total
 
     def _keep(self) -> None:
-        self.group.keep(self.loop.time())
+        if self.in_group:
+            self.group.keep(self.loop.time())
         if self._held and self.group.receiver is not None:
             self.group.receiver.stop()
+
+    def set_group(self, wanted: bool) -> None:
+        """
+        Be in the group, or not: it is for faster ones.
+        """
+        self.in_group = wanted
+        if wanted:
+            self._keep()
+        else:
+            self.group.leave()
+
+    def lose_source(self) -> None:
+        """
+        Go on with others alone.
+        """
+        self.has_source = False
+        if self.exchange is not None:
+            self.exchange.coop.source_gone()
 
     def hold(self) -> None:
         """
@@ -217,17 +243,24 @@ class Incoming:
         if receiver.next_timer() <= now:
             receiver.run_timers(now)
         for report in receiver.take_reports():
-            self.courier.send(self.mid, Kind.REPORT, pack_report(self.accept.tag, report), self.socket.key)
-        for event in receiver.take_events() if receiver.events else ():
-            if isinstance(event, SegmentReady):
-                self.owner.segment_ready(self, event.segment, event.data)
-            elif isinstance(event, AllStored):
-                self.owner.all_stored(self)
+            if self.has_source:
+                self.courier.send(self.mid, Kind.REPORT, pack_report(self.accept.tag, report), self.socket.key)
+        if receiver.events:
+            self._tell(receiver)
         when = receiver.next_timer()
+        if self.exchange is not None:
+            when = min(when, self.exchange.look(now))
         if not self._closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self.loop.call_at(when, self._run)
+
+    def _tell(self, receiver: Receiver) -> None:
+        for event in receiver.take_events():
+            if isinstance(event, SegmentReady):
+                self.owner.segment_ready(self, event.segment, event.data)
+            elif isinstance(event, AllStored):
+                self.owner.all_stored(self)
 
     def _run(self) -> None:
         self._timer = None
@@ -237,9 +270,13 @@ class Incoming:
         """
         Renew the membership of the group when that is due, and tell when nothing comes any more.
         """
-        if now >= self.group.due:
+        if self.in_group and now >= self.group.due:
             self._keep()
         self.count()
+        if self.exchange is not None:
+            self.exchange.count(now)
+        if not self.has_source:
+            return
         count = 0 if self.receiver is None else sum(track.count for track in self.receiver.tracks)
         if self._held or count != self._heard[0]:
             self._heard = count, now
@@ -268,6 +305,10 @@ class Incoming:
             return
         self._closed = True
         self.count()
+        if self.exchange is not None:
+            self.exchange.coop.counters.update(self.exchange.coop.helper.counters)
+            self.counters.update(self.exchange.coop.counters)
+            self.counters.update(self.exchange.coop.seeker.counters)
         if self._timer is not None:
             self._timer.cancel()
         self.group.leave()
