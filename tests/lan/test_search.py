@@ -54,7 +54,7 @@ def test_what_two_of_three_have_is_found_soon_and_only_the_asker_can_read_it(lan
     sniffer = machines[0].sniff()
     asker = keeper(machines[0], tmp_path / "a", [])
     b = keeper(machines[1], tmp_path / "b", [BOAT, FILM])
-    c = keeper(machines[2], tmp_path / "c", [BOAT, CAR])
+    c = keeper(machines[2], tmp_path / "c", [BOAT, CAR], introduction_interval=1)
     wait_searchable(asker, b, c)
     answer = asker.rest("GET", "/search?query=unmistakable")
     assert names(answer) == ["unmistakable boat", "unmistakable car", "unmistakable film"]
