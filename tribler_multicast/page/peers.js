@@ -129,7 +129,7 @@ export class Peers {
 
     capability(name) {
         const text = t(`cap_${name}`);
-        return text.startsWith("cap_") ? name : text;
+        return text.startsWith("cap_") ? name.slice(0, 20) : text;
     }
 
     /** The four states of a friendship, and what may be done in each. */
