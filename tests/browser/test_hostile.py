@@ -31,14 +31,6 @@ NAMES = {
 }
 
 
-@pytest.fixture(params=NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    """
-    A name that somebody may take.
-    """
-    return NAMES[request.param]
-
-
 def is_unharmed(page: Page) -> None:
     """
     Nothing ran, nothing was made, nothing is beside the page.
@@ -49,42 +41,48 @@ def is_unharmed(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [1200, 380])
-def test_every_view_bears_it(context: BrowserContext, stage: Stage, pictures: Path, name: str, width: int) -> None:
-    stage.answers["/peers"]["peers"] = [
-        peer(name, key="a", friend="received", interface=name, capabilities=[name] * 50,
-             addresses=[{"family": "ipv6", "ip": name[:200], "port": 1}] * 40, activity="live", up=1e18, down=-1),
-        gone(name, key="b"), peer("honest")]
-    stage.weather["nodes"] = [{**doing(name, "live", 1e30, 0), "mid": mid("a")}]
+def test_every_view_bears_such_names(context: BrowserContext, stage: Stage, pictures: Path, width: int) -> None:
+    transfers, publications, results = [], [], []
+    for key, name in NAMES.items():
+        stage.answers["/peers"]["peers"].append(
+            peer(name, key=key, friend="received", interface=name, capabilities=[name] * 50,
+                 addresses=[{"family": "ipv6", "ip": name[:200], "port": 1}] * 40, activity="live", up=1e18, down=-1))
+        stage.weather["nodes"].append({**doing(name, "live", 1e30, 0), "mid": mid(key)})
+        transfers.append(transfer(name, key=key, error=name, path=name, peers=[
+            {"mid": mid(key), "up": 1, "down": 1, "role": "helper", "way": "unicast"}]))
+        stage.answers[f"/transfers/{mid(key)[:16]}"] = {**transfers[-1], "token": name[:100], "files_total": 2,
+                                                        "files": [{"path": f"{name}/a.mp4", "size": 1}, {"path": name, "size": 2}]}
+        publications.append({"content_id": mid(key) * 2, "name": name, "size": 1, "files": 1, "path": name, "receivers": 0,
+                             "finished": 0, "uploaded": 0, "error": name})
+        results += [found("coded", name, 1, key), found("stream", name, None, key)]
+    stage.answers["/peers"]["peers"] += [gone(NAMES["long"], key="b"), peer("honest")]
     stage.weather["limit"] = {"up": 1, "down": None, "why": "live"}
-    stage.answers["/transfers"]["transfers"] = [transfer(name, key="a", error=name, path=name, peers=[
-        {"mid": mid("a"), "up": 1, "down": 1, "role": "helper", "way": "unicast"}])]
-    stage.answers[f"/transfers/{mid('a')[:16]}"] = {**stage.answers["/transfers"]["transfers"][0], "token": name[:100], "files_total": 2,
-                                                    "files": [{"path": f"{name}/a.mp4", "size": 1}, {"path": name, "size": 2}]}
-    stage.answers["/publications"]["publications"] = [{"content_id": mid("a") * 2, "name": name, "size": 1, "files": 1, "path": name,
-                                                       "receivers": 0, "finished": 0, "uploaded": 0, "error": name}]
-    stage.answers["/search"] = {"results": [found("coded", name, 1, "a"), found("stream", name, None, "a")]}
-    stage.answers["/streams"]["streams"] = stage.answers["/search"]["results"][1:]
+    stage.answers.update({"/transfers": {"transfers": transfers}, "/publications": {"publications": publications},
+                          "/search": {"results": results}, "/streams": {"streams": results[1::2]}})
     page, complaints = open_page(context, stage.url)
     page.set_viewport_size({"width": width, "height": 700})
-    row_of(page, mid("a")).wait_for()
+    for key in NAMES:
+        row_of(page, mid(key)).wait_for()
     row_of(page, mid("honest")).get_by_role("button", name="Ask honest to be friends").wait_for()
     is_unharmed(page)
     page.screenshot(path=pictures / "network.png", full_page=True)
-    stage.tell("multicast_peer_local", mid=mid("a"), nickname=name)
+    for key, name in NAMES.items():
+        stage.tell("multicast_peer_local", mid=mid(key), nickname=name)
     go(page, "Find")
     page.get_by_role("searchbox").fill("x")
     page.get_by_role("searchbox").press("Enter")
-    page.locator(".ln-search .ln-result").nth(1).wait_for()
+    page.locator(".ln-search .ln-result").nth(len(results) - 1).wait_for()
     is_unharmed(page)
     go(page, "Transfers")
-    page.locator(".ln-transfer").first.get_by_role("button", name="Details").click()
-    page.locator(".ln-files a").nth(1).wait_for()
+    for number in range(len(NAMES)):
+        page.locator(".ln-transfer").nth(number).get_by_role("button", name="Details").click()
+    page.locator(".ln-files a").nth(2 * len(NAMES) - 1).wait_for()
     assert all(link.startswith(stage.url + "api/") for link in page.locator("a").evaluate_all("all => all.map((each) => each.href)"))
     page.locator(".ln-transfer").first.get_by_role("button", name="Remove").click()
     is_unharmed(page)
     page.screenshot(path=pictures / "transfers.png", full_page=True)
     go(page, "Weather")
-    page.locator(".ln-list li").wait_for()
+    page.locator(".ln-list li").nth(len(NAMES) - 1).wait_for()
     is_unharmed(page)
     page.screenshot(path=pictures / "weather.png", full_page=True)
     assert complaints == []
