@@ -87,7 +87,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["tribler_multicast", "tribler_multicast.*"]),
     package_data={"tribler_multicast": ["py.typed", "page/*.html", "page/*.js", "page/*.css", "page/*.svg",
-                                        "page/vendor/*"]},
+                                        "page/vendor/*", "gui_patch/ui/src/pages/*.tsx"]},
     ext_modules=[CODING],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
     install_requires=REQUIREMENTS,

@@ -68,7 +68,7 @@ def test_gateway_is_found_and_shown(lan: Lan) -> None:
     found = weather(node)
     assert found["gateway"]["delay_ms"] < 30
     assert found["own_link"]["state"] in {"clear", "unsteady"}
-    assert found["limit"] == {"up": None, "down": None, "why": None}
+    assert found["limit"] == {"up": None, "down": None, "why": None, "text": None}
 
 
 def test_node_without_a_gateway_says_unknown(lan: Lan) -> None:
@@ -122,7 +122,7 @@ def rate(bulks: list[Bulk], seconds: float) -> float:
 
 
 @contextmanager
-def stream(home: Home, machine: Machine) -> Iterator[list[tuple[float, float]]]:
+def stream(home: Home, machine: Machine, mbit: float = 3) -> Iterator[list[tuple[float, float]]]:
     """
     Send a live stream up, and get at its end when each packet was sent, and how long it took.
     """
@@ -131,7 +131,7 @@ def stream(home: Home, machine: Machine) -> Iterator[list[tuple[float, float]]]:
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as receiver:
         assert receiver.stdout is not None
         assert receiver.stdout.readline() == "ready\n"
-        sender = machine.popen([sys.executable, STREAM, "send", SERVER, "5004", "3"])
+        sender = machine.popen([sys.executable, STREAM, "send", SERVER, "5004", str(mbit)])
         try:
             yield came
         finally:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..content.source import Source
     from ..store.store import Store
     from .courier import LinkKey
+    from .dealings import Dealings
     from .outgoing import OutgoingSession
 
 FINISHED_KEPT: Final = 4096
@@ -63,6 +64,8 @@ class Publication:
         self.look_at = 0.0
         """When its files are to be looked at again."""
         self.meter = Meter()
+        self.dealings: Dealings | None = None
+        """What was given to those who asked for it with no session; None: nothing ever."""
         self.serving: Serving | None = None
         """The transfer, once somebody joined."""
         self._finished: dict[bytes, None] = {}
@@ -116,7 +119,7 @@ class Publication:
         """
         Bytes sent of it since the start.
         """
-        return self.meter.total
+        return self.meter.total + (0 if self.dealings is None else self.dealings.total.total)
 
     def has_finished(self, mid: bytes) -> None:
         """
@@ -150,12 +153,14 @@ class Serving(Transfer):
     A publication as a transfer.
     """
 
-    def __init__(self, publication: Publication) -> None:
+    def __init__(self, publication: Publication, role: str = SOURCE) -> None:
         """
         Begin with nobody.
+
+        :param role: HELPER while it is given only to those who ask for some of it.
         """
         digest = sha256(b"source\0" + publication.content_id).digest()
-        super().__init__(digest[:8].hex(), publication.content_id, SOURCE)
+        super().__init__(digest[:8].hex(), publication.content_id, role)
         self.publication = publication
         self.clock = asyncio.get_running_loop().time
 
@@ -164,6 +169,8 @@ class Serving(Transfer):
         Get the state that it should have.
         """
         publication = self.publication
+        if publication.sessions:
+            self.role = SOURCE
         if any(session.unfinished for session in publication.sessions.values()):
             return ACTIVE
         return DONE if publication.finished else WAITING
@@ -204,7 +211,9 @@ class Serving(Transfer):
         """
         Bytes/s that leave.
         """
-        return self.publication.meter.rate(self.clock())
+        dealings = self.publication.dealings
+        now = self.clock()
+        return self.publication.meter.rate(now) + (0.0 if dealings is None else dealings.total.rate(now))
 
     @property
     def down(self) -> float:
@@ -233,9 +242,14 @@ class Serving(Transfer):
         Who receives it.
         """
         now = self.clock()
-        return [TransferPeer(mid, receiving.meter.rate(now) + session.meter.rate(now), 0.0, RECEIVER,
-                             MULTICAST if len(session.receivers) > 1 else UNICAST)
-                for session in self.publication.sessions.values() for mid, receiving in session.receivers.items()]
+        found = [TransferPeer(mid, receiving.meter.rate(now) + session.meter.rate(now), 0.0, RECEIVER,
+                              MULTICAST if len(session.receivers) > 1 and session.in_group(mid) else UNICAST)
+                 for session in self.publication.sessions.values() for mid, receiving in session.receivers.items()]
+        known, dealings = {peer.mid for peer in found}, self.publication.dealings
+        if dealings is not None:
+            found += [TransferPeer(mid, rate, 0.0, RECEIVER, UNICAST) for mid in dealings.up
+                      if mid not in known and (rate := dealings.rates(mid, now)[0])]
+        return found
 
     @property
     def files(self) -> list[tuple[str, int, int]] | None:

@@ -70,6 +70,20 @@ class Storage:
         """
         return self.source is not None or (self.store is not None and self.store.is_whole)
 
+    @property
+    def has_some(self) -> bool:
+        """
+        Whether there is something of it.
+        """
+        return self.store is not None and bool(self.store.bytes_whole or self.store.progress.has_partial)
+
+    @property
+    def unit(self) -> int | None:
+        """
+        Bytes of the pieces in which parts of segments are kept; None: nothing is here.
+        """
+        return None if self.store is None else self.store.unit
+
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
         """
         Run something in the thread that writes, behind what waits there.
@@ -121,6 +135,8 @@ class Storage:
         error = None if done.cancelled() else done.exception()
         if error is None and not done.cancelled():
             self.news.set()
+            if done.result() is False and self.store is not None:
+                self.store.drop(segment)  # Parts of it that an earlier session left may be what is wrong.
             written(segment, bool(done.result()))
             return
         if isinstance(error, DiskFullError):
@@ -193,6 +209,20 @@ class Storage:
         for segment in await self.run(lambda: list(store.progress.partial())):
             data = await self.run(store.read_units, segment, 0, store.layout.length(segment))
             receiver.resume(segment, store.units(segment), data)
+
+    # --- For others.
+
+    def segment(self, segment: int) -> asyncio.Future[bytes]:
+        """
+        Begin to read a segment that is here and checked. The result may be any error.
+        """
+        return self._loop.run_in_executor(self._writer, self._segment, segment)
+
+    def _segment(self, segment: int) -> bytes:
+        holder = self.source or self.store
+        if holder is None:
+            raise StoreError("nothing is here")
+        return holder.read(segment)
 
     # --- When the disk is full.
 
