@@ -159,7 +159,8 @@ def test_pages_and_pictures_of_strangers_do_not_run_here(
         assert page.evaluate(
             """async (address) => {
             const headers = (await fetch(address)).headers;
-            return ["Content-Security-Policy", "X-Content-Type-Options", "Content-Type"].map((name) => headers.get(name));
+            const names = ["Content-Security-Policy", "X-Content-Type-Options", "Content-Type"];
+            return names.map((name) => headers.get(name));
         }""",
             address,
         ) == ["sandbox; default-src 'none'", "nosniff", "application/octet-stream"]

@@ -109,7 +109,7 @@ export class Peers {
 
     addresses({ addresses }) {
         if (!addresses.length) return "–";
-        const all = addresses.map(([ip.slice(0, 46), port]) => `${ip} port ${port}`).join("\n");
+        const all = addresses.map(([ip, port]) => `${ip} port ${port}`).join("\n");
         const more = addresses.length - 1;
         return html`<span title=${all}>${addresses[0][0]}</span>${more
             ? html`<span class="ln-sub" title=${all}>${t("more_addresses", { count: more })}</span>` : nothing}`;
