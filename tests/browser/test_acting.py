@@ -1,6 +1,7 @@
 """
 What a user does on the page, with real nodes: friends, search, get, offer; and files of strangers that want to run.
 """
+
 from __future__ import annotations
 
 import json
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.browser
 PATIENCE = 60_000
 """Milliseconds for what goes over the network."""
 
-EVIL = "<script>document.cookie; window.opener.hacked = 1; fetch('/api/multicast/status').then(() => { window.name = 'hacked'; })</script>"
+EVIL = ("<script>window.opener.hacked = document.cookie; "
+        "fetch('/api/multicast/status').then(() => { window.name = 'hacked'; })</script>")
 EVIL_SVG = f'<svg xmlns="http://www.w3.org/2000/svg" onload="window.hacked=1">{EVIL}</svg>'
 
 
@@ -131,7 +133,9 @@ def test_a_shared_file_is_got_as_a_torrent(context: BrowserContext, start_node: 
     assert complaints == []
 
 
-def test_pages_and_pictures_of_strangers_do_not_run_here(context: BrowserContext, start_node: StartNode, tmp_path: Path) -> None:
+def test_pages_and_pictures_of_strangers_do_not_run_here(
+    context: BrowserContext, start_node: StartNode, tmp_path: Path
+) -> None:
     folder = tmp_path / "holiday <img src=x onerror=hacked=1>"
     folder.mkdir()
     (folder / "page.html").write_text(EVIL)
@@ -152,22 +156,44 @@ def test_pages_and_pictures_of_strangers_do_not_run_here(context: BrowserContext
     token = getter.call("GET", f"/transfers/{transfer['id']}")[1]["token"]
     for name in ("page.html", "boat.svg"):
         address = f"/api/multicast/transfers/{transfer['id']}/data/{name}?token={token}"
-        assert page.evaluate("""async (address) => {
+        assert page.evaluate(
+            """async (address) => {
             const headers = (await fetch(address)).headers;
-            return [headers.get("Content-Security-Policy"), headers.get("X-Content-Type-Options"), headers.get("Content-Type")];
-        }""", address) == ["sandbox; default-src 'none'", "nosniff", "application/octet-stream"]
-        for tag, attribute in (("iframe", "src"), ("embed", "src"), ("object", "data"), ("script", "src"), ("img", "src")):
-            page.evaluate("""async ([tag, attribute, address]) => {
+            const names = ["Content-Security-Policy", "X-Content-Type-Options", "Content-Type"];
+            return names.map((name) => headers.get(name));
+        }""",
+            address,
+        ) == ["sandbox; default-src 'none'", "nosniff", "application/octet-stream"]
+        for tag, attribute in (
+            ("iframe", "src"),
+            ("embed", "src"),
+            ("object", "data"),
+            ("script", "src"),
+            ("img", "src"),
+        ):
+            page.evaluate(
+                """async ([tag, attribute, address]) => {
                 const element = document.createElement(tag);
                 element.setAttribute(attribute, address);
                 document.body.append(element);
-                await new Promise((resolve) => { element.onload = element.onerror = resolve; setTimeout(resolve, 300); });
+                await new Promise((resolve) => {
+                    element.onload = element.onerror = resolve;
+                    setTimeout(resolve, 300);
+                });
                 element.remove();
-            }""", [tag, attribute, address])
+            }""",
+                [tag, attribute, address],
+            )
     assert page.evaluate("[window.hacked, window.name]") == [None, ""]
     assert len(context.pages) == 1
-    assert not [text for text in complaints if "Content Security Policy" not in text and "ERR_BLOCKED" not in text
-                and "MIME type" not in text and "Failed to load resource" not in text]
+    assert not [
+        text
+        for text in complaints
+        if "Content Security Policy" not in text
+        and "ERR_BLOCKED" not in text
+        and "MIME type" not in text
+        and "Failed to load resource" not in text
+    ]
 
 
 def test_both_pages_show_the_other_in_green(context: BrowserContext, start_node: StartNode) -> None:

@@ -1,6 +1,7 @@
 """
 Neighbours may call themselves and their files what they like: it is text, it stays in its place, and it does not run.
 """
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ NAMES = {
     "template": "${window.hacked=1}{{constructor.constructor('window.hacked=1')()}}{n}{name}",
     "long": "W" * 10_000,
     "right to left": "\u202e\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 gpj.exe",
-    "emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f " * 20,
+    "emoji": "\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f4\U000e0067\U000e0062\U000e0077\U000e007f "
+    * 20,
     "script": "javascript:window.hacked=1//",
     "marks": "Z\u0351\u036b\u0343\u036a\u0302" * 200,
 }
@@ -45,20 +47,58 @@ def test_every_view_bears_such_names(context: BrowserContext, stage: Stage, pict
     transfers, publications, results = [], [], []
     for key, name in NAMES.items():
         stage.answers["/peers"]["peers"].append(
-            peer(name, key=key, friend="received", interface=name, capabilities=[name] * 50,
-                 addresses=[{"family": "ipv6", "ip": name[:200], "port": 1}] * 40, activity="live", up=1e18, down=-1))
+            peer(
+                name,
+                key=key,
+                friend="received",
+                interface=name,
+                capabilities=[name] * 50,
+                addresses=[{"family": "ipv6", "ip": name[:200], "port": 1}] * 40,
+                activity="live",
+                up=1e18,
+                down=-1,
+            )
+        )
         stage.weather["nodes"].append({**doing(name, "live", 1e30, 0), "mid": mid(key)})
-        transfers.append(transfer(name, key=key, error=name, path=name, peers=[
-            {"mid": mid(key), "up": 1, "down": 1, "role": "helper", "way": "unicast"}]))
-        stage.answers[f"/transfers/{mid(key)[:16]}"] = {**transfers[-1], "token": name[:100], "files_total": 2,
-                                                        "files": [{"path": f"{name}/a.mp4", "size": 1}, {"path": name, "size": 2}]}
-        publications.append({"content_id": mid(key) * 2, "name": name, "size": 1, "files": 1, "path": name, "receivers": 0,
-                             "finished": 0, "uploaded": 0, "error": name})
+        transfers.append(
+            transfer(
+                name,
+                key=key,
+                error=name,
+                path=name,
+                peers=[{"mid": mid(key), "up": 1, "down": 1, "role": "helper", "way": "unicast"}],
+            )
+        )
+        stage.answers[f"/transfers/{mid(key)[:16]}"] = {
+            **transfers[-1],
+            "token": name[:100],
+            "files_total": 2,
+            "files": [{"path": f"{name}/a.mp4", "size": 1}, {"path": name, "size": 2}],
+        }
+        publications.append(
+            {
+                "content_id": mid(key) * 2,
+                "name": name,
+                "size": 1,
+                "files": 1,
+                "path": name,
+                "receivers": 0,
+                "finished": 0,
+                "uploaded": 0,
+                "error": name,
+            }
+        )
         results += [found("coded", name, 1, key), found("stream", name, None, key)]
     stage.answers["/peers"]["peers"] += [gone(NAMES["long"], key="b"), peer("honest")]
     stage.weather["limit"] = {"up": 1, "down": None, "why": "live"}
-    stage.answers.update({"/transfers": {"transfers": transfers}, "/publications": {"publications": publications},
-                          "/search": {"results": results}, "/streams": {"streams": results[1::2]}})
+    stage.answers.update(
+        {
+            "/transfers": {"transfers": transfers},
+            "/publications": {"publications": publications},
+            "/search": {"results": results},
+            "/streams": {"streams": results[1::2]},
+        }
+    )
     page, complaints = open_page(context, stage.url)
     page.set_viewport_size({"width": width, "height": 700})
     for key in NAMES:
@@ -77,7 +117,10 @@ def test_every_view_bears_such_names(context: BrowserContext, stage: Stage, pict
     for number in range(len(NAMES)):
         page.locator(".ln-transfer").nth(number).get_by_role("button", name="Details").click()
     page.locator(".ln-files a").nth(2 * len(NAMES) - 1).wait_for()
-    assert all(link.startswith(stage.url + "api/") for link in page.locator("a").evaluate_all("all => all.map((each) => each.href)"))
+    assert all(
+        link.startswith(stage.url + "api/")
+        for link in page.locator("a").evaluate_all("all => all.map((each) => each.href)")
+    )
     page.locator(".ln-transfer").first.get_by_role("button", name="Remove").click()
     is_unharmed(page)
     page.screenshot(path=pictures / "transfers.png", full_page=True)
@@ -95,9 +138,13 @@ def test_a_name_does_not_turn_the_sentence_around(context: BrowserContext, stage
     page, _ = open_page(context, stage.url)
     sentence = page.locator(".ln-view:visible .ln-sentence")
     sentence.locator("bdi").wait_for()
-    assert sentence.inner_text().endswith("is watching or sending a live stream: your bulk traffic is held at 1.2\u00a0MB/s up.")
+    assert sentence.inner_text().endswith(
+        "is watching or sending a live stream: your bulk traffic is held at 1.2\u00a0MB/s up."
+    )
     left = "element => element.getBoundingClientRect().left"
-    assert sentence.locator("bdi").evaluate(left) < sentence.locator("bdi + *, span").last.evaluate("element => element.getBoundingClientRect().right")
+    assert sentence.locator("bdi").evaluate(left) < sentence.locator("bdi + *, span").last.evaluate(
+        "element => element.getBoundingClientRect().right"
+    )
 
 
 def test_a_long_name_is_cut_and_told_whole_on_demand(context: BrowserContext, stage: Stage) -> None:

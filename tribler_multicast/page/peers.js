@@ -75,7 +75,7 @@ export class Peers {
     item(peer) {
         return {
             key: peer.mid, name: peer.nickname, local: localState(peer), online: peer.online, interface: peer.interface,
-            addresses: peer.addresses.map(({ ip, port }) => [ip, port]), rtt: peer.online ? milliseconds(peer.rtt_ms) : "–",
+            addresses: peer.addresses.map(({ ip, port }) => [ip.slice(0, 46), port]), rtt: peer.online ? milliseconds(peer.rtt_ms) : "–",
             seen: peer.online ? "" : ago(peer.last_seen), at: peer.online ? 0 : Math.floor(peer.last_seen),
             activity: peer.online ? peer.activity : null, up: peer.online ? peer.up : null, down: peer.online ? peer.down : null,
             totals: [peer.total_up, peer.total_down], capabilities: peer.capabilities.slice(0, SHOWN_CAPABILITIES),
