@@ -185,7 +185,7 @@ class Node:
 
     # REST
 
-    def connection(self, timeout: float | None = 10.0) -> http.client.HTTPConnection:
+    def connection(self, timeout: float | None = 40.0) -> http.client.HTTPConnection:
         """
         Return a new connection to its REST port.
         """

@@ -93,7 +93,8 @@ class Told:
     def look(self, *words: str) -> None:
         calls = [f"/search?query={word}&timeout=1" for word in words]
         for one in self.neighbours:
-            for call in (*calls, "/streams", "/peers", "/announcements", "/friends", "/status", "/weather", "/weather/history"):
+            for call in (*calls, "/streams", "/peers", "/announcements", "/friends", "/status", "/weather",
+                         "/weather/history"):
                 self.text.append(json.dumps(one.rest("GET", call), ensure_ascii=False))
 
     def found(self, wanted: list[bytes]) -> list[bytes]:

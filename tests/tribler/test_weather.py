@@ -88,7 +88,8 @@ class Leech(Bulk):
             self.infohash = node.share(name, content)
         else:
             (folder / name).write_bytes(content)
-            self.infohash = node.rest("POST", "/torrents", {"path": str(folder / name), "output": str(file)})["infohash"]
+            made = node.rest("POST", "/torrents", {"path": str(folder / name), "output": str(file)})
+            self.infohash = made["infohash"]
         node.wait_for(lambda: listed(node).get(self.infohash, {}).get("state") == "seeding", 60, "it is seeded")
         self.command = [
             "env", f"PYTHONPATH={ROOT}", sys.executable, str(ROOT / "tests" / "lan" / "leech.py"),
@@ -183,7 +184,7 @@ def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_t
             host.api("PATCH", call, {"upload_limit": much})
             host.wait_for(lambda: rate([leech], 4) > 1.6 * little, 90, "and more again")
             host.api("PATCH", call, {"state": "move_storage", "dest_dir": str(host.saved)})  # has it written
-            host.wait_for(lambda: 0 < stored(host, leech.infohash)[1] < UPLINK, 20, "our limit is in what Tribler keeps")
+            host.wait_for(lambda: 0 < stored(host, leech.infohash)[1] < UPLINK, 20, "ours is in what Tribler keeps")
             assert stored(host, leech.infohash)[0] == much
             host.kill()
         assert host.configuration["libtorrent"]["max_upload_rate"] == 0
