@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 150.0
 """Seconds a node may take until it says it is ready: eight at once on two busy cores take a while."""
 
 POLL = 0.02

@@ -246,7 +246,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     told.look(*words)
 
     # An open one beside them, and its rate.
-    shown = b.share("opentoall.mp4", os.urandom(3_000_000))
+    shown = b.share("opentoall.mp4", os.urandom(6_000_000))
     b.api("PATCH", f"/api/downloads/{shown}", {"upload_limit": SLOW})
     a.wait_for(lambda: "torrents" in a.peer(b)["capabilities"], 30, "b takes connections")
     a.rest("POST", "/downloads", {"infohash": shown, "peer": b.mid})
@@ -256,7 +256,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
         seen.append(b.rest("GET", "/activity"))
         return bool(seen[-1]["up"] > SLOW / 3)
 
-    wait_for(is_sending, 30, "the rate of the open one is shown")
+    wait_for(is_sending, 90, "the rate of the open one is shown")
     assert seen[-1]["class"] == "bulk"
     assert all(each["up"] < 3 * SLOW and each["down"] < 3 * SLOW for each in seen)
     [port] = {peer["port"] for peer in a.download(shown)["peers"] if peer["ip"] == address}
