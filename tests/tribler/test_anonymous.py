@@ -158,7 +158,7 @@ def provoke_transfers(b: Tribler, node: Node, folder: Path) -> list[bytes]:
     (folder / "at-b").mkdir()
     for one, content_id, name in ((node, ours, "at-tv/coded-of-b.mkv"), (b, theirs, "at-b/coded-of-tv.mkv")):
         call = fetch(one, content_id, folder / name)
-        one.wait_for(partial(is_so, one, call, "state", "done"), 30, name)
+        one.wait_for(partial(is_so, one, call, "state", "done"), 90, name)
         assert (folder / name).read_bytes() == content[Path(name).name]
     assert node.rest("GET", fetch(node, "ab" * 32, folder / "nothing"))["state"] == "waiting"
     for machine, name in ((node.machine, "any-near-tv"), (b.machine, "any-near-b")):
@@ -183,14 +183,14 @@ def provoke_cooperation(b: Tribler, a: Tribler, node: Node, capture: Capture, fo
     for number in range(8):
         source, receivers = ((node, (a, b)), (b, (a, node)))[number % 2]
         name = f"coded-together-{number}.mkv"
-        (folder / name).write_bytes(os.urandom(6_000_000))
+        (folder / name).write_bytes(os.urandom(4_000_000))
         content_id = source.rest("POST", "/publications", {"path": str(folder / name)})["content_id"]
         found += content_traces(content_id)
         losing = receivers[1].machine
         losing.lose(20)
         calls = [(one, fetch(one, content_id, folder / f"{one.name}-{name}")) for one in receivers]
         for one, call in calls:
-            one.wait_for(partial(is_so, one, call, "state", "done"), 60, name)
+            one.wait_for(partial(is_so, one, call, "state", "done"), 240, name)
         losing.lose(0)
         if number and kinds(capture) >= COOPERATION:
             break
