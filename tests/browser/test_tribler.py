@@ -76,9 +76,9 @@ def flat(house: Lan, start: Callable[..., Tribler], tribler_source: Path) -> Ite
     machines = house.machines(3)
     tribler = start(machines[0], "a", wait=False, nickname="Anna")
     carl = start(machines[1], "c", wait=False, nickname="Carl")
-    kitchen = machines[2].node("kitchen", nickname="kitchen")
-    tribler.ready(120)
-    carl.ready(120)
+    kitchen = machines[2].node("kitchen", nickname="kitchen", wait=False)
+    for node in (tribler, carl, kitchen):
+        node.ready(180)
     tribler.wait_local(carl, kitchen, timeout=60)
     pictures = house.folder / "pictures"
     pictures.mkdir()

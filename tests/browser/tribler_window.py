@@ -32,7 +32,7 @@ ROUTES: Final = ("downloads/all", "downloads/downloading", "downloads/completedo
                  "debug/libtorrent")
 """All of Tribler's pages."""
 
-TRIBLERS_OWN: Final = re.compile(r"/api/versioning/versions/check$")
+TRIBLERS_OWN: Final = re.compile(r"/api/versioning/versions/(check|current)$")
 """What fails in any Tribler that is told to look for no new version, as the ones of these tests are."""
 
 PATIENCE: Final = 60_000

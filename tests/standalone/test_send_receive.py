@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -132,10 +133,12 @@ def test_a_sender_hears_of_who_had_it_all_before_and_could_not_say(lo: Lo, tmp_p
     # As if it had been killed between the last byte and its last word.
     (tmp_path / "receive.state" / "received" / f"{content_id(path)}.untold").touch()
     sender = lo.send(path)
+    sender.event("progress")  # It is on the network: who has all of it waits a second for that, no more.
     lo.receive(content_id(path), tmp_path).done()
     assert sender.done()["finished"] == 1
     # By any offer, too: it is known by its bytes.
     sender = lo.send(path)
+    sender.event("progress")
     lo.receive("--any", tmp_path, name="another").done()
     assert sender.done()["finished"] == 1
 
@@ -266,6 +269,26 @@ def test_a_folder_is_sent_under_its_own_name_however_it_is_written(lo: Lo, tmp_p
     root = tree(tmp_path / "in")
     sender = lo.send(root / "pictures" / "..")
     assert sender.event("published")["name"] == "holiday"
+
+
+def test_how_far_hashing_is_and_what_is_left_out_is_told(lo: Lo, tmp_path: Path) -> None:
+    root = tree(tmp_path / "in")
+    (root / "link").symlink_to("/etc")
+    os.mkfifo(root / "pipe")
+    with (root / "large").open("wb") as large:
+        large.truncate(40 << 30)
+    command = [sys.executable, "-m", "tribler_multicast", "send", str(root), *lo.settings]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=environment()) as sender:
+        try:
+            assert sender.stderr is not None
+            assert re.fullmatch(r"\[-+\] +\d %  hashing  [0-9.]+ .B/s  \d+ (s|min) left\n", sender.stderr.readline())
+        finally:
+            sender.kill()
+    (root / "large").unlink()
+    sender = lo.send(root)
+    assert sender.event("published")["left_out"] == 2
+    assert json.loads(sender.lines[0][1])["event"] == "published"
 
 
 def test_settings_of_the_environment_count(tmp_path: Path) -> None:

@@ -5,8 +5,18 @@ import { language, t } from "./strings.js";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
+const makers = new Map();
+
+/** A formatter of the language, made once: making one takes longer than using it a hundred times. */
+function formatter(kind, options) {
+    const name = `${kind} ${language()} ${Object.values(options).join(" ")}`;
+    let made = makers.get(name);
+    if (!made) makers.set(name, made = new Intl[kind](language(), options));
+    return made;
+}
+
 function number(value, digits) {
-    return new Intl.NumberFormat(language(), { maximumFractionDigits: digits }).format(value);
+    return formatter("NumberFormat", { maximumFractionDigits: digits }).format(value);
 }
 
 /** An amount of bytes; null: not known. */
@@ -50,7 +60,7 @@ export function duration(seconds) {
 export function ago(moment) {
     const passed = Math.max(0, Date.now() / 1000 - moment);
     if (passed < 15) return t("just_now");
-    const words = new Intl.RelativeTimeFormat(language(), { numeric: "always" });
+    const words = formatter("RelativeTimeFormat", { numeric: "always", style: "short" });
     for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
         if (passed >= size) return words.format(-Math.floor(passed / size), unit);
     }
@@ -58,11 +68,11 @@ export function ago(moment) {
 }
 
 export function clock(moment) {
-    return new Date(moment * 1000).toLocaleString(language());
+    return formatter("DateTimeFormat", { dateStyle: "medium", timeStyle: "medium" }).format(moment * 1000);
 }
 
 export function timeOfDay(moment) {
-    return new Date(moment * 1000).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" });
+    return formatter("DateTimeFormat", { hour: "2-digit", minute: "2-digit" }).format(moment * 1000);
 }
 
 /** The first digits of a hash, enough to tell nodes apart by eye. */

@@ -10,13 +10,14 @@ const BUDGET = 6; // milliseconds of drawing per frame: a third of one
 export class KeyedList {
     /**
      * @param {Element} parent whose children the rows are, and nothing else
-     * @param {{tag: string, draw: (row: Element, item: object) => void}} options `item.key` tells rows apart
+     * @param {{tag: string, draw: (row: Element, item: object) => void, key: (one: object) => string, view: (one: object) => object}}
+     *     options `key` tells things apart; `view` says what a row shows of a thing, and nothing else: the row is drawn again
+     *     only when that changes. It is asked as late as the drawing itself.
      */
-    constructor(parent, { tag, draw }) {
-        Object.assign(this, { parent, tag, draw });
+    constructor(parent, { tag, draw, key = (one) => one.key, view = (one) => one }) {
+        Object.assign(this, { parent, tag, draw, key, view });
         this.rows = new Map(); // key -> {element, print}
         this.items = [];
-        this.prints = [];
         this.frame = 0;
         this.next = 0;
     }
@@ -29,15 +30,12 @@ export class KeyedList {
         if (!this.frame) this.frame = requestAnimationFrame(() => this.work());
     }
 
-    /** Nothing is left to draw. */
-    get settled() { return !this.frame; }
-
     work() {
         this.frame = 0;
         const end = performance.now() + BUDGET;
         const focused = this.parent.contains(document.activeElement) ? document.activeElement : null;
         if (!this.removed) {
-            const wanted = new Set(this.items.map(({ key }) => key));
+            const wanted = new Set(this.items.map(this.key));
             for (const [key, row] of this.rows) {
                 if (wanted.has(key)) continue;
                 row.element.remove();
@@ -55,14 +53,16 @@ export class KeyedList {
         if (this.next < this.items.length) this.frame = requestAnimationFrame(() => this.work());
     }
 
-    step(item) {
-        let row = this.rows.get(item.key);
+    step(one) {
+        const key = this.key(one);
+        let row = this.rows.get(key);
         if (!row) {
             row = { element: document.createElement(this.tag), print: "" };
-            this.rows.set(item.key, row);
+            this.rows.set(key, row);
         }
         if (row.element === this.place) this.place = this.place.nextElementSibling;
         else this.parent.insertBefore(row.element, this.place);
+        const item = this.view(one);
         const print = JSON.stringify(item);
         if (print !== row.print) {
             this.draw(row.element, item);

@@ -5,17 +5,19 @@
  * parts is told once per frame, however many changed.
  */
 import { ApiError } from "./api.js";
+import { t } from "./strings.js";
 
 const PARTS = {
-    // name: [path, field of the answer (none: all), milliseconds between two fetches at least, milliseconds after which one is due]
-    status: ["/status", null, 1000, 10000],
-    peers: ["/peers", "peers", 150, 10000],
-    weather: ["/weather", null, 400, 3000],
-    history: ["/weather/history", "history", 5000, 30000],
-    transfers: ["/transfers", "transfers", 1000, 5000],
-    downloads: ["/downloads", "downloads", 1000, 10000],
-    publications: ["/publications", "publications", 1000, 10000],
-    settings: ["/settings", "settings", 1000, 0],
+    // name: [path, field of the answer (none: all), milliseconds between two fetches at least, milliseconds after which
+    // one is due (0: never), feature without which there is none]
+    status: ["/status", null, 1000, 10000, ""],
+    peers: ["/peers", "peers", 150, 10000, ""],
+    weather: ["/weather", null, 400, 3000, "weather"],
+    history: ["/weather/history", "history", 5000, 30000, "weather"],
+    transfers: ["/transfers", "transfers", 1000, 5000, "coded"],
+    downloads: ["/downloads", "downloads", 1000, 10000, "torrents"],
+    publications: ["/publications", "publications", 1000, 10000, "coded"],
+    settings: ["/settings", "settings", 1000, 0, ""],
 };
 
 export class Model {
@@ -35,6 +37,9 @@ export class Model {
 
     /** The data of a part, null: not known yet. */
     get(name) { return this.parts[name].data; }
+
+    /** Does the node do this now? Asked before it is asked for it, so that no call fails that need not. */
+    can(feature) { return this.get("status")?.features?.includes(feature) ?? false; }
 
     /** Why a part is not known, or is old: an ApiError or null. */
     error(name) { return this.parts[name].error; }
@@ -74,10 +79,11 @@ export class Model {
 
     /** Fetch a part now. Raises what went wrong. */
     async fetch(name) {
-        const [path, field] = PARTS[name];
+        const [path, field, , , feature] = PARTS[name];
         const part = this.parts[name];
         part.running = true;
         try {
+            if (feature && !this.can(feature)) throw new ApiError(503, t("feature_off"));
             const answer = await this.api.get(path);
             if (this.closed) return;
             part.data = field === null ? answer : answer[field];

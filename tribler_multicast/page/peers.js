@@ -37,7 +37,8 @@ export class Peers {
         this.count = root.querySelector(".ln-count");
         this.empty = root.querySelector(".ln-empty");
         this.table = root.querySelector("table");
-        this.list = new KeyedList(root.querySelector("tbody"), { tag: "tr", draw: (row, item) => this.draw(row, item) });
+        this.list = new KeyedList(root.querySelector("tbody"), {
+            tag: "tr", key: ({ mid }) => mid, view: (peer) => this.item(peer), draw: (row, item) => this.draw(row, item) });
     }
 
     look(text) {
@@ -62,7 +63,7 @@ export class Peers {
         this.table.classList.toggle("ln-quiet-table", !busy);
         render(found.length ? nothing : this.filter && peers.length
             ? notice("empty", t("peer_none_match", { text: this.filter.slice(0, 60) }), "") : this.nobody(status), this.empty);
-        this.list.show(inOrder(found).map((peer) => this.item(peer)));
+        this.list.show(inOrder(found));
     }
 
     matches(peer) {
@@ -70,7 +71,7 @@ export class Peers {
             || peer.addresses.some(({ ip }) => ip.includes(this.filter));
     }
 
-    /** What a row shows of a peer, and nothing else: a row is drawn again only when this changes. */
+    /** What a row shows of a peer. */
     item(peer) {
         return {
             key: peer.mid, name: peer.nickname, local: localState(peer), online: peer.online, interface: peer.interface,
@@ -94,11 +95,10 @@ export class Peers {
                 ${item.online ? html`<span class="ln-sub">${item.interface ?? ""}</span>`
                     : html`<span class="ln-sub" title=${t("seen_at", { time: clock(item.at) })}>${t("seen", { ago: item.seen })}</span>`}</td>
             <td role="cell" class="ln-address" data-label=${t("col_address")}>${this.addresses(item)}</td>
-            <td role="cell" class="ln-rtt" data-label=${t("col_rtt")}>${item.rtt}</td>
-            <td role="cell" class="ln-activity" data-label=${t("col_activity")}>${this.doing(item)}</td>
+            <td role="cell" class="ln-rtt" data-none=${item.rtt === "–"} data-label=${t("col_rtt")}>${item.rtt}</td>
+            <td role="cell" class="ln-activity" data-none=${item.activity === null && item.up === null} data-label=${t("col_activity")}>${this.doing(item)}</td>
             <td role="cell" class="ln-total" data-label=${t("col_total")}>${this.rates(...item.totals, bytes)}</td>
-            <td role="cell" class="ln-offers" data-label=${t("col_offers")}>${item.capabilities.map((name) => html`
-                <span class="ln-chip" title=${name}>${this.capability(name)}</span>`)}</td>
+            <td role="cell" class="ln-offers" data-label=${t("col_offers")}>${item.capabilities.map((name) => this.capability(name)).join(", ") || "–"}</td>
             <td role="cell" class="ln-friend" data-label=${t("col_friend")}>${this.friend(item)}</td>`, row);
     }
 

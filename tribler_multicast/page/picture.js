@@ -84,7 +84,7 @@ export class Picture {
         const labels = all.length <= LABELLED;
         render(html`<svg role="img" aria-label=${t("picture", { n: nodes.length, said })} viewBox="0 0 ${width} ${HEIGHT}" width=${width}
                 height=${HEIGHT}>
-            <g class="ln-links">${svg`<line data-link=${wan} class="ln-wan" x1=${middle} y1="36" x2=${middle} y2=${centre}></line>`}
+            <g class="ln-links">${svg`<line data-link=${wan} class="ln-wan" x1=${middle} y1="44" x2=${middle} y2=${centre}></line>`}
                 ${spots.map((node) => this.link(node, middle, centre))}</g>
             ${this.internet(middle)}${this.gateway(middle, centre, router)}
             ${spots.map((node) => this.node(node, labels))}
@@ -98,9 +98,9 @@ export class Picture {
     }
 
     internet(x) {
-        return svg`<g class="ln-internet" transform="translate(${x} 26)">
+        return svg`<g class="ln-internet" transform="translate(${x} 34)">
             <path d="M-24 10a10 10 0 0 1 1-20 14 14 0 0 1 27-5 11 11 0 0 1 19 7 9 9 0 0 1 1 18z"></path>
-            <text class="ln-label" x="36" y="4">${t("internet")}</text></g>`;
+            <text class="ln-label" x="38" y="4">${t("internet")}</text></g>`;
     }
 
     gateway(x, y, ip) {

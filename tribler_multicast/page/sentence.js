@@ -13,11 +13,11 @@ function held({ up, down }) {
     return up !== null ? t("held_up", { rate: rate(up) }) : t("held_down", { rate: rate(down) });
 }
 
-/** Who streams, of those behind our gateway first. */
+/** Who streams, live first. */
 function streamers(weather, peers, me) {
     const names = new Map(peers.map((peer) => [peer.mid, nameOf(peer)]));
     return weather.nodes.filter(({ mid, activity }) => HIGH.includes(activity) && mid !== me)
-        .sort((one, other) => other.same_gateway - one.same_gateway || HIGH.indexOf(one.activity) - HIGH.indexOf(other.activity))
+        .sort((one, other) => HIGH.indexOf(one.activity) - HIGH.indexOf(other.activity))
         .map(({ mid, activity }) => ({ name: names.get(mid) ?? "", activity }));
 }
 
@@ -29,7 +29,8 @@ export function sentence(weather, peers, status) {
     const here = peers.filter((peer) => localState(peer) === "online").length;
     if (!weather) return { mood: "unknown", text: here ? t("here", { n: here }) : t("here_none"), name: "" };
     const { gateway, limit, own_link: own } = weather;
-    const streams = streamers(weather, peers, status?.mid);
+    const all = streamers(weather, peers, status?.mid);
+    const streams = all.filter(({ activity }) => activity === all[0].activity);
     const mine = weather.nodes.find(({ mid }) => mid === status?.mid)?.activity;
     const who = streams.length === 1 ? streams[0].name : "";
     const stream = streams.length ? `${streams[0].activity}${who ? "" : streams.length > 1 ? "_many" : "_somebody"}` : "";

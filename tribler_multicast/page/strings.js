@@ -2,7 +2,7 @@
  * Everything that the page says, in one table per language.
  *
  * `t("peers_online", {n: 3})` puts values in place of {n}; of a text with the endings _one, _other (and what else the
- * language has) it takes the one for n. What a language lacks is said in English.
+ * language has) it takes the one for n, and _zero for none. What a language lacks is said in English.
  */
 import { en } from "./strings.en.js";
 
@@ -35,7 +35,9 @@ export function learn(tag, texts) { LANGUAGES[tag] = texts; }
 
 /** Say it. */
 export function t(key, values = {}) {
-    const name = values.n === undefined ? key : `${key}_${rules.select(values.n)}`;
-    const text = LANGUAGES[current][name] ?? en[name] ?? en[`${key}_other`] ?? en[key] ?? key;
+    const texts = LANGUAGES[current];
+    const none = values.n === 0 && Object.hasOwn(texts, `${key}_zero`);
+    const name = values.n === undefined ? key : none ? `${key}_zero` : `${key}_${rules.select(values.n)}`;
+    const text = texts[name] ?? en[name] ?? en[`${key}_other`] ?? en[key] ?? key;
     return text.replace(/\{(\w+)\}/g, (whole, word) => (word in values ? String(values[word]) : whole));
 }

@@ -273,6 +273,8 @@ StatusSchema = schema(MulticastStatus={
     "uptime": (Float, "seconds"),
     "interfaces": [InterfaceSchema],
     "counters": CountersSchema,
+    "features": ([String], "what this node does now, of coded, feeds, torrents, weather: the calls about others are "
+                           "answered with 503"),
 })
 PeersSchema = schema(MulticastPeers={"peers": [PeerSchema]})
 DiscoverSchema = schema(MulticastDiscover={

@@ -216,7 +216,8 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     Offer it until so many have it.
     """
     cancelled = threading.Event()
-    hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
+    progress = Hashing(report)
+    hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, progress, cancelled.is_set))
     try:
         # Others verify this node while it loads what transfers take.
         node.load()
@@ -229,7 +230,7 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
         hashing.add_done_callback(lambda done: done.cancelled() or done.exception())
     coded = node.add_transfers()
     publication = await coded.service.publish(source, wait_for=receivers)
-    report({"event": "published", **_offered(publication)})
+    report({"event": "published", **_offered(publication), "left_out": source.listing.skipped})
     await coded.start()
     done = asyncio.ensure_future(publication.wait_finished(receivers))
     while not (await asyncio.wait({done}, timeout=LOOK))[0]:
@@ -237,6 +238,32 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     if publication.error is not None:
         raise OneShotError(publication.error)
     report({"event": "done", **_offered(publication)})
+
+
+class Hashing:
+    """
+    Tells how far it is with hashing what is large; from the thread that does it, one call at a time.
+    """
+
+    def __init__(self, report: Report) -> None:
+        """
+        Nothing is told in the first moment: most things are hashed in it.
+        """
+        self.report = report
+        self.begun = time.monotonic()
+        self.told = self.begun
+
+    def __call__(self, done: int, size: int) -> None:
+        """
+        Take note of so many bytes of all.
+        """
+        now = time.monotonic()
+        if now - self.told < LOOK:
+            return
+        self.told = now
+        rate = done / (now - self.begun)
+        self.report({"event": "hashing", "state": "hashing", "progress": done / size, "rate": round(rate),
+                     "eta_s": (size - done) / rate if rate else None})
 
 
 def _offered(publication: Publication) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.wire import Kind
-from ..session.cooperation import Cooperation
 from ..session.coop_limits import ASK_MOST, MAX_PACE
 from ..session.coop_messages import Have
+from ..session.cooperation import Cooperation
 from ..session.events import Checking, GroupMembership, GroupSpoilt, PeerNamed
 from .dealings import Since
 from .giver import Giver

@@ -9,13 +9,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...protocol.wire import Kind
-from ..session.coop_messages import Have, Help
 from .dealings import Since
 from .limits import NOTHING, READS, RETRY_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..session.coop_messages import Have, Help
     from ..session.helper import Helper
     from ..session.sender import Batch
     from .courier import LinkKey

@@ -243,14 +243,10 @@ class Incoming:
         if receiver.next_timer() <= now:
             receiver.run_timers(now)
         for report in receiver.take_reports():
-            if not self.has_source:
-                break
-            self.courier.send(self.mid, Kind.REPORT, pack_report(self.accept.tag, report), self.socket.key)
-        for event in receiver.take_events() if receiver.events else ():
-            if isinstance(event, SegmentReady):
-                self.owner.segment_ready(self, event.segment, event.data)
-            elif isinstance(event, AllStored):
-                self.owner.all_stored(self)
+            if self.has_source:
+                self.courier.send(self.mid, Kind.REPORT, pack_report(self.accept.tag, report), self.socket.key)
+        if receiver.events:
+            self._tell(receiver)
         when = receiver.next_timer()
         if self.exchange is not None:
             when = min(when, self.exchange.look(now))
@@ -258,6 +254,13 @@ class Incoming:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self.loop.call_at(when, self._run)
+
+    def _tell(self, receiver: Receiver) -> None:
+        for event in receiver.take_events():
+            if isinstance(event, SegmentReady):
+                self.owner.segment_ready(self, event.segment, event.data)
+            elif isinstance(event, AllStored):
+                self.owner.all_stored(self)
 
     def _run(self) -> None:
         self._timer = None

@@ -44,7 +44,6 @@ from .storage import Storage
 from .transfer import ACTIVE, CHECKING, DONE, FAILED, PAUSED, WAITING, Transfer
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
     from pathlib import Path
 
@@ -126,6 +125,8 @@ class Reception(Received):
         self._bad = 0
         self._deaf = 0
         """Sessions in a row that ended in silence, without a datagram of the group."""
+        self._is_spoilt = False
+        """Whether somebody who has the key of what goes to all sends nonsense under it: ours is asked for then."""
         self._reports = 0
         self._lacks: tuple[int, Lacks] | None = None
         self._farewell = Farewell()
@@ -207,7 +208,8 @@ class Reception(Received):
     def _join(self, port: int) -> Join:
         rate = 0 if self.rate is None else max(1, self.rate // 125)
         return Join.of(self.content_id, self._lacking(), port, largest_k=MAX_SYMBOLS,
-                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF, rate=rate,
+                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF or self._is_spoilt,
+                       rate=rate,
                        sealed=self.courier.must_seal, helps=self.together.is_on)
 
     def _lacking(self) -> Lacks:
@@ -264,40 +266,50 @@ class Reception(Received):
             self._set(ACTIVE if incoming.has_source else WAITING)
             incoming.go()
             if not incoming.has_source and self._search.is_over:
-                return
+                self._end_session(Outcome.AGAIN)
             why = Ending.CANCELLED
-            how = await outcome
-            if how is Outcome.STORED:
-                # Still a member: the sender waits for who has it under its name, not for who is about to.
-                why = Ending.DONE if await storage.finish() else Ending.CANCELLED
-            elif how is Outcome.TROUBLE:
-                why = Ending.FAILED
-            elif how is Outcome.SPOILT:
-                self._deaf = DEAF
-            elif how in AVOIDED:
-                self.joining.avoid(admitted.mid)
-                self._deaf += how is Outcome.SILENT
+            why = await self._ended(await outcome, admitted.mid)
         except asyncio.CancelledError:
             why = Ending.CANCELLED
             raise
         finally:
             self.incoming = self._outcome = None
             incoming.close()
-            if incoming.exchange is not None and why is Ending.DONE:
-                self.giver = incoming.exchange.finish()
-            elif incoming.exchange is not None:
-                incoming.exchange.close()
-            if why is Ending.DONE and admitted.mid:
-                self._farewell.begin(incoming)
-            elif admitted.mid:
-                incoming.say(why)
-            self.came += incoming.total
+            self._leave(incoming, why)
             if incoming.receiver is not None:
-                self._reports = incoming.receiver.number
-                if incoming.receiver.tracks[0].count:
-                    self._deaf = 0
                 await storage.keep(incoming.receiver)
         await self._wait_for_room()
+
+    async def _ended(self, how: Outcome, mid: bytes) -> Ending:
+        """
+        Take note of how a session ended, and get what is to be said of it.
+        """
+        if how is Outcome.STORED:
+            # Still a member: the sender waits for who has it under its name, not for who is about to.
+            return Ending.DONE if await self.storage.finish() else Ending.CANCELLED
+        if how in AVOIDED:
+            self.joining.avoid(mid)
+            self._deaf += how is Outcome.SILENT
+        self._is_spoilt = self._is_spoilt or how is Outcome.SPOILT
+        return Ending.FAILED if how is Outcome.TROUBLE else Ending.CANCELLED
+
+    def _leave(self, incoming: Incoming, why: Ending) -> None:
+        """
+        Say goodbye to the sender and to the others, and count.
+        """
+        if incoming.exchange is not None and why is Ending.DONE:
+            self.giver = incoming.exchange.finish()
+        elif incoming.exchange is not None:
+            incoming.exchange.close()
+        if incoming.mid and why is Ending.DONE:
+            self._farewell.begin(incoming)
+        elif incoming.mid:
+            incoming.say(why)
+        self.came += incoming.total
+        if incoming.receiver is not None:
+            self._reports = incoming.receiver.number
+            if incoming.receiver.tracks[0].count:
+                self._deaf = 0
 
     async def _begin(self, incoming: Incoming, store: Store) -> None:
         accept = incoming.accept

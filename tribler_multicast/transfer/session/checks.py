@@ -18,11 +18,12 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...coding import field
-from ...coding.checksums import ChecksumError, Functionals, Verifier
+from ...coding.checksums import ChecksumError, Functionals, Rows, Verifier
 from ...coding.coefficients import expand
 from .coop_limits import ALARM_AGAIN, ALARM_EACH, ALARM_TIMES, CHECKED_AHEAD, SPOILT, SUSPECTS, SUSPECTS_EACH
 from .coop_messages import LARGEST_CHECKED, pack_alarm
 from .events import Checking, GroupSpoilt, PeerNamed
+from .fallback_datagrams import ACCEPTED
 from .packets import HEAD, MAC_SIZE, NUMBERED, RECODED, UNICAST
 from .reports import WHOLE, Lacks, Run
 
@@ -176,18 +177,62 @@ class Checks:
         if verifier is None:
             return True
         self.counters["check: packets"] += 1
-        size = verifier.k
-        if isinstance(identity, int) and identity < size:
-            if verifier.verify_systematic(identity, payload):
-                return True
-            vector = bytes(identity) + b"\1" + bytes(size - identity - 1)
-        else:
-            vector = expand(identity, size) if isinstance(identity, int) else bytes(identity)
-            if verifier.verify(vector, payload):
-                return True
-        is_whole = isinstance(identity, int) and identity >= size
-        self._bad(Suspect(origin, is_whole or origin in self.vouched, generation, vector, bytes(payload)))
+        what = identity if isinstance(identity, int) else bytes(identity)
+        if verifier.functionals.of(Rows(payload, 1, len(payload))) == verifier.due(what):
+            return True
+        self._bad(self._suspect(generation, verifier.k, what, bytes(payload), origin))
         return False
+
+    def bad_in(self, data: memoryview, size: int, verdicts: bytes, missing: bytearray,
+               tags: tuple[int, int]) -> list[int]:
+        """
+        Get the numbers of those datagrams of a batch that were accepted and are not what they say. What is dear, the
+        products with the secret vectors, is done for all payloads at once; what they should be is looked up for each.
+
+        :param tags: origins of what comes to the group, and by unicast.
+        """
+        whole, symbol = len(data) // size, self.geometry.symbol
+        room = size - HEAD.size - MAC_SIZE - symbol
+        bad: list[int] = []
+        found = b""
+        number = -1
+        while (number := verdicts.find(ACCEPTED, number + 1)) >= 0:
+            at = number * size
+            form, generation = data[at], int.from_bytes(data[at + HEAD.size:at + HEAD.size + 4], "big")
+            verifier = self._verifiers.get(generation)
+            if verifier is None or not missing[generation]:
+                continue
+            origin = tags[1] if form & UNICAST else tags[0]
+            form &= ~UNICAST
+            if number >= whole or room != (8 if form == NUMBERED else 4 + verifier.k):
+                # The last of a batch may be a shorter one; else it can't be what it says, and is dropped elsewhere.
+                if not self.is_good_datagram(data[at:at + size], missing, origin):
+                    bad.append(number)
+                continue
+            if not found:
+                assert self._functionals is not None
+                found = bytes(self._functionals.of(Rows(data, whole, symbol, size, HEAD.size + room)))
+            self.counters["check: packets"] += 1
+            if form == NUMBERED:
+                identity: int | bytes = int.from_bytes(data[at + HEAD.size + 4:at + HEAD.size + 8], "big")
+            elif form == RECODED:
+                identity = bytes(data[at + HEAD.size + 4:at + HEAD.size + room])
+            else:
+                continue
+            if found[number::whole] != verifier.due(identity):
+                payload = bytes(data[at + HEAD.size + room:at + size - MAC_SIZE])
+                self._bad(self._suspect(generation, verifier.k, identity, payload, origin))
+                bad.append(number)
+        return bad
+
+    def _suspect(self, generation: int, size: int, identity: int | bytes, payload: bytes, origin: int) -> Suspect:
+        if isinstance(identity, bytes):
+            vector, is_whole = identity, False
+        elif identity < size:
+            vector, is_whole = bytes(identity) + b"\1" + bytes(size - identity - 1), False
+        else:
+            vector, is_whole = expand(identity, size), True
+        return Suspect(origin, is_whole or origin in self.vouched, generation, vector, payload)
 
     def is_good_datagram(self, datagram: memoryview, missing: bytearray, origin: int) -> bool:
         """

@@ -121,11 +121,7 @@ class Cooperation:
         elif kind == Kind.HELP:
             self._help_received(mid, payload, now)
         elif kind == Kind.HAVE:
-            have = Have.read(payload, self.receiver.geometry.segments)
-            if have is not None and have.content_id == self.content_id:
-                self.seeker.have_received(mid, have, now)
-                if have.is_whole:
-                    self.helper.finished(mid)
+            self._have_received(mid, payload, now)
         elif mid != self.seeker.source:
             self.counters["message: not the source"] += 1
         elif kind == Kind.MEMBERS:
@@ -147,6 +143,13 @@ class Cooperation:
             return
         self.seeker.meet(mid)
         self.helper.help_received(mid, wanted, now)
+
+    def _have_received(self, mid: bytes, payload: bytes, now: float) -> None:
+        have = Have.read(payload, self.receiver.geometry.segments)
+        if have is not None and have.content_id == self.content_id:
+            self.seeker.have_received(mid, have, now)
+            if have.is_whole:
+                self.helper.finished(mid)
 
     def _members_received(self, payload: bytes) -> None:
         members = Members.read(payload)

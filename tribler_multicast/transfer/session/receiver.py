@@ -327,15 +327,14 @@ class Receiver:
         """
         Refuse packets that are not what they say, as far as that can be told.
         """
-        checks, view, found = self.checks, memoryview(data), bytearray(verdicts)
-        assert checks is not None
-        for number, verdict in enumerate(verdicts):
-            if verdict == ACCEPTED:
-                datagram = view[number * size:(number + 1) * size]
-                tag = unicast_tag if datagram[0] & UNICAST else group_tag
-                if not checks.is_good_datagram(datagram, self.missing, tag):
-                    found[number] = WRONG_MAC
-                    self.counters["data: bad"] += 1
+        assert self.checks is not None
+        bad = self.checks.bad_in(memoryview(data), size, verdicts, self.missing, (group_tag, unicast_tag))
+        if not bad:
+            return verdicts
+        found = bytearray(verdicts)
+        for number in bad:
+            found[number] = WRONG_MAC
+        self.counters["data: bad"] += len(bad)
         return bytes(found)
 
     def _other(self, datagram: memoryview, now: float, helper: HelpStream | None) -> None:
