@@ -34,8 +34,10 @@ EXTRAS = {
     "torrent": ["libtorrent>=2.0.11,<2.1"],
     # What Tribler 8.4.3 itself needs, to test inside it. Only installed where its sources are.
     "tribler": ["ipv8-rust-tunnels", "lz4", "pillow", "pystray", "libtorrent==2.0.13", "packaging"],
-    # The browser itself is the system's Chromium; zeroconf is what discovery is measured against.
-    "test": ["pytest>=8.2", "pytest-asyncio>=0.24", "pytest-xdist", "hypothesis", "playwright", "zeroconf"],
+    # The browser itself is the system's Chromium; axe-playwright-python brings axe-core, which checks accessibility;
+    # zeroconf is what discovery is measured against.
+    "test": ["pytest>=8.2", "pytest-asyncio>=0.24", "pytest-xdist", "hypothesis", "playwright", "axe-playwright-python",
+             "zeroconf"],
     # What the coding is measured against, besides the system's ISA-L (libisal2). Benchmarks say what they do not find.
     "bench": ["raptorq", "zfec"],
     # New releases of these bring new rules: raise them on purpose, together with the code they complain about.
@@ -84,7 +86,8 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["tribler_multicast", "tribler_multicast.*"]),
-    package_data={"tribler_multicast": ["py.typed", "page/*.html", "page/*.js", "page/*.css", "page/*.svg"]},
+    package_data={"tribler_multicast": ["py.typed", "page/*.html", "page/*.js", "page/*.css", "page/*.svg",
+                                        "page/vendor/*", "gui_patch/ui/src/pages/*.tsx"]},
     ext_modules=[CODING],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
     install_requires=REQUIREMENTS,

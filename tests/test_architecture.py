@@ -73,7 +73,7 @@ def test_only_tribler8_knows_tribler_and_only_when_it_runs_there() -> None:
 
 
 def test_protocol_knows_no_socket_no_clock_and_no_event_loop() -> None:
-    for path in (PACKAGE / "protocol").glob("*.py"):
+    for path in (PACKAGE / "protocol").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not {"socket", "time", "asyncio", "threading"} & set(names), path.name

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tribler_multicast.policy import check_policy, effective_policy
+from tribler_multicast.policy import check_policy, checked_from_the_start, effective_policy
 from tribler_multicast.settings import SettingError, Settings
 
 PASSPHRASE = {"group_passphrase": "correct horse"}
@@ -51,3 +51,15 @@ def test_a_secret_is_in_no_error_and_no_description() -> None:
     assert "hunter2" not in repr(described)
     [setting] = [setting for setting in described if setting["name"] == "group_passphrase"]
     assert (setting["value"], setting["source"]) == (None, "file")
+
+
+@pytest.mark.parametrize(("untrusted", "among_strangers", "among_chosen"), [
+    ("nobody", False, False), ("strangers", True, False), ("everyone", True, True)])
+def test_who_is_untrusted_is_checked_from_the_start(untrusted: str, among_strangers: bool, among_chosen: bool) -> None:
+    assert checked_from_the_start(untrusted, strangers=True, named=False) is among_strangers
+    assert checked_from_the_start(untrusted, strangers=False, named=False) is among_chosen
+
+
+def test_who_was_caught_has_all_checked_whatever_is_set() -> None:
+    assert checked_from_the_start("nobody", strangers=False, named=True)
+    assert not checked_from_the_start("nobody", strangers=True, named=False)

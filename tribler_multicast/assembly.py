@@ -84,14 +84,20 @@ class Assembly:
         what rides on it starts too.
         """
         self.community = community
-        if self.options["weather"]:
-            from .community.weather_room import WeatherRoom  # noqa: PLC0415 (who does not want it does not load it)
-
-            WeatherRoom(community, self.client, self.activities, cast("Mapping[str, Any]", self.options))
+        self._want_weather(community)
         self.options.subscribe(self._follow)
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:
             await community.start()
+
+    def _want_weather(self, community: MulticastCommunity) -> None:
+        """
+        Give the community its weather, if the settings want it. Once there, it sees for itself that they don't.
+        """
+        if self.options["weather"] and getattr(community, "weather", None) is None:
+            from .community.weather_room import WeatherRoom  # noqa: PLC0415 (who does not want it does not load it)
+
+            WeatherRoom(community, self.client, self.activities, cast("Mapping[str, Any]", self.options))
 
     async def change_settings(self, changes: Mapping[str, Any]) -> None:
         """
@@ -125,6 +131,7 @@ class Assembly:
         if earlier is not None:
             await earlier
         assert self.community is not None
+        self._want_weather(self.community)
         # Gathered, because what the community cancels of its own must not look like the end of whoever waits here.
         result = (await asyncio.gather(self.community.apply_settings(changed), return_exceptions=True))[0]
         if isinstance(result, BaseException):

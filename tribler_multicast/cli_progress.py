@@ -88,6 +88,10 @@ class Reporter:
         """
         Take note of an event.
         """
+        if said["event"] == "hashing":  # In JSON the id comes first.
+            if not self.as_json:
+                self.line.tell(said["progress"], hashing_words(said))
+            return
         if self.as_json:
             print(json.dumps(said), flush=True)  # noqa: T201
             return
@@ -96,6 +100,16 @@ class Reporter:
         if said["event"] == self.wanted[0]:
             self.line.end()
             print(clean(said[self.wanted[1]]), flush=True)  # noqa: T201
+            if said.get("left_out"):
+                print(f"left out: {said['left_out']} links, pipes or devices", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def hashing_words(said: dict[str, Any]) -> str:
+    """
+    What is said beside the bar while it is read what is to be sent.
+    """
+    left = "" if said["eta_s"] is None else f"  {time_text(said['eta_s'])} left"
+    return f"{said['state']}  {rate_text(said['rate'])}{left}"
 
 
 def words(said: dict[str, Any]) -> str:

@@ -51,6 +51,19 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
             for row in [headings, *rows]]
 
 
+def table_with_errors(headings: Sequence[str], rows: Sequence[Sequence[str]], things: Sequence[dict[str, Any]],
+                      colours: dict[str, str] | None = None) -> list[str]:
+    """
+    A table of things, coloured by their state, with the error of each that has one below its row.
+    """
+    head, *lines = table(headings, rows)
+    shown = [head]
+    for line, each in zip(lines, things, strict=True):
+        colour = (colours or {}).get(each.get("state", ""), "")
+        shown += [paint(line, colour)] + ([paint(f"  -> {clean(each['error'])}", RED)] if each["error"] else [])
+    return shown
+
+
 def ago(moment: float) -> str:
     """
     How long ago a moment was (Unix seconds).
@@ -189,10 +202,9 @@ def weather_lines(answer: dict[str, Any]) -> list[str]:
     rows = [["gateway", paint(clean(gateway["state"]), colour)], ["queue", _milliseconds(gateway["delay_ms"])],
             ["passes up, down", f"{_rate(gateway['up'])}, {_rate(gateway['down'])}"],
             ["way to the gateway", f"{clean(link['state'])} ({_milliseconds(link['delay_ms'])})"]]
-    if limit["why"] is not None:
-        up, down = _rate(limit["up"]), _rate(limit["down"])
-        rows.append(["bulk limited to", f"{up} up, {down} down, for: {clean(limit['why'])}"])
     lines = [f"{what:<20}{value}" for what, value in rows]
+    if limit["text"] is not None:
+        lines += ["", clean(limit["text"])]
     nodes = [[clean(node["mid"])[:12], clean(node["activity"]), _rate(node["up"]), _rate(node["down"]),
               _milliseconds(node["delay_ms"]), "" if node["same_gateway"] else "another gateway"]
              for node in answer["nodes"]]

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .cli_common import Failed, absolute, call, show
+from .cli_common import Failed, absolute, call, find_id, look, show
 from .cli_progress import ProgressLine, rate_text, time_text
-from .cli_render import GREEN, MISSING, RED, ago, clean, paint, size_text, table
+from .cli_render import GREEN, MISSING, RED, ago, clean, size_text, table_with_errors
 from .cli_types import rate
 
 if TYPE_CHECKING:
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 MAKING = 24 * 3600.0
 """Seconds that making a torrent may take: as long as reading all of its data."""
 
-LOOK = 0.5
-"""Seconds between two looks at a download that is waited for."""
+HASHED = 1.0
+"""Seconds that a call waits for a shared file to be hashed, before the next one asks how far that is."""
 
 FETCHING = 120.0
 """Seconds that beginning a download may take: a .torrent file may have to come first."""
@@ -136,11 +135,8 @@ def feed_lines(document: dict[str, Any]) -> list[str]:
     rows = [[clean(feed["state"]), MISSING if feed["last_check"] is None else ago(feed["last_check"]),
              str(feed["begun"]), clean(feed["id"]), clean(feed["title"]) or MISSING, clean(feed["url"])]
             for feed in document["feeds"]]
-    head, *lines = table(("STATE", "LOOKED AT", "DOWNLOADS", "ID", "TITLE", "URL"), rows)
-    shown = [head]
-    for line, feed in zip(lines, document["feeds"], strict=True):
-        shown += [line] + ([paint(f"  -> {clean(feed['error'])}", RED)] if feed["error"] else [])
-    return shown + ours
+    head = ("STATE", "LOOKED AT", "DOWNLOADS", "ID", "TITLE", "URL")
+    return table_with_errors(head, rows, document["feeds"]) + ours
 
 
 def do_downloads(options: argparse.Namespace) -> None:
@@ -159,7 +155,7 @@ def do_downloads(options: argparse.Namespace) -> None:
     if options.id is None or (action == "limit" and not limits):
         raise Failed("downloads stop needs an ID, downloads limit an ID and --up or --down (see the command downloads)",
                      2)
-    infohash = _infohash(options, options.id)
+    infohash = find_id(options, options.id, "downloads", "infohash", "infohash", 40)
     if action == "stop":
         document = call(options, "DELETE", f"/downloads/{infohash}" + ("?delete=true" if options.delete else ""),
                         None, FETCHING)
@@ -179,21 +175,6 @@ def _limit(limit: int | None) -> str:
     return "without limit" if limit is None else f"at most {size_text(limit)}/s"
 
 
-def _infohash(options: argparse.Namespace, text: str) -> str:
-    """
-    The one infohash that begins like this.
-    """
-    if not re.fullmatch(r"[0-9a-fA-F]{1,40}", text, re.ASCII):
-        raise Failed(f"{text!r} is no infohash, which has 40 hex digits", 2)
-    if len(text) == 40:
-        return text.lower()
-    found = [each["infohash"] for each in call(options, "GET", "/downloads")["downloads"]
-             if each["infohash"].startswith(text.lower())]
-    if len(found) != 1:
-        raise Failed(f"{len(found) or 'no'} torrents have an infohash that begins with {text}")
-    return str(found[0])
-
-
 def download_lines(document: dict[str, Any]) -> list[str]:
     """
     The torrents, one line each; complete ones green.
@@ -204,12 +185,8 @@ def download_lines(document: dict[str, Any]) -> list[str]:
     rows = [[clean(each["state"]), f"{100 * each['progress']:.0f} %", size_text(each["size"]), rate_text(each["down"]),
              rate_text(each["up"]), str(each["peers"]), time_text(each["eta_s"]), clean(each["infohash"]),
              clean(each["name"]) or MISSING] for each in downloads]
-    head, *lines = table(("STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "LEFT", "ID", "NAME"), rows)
-    shown = [head]
-    for line, each in zip(lines, downloads, strict=True):
-        colour = {"seeding": GREEN, "failed": RED}.get(each["state"], "")
-        shown += [paint(line, colour)] + ([paint(f"  -> {clean(each['error'])}", RED)] if each["error"] else [])
-    return shown
+    head = ("STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "LEFT", "ID", "NAME")
+    return table_with_errors(head, rows, downloads, {"seeding": GREEN, "failed": RED})
 
 
 def do_download(options: argparse.Namespace) -> None:
@@ -239,7 +216,7 @@ def _begin(options: argparse.Namespace, body: dict[str, Any]) -> dict[str, Any]:
             if "infohash" in begun:
                 return begun
             line.tell(begun["progress"] or 0.0, "asked for" if begun["progress"] is None else clean(begun["state"]))
-            patience = 2 * LOOK
+            patience = HASHED
     finally:
         line.end()
 
@@ -268,17 +245,18 @@ def _wait(options: argparse.Namespace, infohash: str) -> dict[str, Any]:
     """
     line = ProgressLine()
     try:
-        while True:
-            found = [each for each in call(options, "GET", "/downloads")["downloads"] if each["infohash"] == infohash]
-            if not found:
-                raise Failed(f"the download {infohash} was stopped")
-            [each] = found
+        for each in look(options, "downloads", "infohash", infohash, _ended):
             if each["state"] == "failed":
                 raise Failed(each["error"] or "the download failed")
             left = "" if each["eta_s"] is None else f"  {time_text(each['eta_s'])} left"
             line.tell(each["progress"], f"{clean(each['state'])}  {rate_text(each['down'])}{left}")
-            if each["state"] == "seeding" or (each["progress"] >= 1 and each["state"] == "paused"):
-                return dict(each)
-            time.sleep(LOOK)
     finally:
         line.end()
+    return each
+
+
+def _ended(download: dict[str, Any]) -> bool:
+    """
+    Is it complete, or failed for good?
+    """
+    return download["state"] in ("seeding", "failed") or (download["progress"] >= 1 and download["state"] == "paused")

@@ -4,24 +4,19 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from typing import TYPE_CHECKING, Any
 
-from .cli_common import Failed, absolute, call, show
+from .cli_common import Failed, absolute, call, find_id, look, show
 from .cli_progress import Reporter, rate_text, time_text
-from .cli_render import GREEN, MISSING, RED, clean, paint, size_text, table
+from .cli_render import GREEN, MISSING, RED, clean, size_text, table_with_errors
 from .cli_types import content_id, rate
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 HASHING = 24 * 3600.0
 """Seconds that publishing may take: as long as reading all of the data."""
-
-FIRST_LOOK, LAST_LOOK = 0.02, 0.5
-"""Seconds between two looks at a transfer that is waited for, at the start and later: small ones are done at once."""
 
 ACTIONS = ("list", "pause", "resume", "limit", "remove")
 
@@ -77,19 +72,7 @@ def publication_lines(document: dict[str, Any]) -> list[str]:
         return ["Nothing yet. Offer something: tribler-multicast publish PATH"]
     rows = [[each["content_id"], size_text(each["size"]), str(each["receivers"]), str(each["finished"]),
              clean(each["name"])] for each in document["publications"]]
-    return _with_errors(table(("ID", "SIZE", "RECEIVERS", "HAVE IT", "NAME"), rows), document["publications"])
-
-
-def _with_errors(lines: list[str], things: list[dict[str, Any]]) -> list[str]:
-    """
-    A table, with the error of each row that has one below it.
-    """
-    head, *rest = lines
-    shown = [head]
-    for line, each in zip(rest, things, strict=True):
-        colour = {"done": GREEN, "failed": RED}.get(each.get("state", ""), "")
-        shown += [paint(line, colour)] + ([paint(f"  -> {clean(each['error'])}", RED)] if each["error"] else [])
-    return shown
+    return table_with_errors(("ID", "SIZE", "RECEIVERS", "HAVE IT", "NAME"), rows, document["publications"])
 
 
 def do_fetch(options: argparse.Namespace) -> None:
@@ -105,7 +88,7 @@ def do_fetch(options: argparse.Namespace) -> None:
     try:
         transfer = call(options, "POST", "/transfers", body)
         report({"event": "started", **transfer})
-        for view in _looks(options, transfer["id"]):
+        for view in look(options, "transfers", "id", transfer["id"], _ended):
             if view["state"] == "failed":
                 raise Failed(view["error"] or "the transfer failed")
             report({"event": "done" if view["state"] == "done" else "progress", **view})
@@ -113,21 +96,11 @@ def do_fetch(options: argparse.Namespace) -> None:
         report.line.end()
 
 
-def _looks(options: argparse.Namespace, id: str) -> Iterator[dict[str, Any]]:  # noqa: A002
+def _ended(transfer: dict[str, Any]) -> bool:
     """
-    Look at a transfer until it is done.
+    Is it there, or failed for good?
     """
-    wait = FIRST_LOOK
-    while True:
-        found = [each for each in call(options, "GET", "/transfers")["transfers"] if each["id"] == id]
-        if not found:
-            raise Failed("the transfer was removed")
-        if wait >= LAST_LOOK or found[0]["state"] in ("done", "failed"):
-            yield found[0]
-        if found[0]["state"] == "done":
-            return
-        time.sleep(wait)
-        wait = min(1.5 * wait, LAST_LOOK)
+    return transfer["state"] in ("done", "failed")
 
 
 def do_transfers(options: argparse.Namespace) -> None:
@@ -142,7 +115,7 @@ def do_transfers(options: argparse.Namespace) -> None:
     if action == "list":
         show(options, call(options, "GET", "/transfers"), transfer_lines)
         return
-    path = f"/transfers/{_id(options, options.id)}"
+    path = "/transfers/" + find_id(options, options.id, "transfers", "id", "id of a transfer", 16)
     if action == "remove":
         document = call(options, "DELETE", path + ("?delete=true" if options.delete else ""))
         show(options, document, lambda removed: [f"{removed['id']} is removed"])
@@ -152,21 +125,6 @@ def do_transfers(options: argparse.Namespace) -> None:
     show(options, call(options, "PATCH", path, changes[action]), lambda changed: [
         f"{changed['id']}: {changed['state']}, "
         + ("without limit" if changed["rate"] is None else f"at most {size_text(changed['rate'])}/s")])
-
-
-def _id(options: argparse.Namespace, text: str) -> str:
-    """
-    The one id that begins like this.
-    """
-    if not re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
-        raise Failed(f"{text!r} is no id of a transfer, which has 16 hex digits", 2)
-    if len(text) == 16:
-        return text.lower()
-    found = [each["id"] for each in call(options, "GET", "/transfers")["transfers"]
-             if each["id"].startswith(text.lower())]
-    if len(found) != 1:
-        raise Failed(f"{len(found) or 'no'} transfers have an id that begins with {text}")
-    return str(found[0])
 
 
 def transfer_lines(document: dict[str, Any]) -> list[str]:
@@ -179,4 +137,4 @@ def transfer_lines(document: dict[str, Any]) -> list[str]:
              rate_text(each["down"]), rate_text(each["up"]), str(len(each["peers"])), time_text(each["eta_s"]),
              clean(each["name"] or MISSING)] for each in document["transfers"]]
     head = ("ID", "ROLE", "STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "LEFT", "NAME")
-    return _with_errors(table(head, rows), document["transfers"])
+    return table_with_errors(head, rows, document["transfers"], {"done": GREEN, "failed": RED})

@@ -51,6 +51,9 @@ class Traffic:
     """
     What a client moves now, bytes/s up and down: all that goes over the internet and is not anonymous, and of that the
     bulk, which `limit_bulk` limits; and the peers (IP address, port) of it, as far as they are known.
+
+    `more`: what else it moves, on the LAN, anonymously or for overlays. Nobody is told of that: it is there to be taken
+    from what the machine's interfaces count, so that it is not taken for another program's.
     """
 
     up: float = 0.0
@@ -58,6 +61,8 @@ class Traffic:
     bulk_up: float = 0.0
     bulk_down: float = 0.0
     peers: frozenset[tuple[str, int]] = frozenset()
+    more_up: float = 0.0
+    more_down: float = 0.0
 
 
 class ClientError(Exception):

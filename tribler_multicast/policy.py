@@ -14,6 +14,9 @@ EVERYONE: Final = "everyone"
 FRIENDS: Final = "friends"
 GROUP: Final = "group"
 
+NOBODY: Final = "nobody"
+STRANGERS: Final = "strangers"
+
 SHORT_PASSPHRASE: Final = 12
 """Characters below which a passphrase is called short: whoever recorded the LAN can try passphrases at home."""
 
@@ -45,3 +48,14 @@ def check_policy(options: Settings | Mapping[str, Any], changes: Mapping[str, An
     if effective_policy(options, changes) == GROUP and not passphrase:
         msg = "policy is group, but there is no passphrase: set group_passphrase, or policy to everyone or friends"
         raise SettingError(msg)
+
+
+def checked_from_the_start(untrusted: str, *, strangers: bool, named: bool) -> bool:
+    """
+    Tell whether every packet of a transfer is checked from the first on.
+
+    :param untrusted: the setting.
+    :param strangers: whether somebody may take part whom the user did not choose.
+    :param named: whether somebody is there who was caught sending bad data not long ago: then whatever is set.
+    """
+    return named or untrusted not in (NOBODY, STRANGERS) or (untrusted == STRANGERS and strangers)

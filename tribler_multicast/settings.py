@@ -115,7 +115,7 @@ SETTINGS: dict[str, Setting] = _table(
             "Never shown again; empty: none.", False, secret=True),
     Setting("weather", bool, "", True, None, None, None,
             "Tell the other nodes coarsely what this one does and how full the gateway is, hear of theirs, and step "
-            "aside. Nothing of it goes beyond the first routers of the provider.", True),
+            "aside. Nothing of it goes beyond the first routers of the provider.", False),
     Setting("step_aside", bool, "", True, None, None, None,
             "Bulk traffic of this node makes room when another node streams, or the gateway is full.", False),
     Setting("room_for_others", bool, "", True, None, None, None,
@@ -126,6 +126,11 @@ SETTINGS: dict[str, Setting] = _table(
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
     Setting("coded", bool, "", True, None, None, None,
             "Take part in coded transfers: one stream on the wire serves all who want the same file or folder.", True),
+    Setting("cooperate", bool, "", True, None, None, None,
+            "Those who receive the same give each other what they lack, and this node gives what it has.", False),
+    Setting("untrusted", str, "", "nobody", None, None, ("nobody", "strangers", "everyone"),
+            "Whose packets of a transfer are checked from the first on, not only once a segment was bad: nobody; "
+            "strangers (where the policy is everyone); or everyone.", False),
     Setting("share", list, "", (), 0, 64, None,
             "Folders whose files others on the local network may find and get (standalone nodes).", False),
     Setting("download_folder", str, "", "", 0, 4096, None,

@@ -12,6 +12,8 @@ import pytest
 
 from tests.standalone.conftest import start_node  # noqa: F401 (a fixture)
 
+from .stage import Stage
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,3 +79,13 @@ def pictures(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """
+    An invented node.
+    """
+    made = Stage()
+    yield made
+    made.close()

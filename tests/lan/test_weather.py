@@ -59,7 +59,7 @@ def test_gateway_is_found_and_shown(lan: Lan) -> None:
     found = weather(node)
     assert found["gateway"]["delay_ms"] < 30
     assert found["own_link"]["state"] in {"clear", "unsteady"}
-    assert found["limit"] == {"up": None, "down": None, "why": None}
+    assert found["limit"] == {"up": None, "down": None, "why": None, "text": None}
 
 
 def test_node_without_a_gateway_says_unknown(lan: Lan) -> None:

@@ -101,6 +101,7 @@ class HandMovedCommunity:
         self.announced: list[tuple[Any, ...]] = []
         self.searched: list[tuple[str, float]] = []
         self.on_lan: list[FoundOnLan] = []
+        self.waits: asyncio.Event | None = None
         self.downloaded: list[tuple[bytes, list[bytes]]] = []
         self.fetches: dict[tuple[bytes, bytes | None], Fetch] = {}
         self.began: list[tuple[bytes, bytes | None]] = []
@@ -158,10 +159,15 @@ class HandMovedCommunity:
     async def search(self, text: str, kinds: tuple[str, ...], timeout: float,
                      partial: Callable[[list[FoundOnLan]], None]) -> list[FoundOnLan]:
         """
-        Remember the question; find what the test says.
+        Remember the question; find what the test says, one after the other.
         """
         self.searched.append((text, timeout))
-        return [found for found in self.on_lan if found.kind in kinds]
+        found = [each for each in self.on_lan if each.kind in kinds]
+        for each in found:
+            partial([each])
+            if self.waits is not None:
+                await self.waits.wait()
+        return found
 
     async def download(self, infohash: bytes, mid: bytes | None) -> list[bytes]:
         """

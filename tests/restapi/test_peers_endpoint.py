@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PEERS = "/api/multicast/peers"
 DISCOVER = "/api/multicast/discover"
 FIELDS = {"mid", "public_key", "nickname", "is_local", "was_local", "online", "addresses", "interface", "rtt_ms",
-          "first_seen", "last_seen", "capabilities", "friend", "activity", "up", "down", "total_up", "total_down"}
+          "first_seen", "last_seen", "capabilities", "friend", "activity", "up", "down", "total_up", "total_down",
+          "helped_up", "helped_down", "named_at"}
 
 
 def remember(api: Api, peer: Neighbour, now: float = 1500.0) -> None:
@@ -55,6 +56,7 @@ async def test_a_peer_that_is_here_is_local_and_online(api: Api) -> None:
         "addresses": [{"family": "ipv4", "ip": "10.0.0.7", "port": 32110}], "interface": "eth0", "rtt_ms": 1.234,
         "first_seen": 1000.0, "last_seen": 2000.0, "capabilities": ["coded", "stream"], "friend": "none",
         "activity": None, "up": None, "down": None, "total_up": None, "total_down": None,
+        "helped_up": None, "helped_down": None, "named_at": None,
     }
     assert set(peer) == FIELDS
 

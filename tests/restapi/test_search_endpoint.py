@@ -4,6 +4,7 @@ Search, streams and downloads by REST: what is shown, and what cannot be.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from tribler_multicast.client import ClientError
 from tribler_multicast.community.found import Found
 from tribler_multicast.restapi.search_endpoint import MAX_CALLS
 
-from .conftest import make_neighbour
+from .conftest import KEY, make_neighbour
 
 if TYPE_CHECKING:
     from tribler_multicast.community.fetching import Fetch
@@ -43,6 +44,25 @@ async def test_what_is_found_is_shown_with_the_id_of_its_kind(api: Api) -> None:
     assert answer["results"][2]["size"] is None
     status, answer = await api.call("GET", STREAMS)
     assert (status, [stream["kind"] for stream in answer["streams"]]) == (200, ["stream", "stream"])
+
+
+async def test_a_live_search_answers_line_by_line_as_results_come(api: Api) -> None:
+    api.community.on_lan = [Found("coded", "boat", 8, b"c" * 32), Found("file", "boat", 9, b"f" * 32)]
+    api.community.waits = asyncio.Event()
+    async with api.session.get(f"{api.url}{SEARCH}?query=boat&live=true", headers={"X-Api-Key": KEY}) as response:
+        assert (response.status, response.content_type) == (200, "application/x-ndjson")
+        first = json.loads(await response.content.readline())
+        assert [result["kind"] for result in first["results"]] == ["coded"]  # while the search goes on
+        api.community.waits.set()
+        rest = [json.loads(line) async for line in response.content]
+    assert [result["kind"] for line in rest for result in line["results"]] == ["file"]
+
+
+async def test_a_live_search_that_cannot_be_is_an_error_like_others(api: Api) -> None:
+    assert (await api.refused("GET", SEARCH + "?query=&live=true"))[0] == 422
+    assert (await api.refused("GET", SEARCH + "?query=x&live=yes"))[0] == 422
+    async with api.session.get(f"{api.url}{SEARCH}?query=nothing&live=true", headers={"X-Api-Key": KEY}) as response:
+        assert (response.status, await response.read()) == (200, b"")
 
 
 async def test_nothing_found_is_an_empty_list(api: Api) -> None:
@@ -185,7 +205,7 @@ async def test_the_documentation_describes_it_all(api: Api) -> None:
     _, document = await api.call("GET", "/docs/swagger.json")
     paths = document["paths"]
     assert {"200", "422", "503"} <= set(paths[SEARCH]["get"]["responses"])
-    assert {each["name"] for each in paths[SEARCH]["get"]["parameters"]} == {"query", "timeout"}
+    assert {each["name"] for each in paths[SEARCH]["get"]["parameters"]} == {"query", "timeout", "live"}
     assert {"200", "422", "503"} <= set(paths[STREAMS]["get"]["responses"])
     assert {"200", "202", "404", "409", "422", "503"} <= set(paths[DOWNLOADS]["post"]["responses"])
     assert {"200", "404", "422"} <= set(paths[DOWNLOADS + "/{file_id}"]["delete"]["responses"])

@@ -21,6 +21,7 @@ async def test_status_shows_who_this_node_is_and_what_it_did(api: Api) -> None:
         "interfaces": [{"name": "eth0", "index": 2, "addresses": ["10.0.0.1"], "joined": ["ipv4"], "error": None,
                         "note": ""}],
         "counters": {"sent": {"introduction": 3}, "received": {}, "dropped": {"bad signature": 1}},
+        "features": ["torrents"],
     }
 
 

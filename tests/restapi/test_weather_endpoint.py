@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tribler_multicast.cli_render import weather_lines
 from tribler_multicast.weather.gateway_tag import make_tag
 from tribler_multicast.weather.service.service import Home
 from tribler_multicast.weather.summary import Both, WeatherSummary
+from tribler_multicast.weather.view import REASONS, limit_text
+from tribler_multicast.weather.weather import Limits
 
 if TYPE_CHECKING:
     from .conftest import Api
@@ -30,7 +33,7 @@ async def test_a_node_that_knows_nothing_says_so(api: Api) -> None:
     assert answer["gateway"] == {"state": "unknown", "delay_ms": None, "up": None, "up_confidence": 0.0, "down": None,
                                  "down_confidence": 0.0, "members": []}
     assert answer["own_link"] == {"state": "unknown", "delay_ms": None}
-    assert answer["limit"] == {"up": None, "down": None, "why": None}
+    assert answer["limit"] == {"up": None, "down": None, "why": None, "text": None}
     [own] = answer["nodes"]
     assert own["activity"] == "idle"
     assert own["delay_ms"] is None
@@ -73,3 +76,30 @@ async def test_a_node_that_is_not_to_know_it_says_so(api: Api) -> None:
     status, message = await api.refused("GET", PATH)
     assert status == 503
     assert "setting weather" in message
+
+
+@pytest.mark.parametrize("settings", [{}])
+async def test_it_can_be_switched_on_and_off_at_once(api: Api) -> None:
+    for wanted in (True, False, True):
+        status, _ = await api.call("PATCH", "/api/multicast/settings", json={"weather": wanted})
+        assert status == 200
+        assert (await api.call("GET", PATH))[0] == (200 if wanted else 503)
+
+
+async def test_a_limit_is_shown_with_the_reason_in_a_sentence(api: Api) -> None:
+    service = api.context.control.parts.weather
+    assert service is not None
+    service.weather.limits = Limits(180_000.0, None, "live")
+    _, answer = await api.call("GET", PATH)
+    assert answer["limit"] == {
+        "up": 180_000.0, "down": None, "why": "live",
+        "text": "This node holds its uploads to 180 kB/s for now: a live stream on this network needs room."}
+    assert weather_lines(answer)[5] == answer["limit"]["text"]
+
+
+@pytest.mark.parametrize("why", ["live", "on_demand", "room", "congested"])
+def test_every_reason_has_words(why: str) -> None:
+    assert limit_text(Limits()) is None
+    said = limit_text(Limits(1000.0, 2000.0, why)) or ""
+    assert said.startswith("This node holds its uploads to 1 kB/s and its downloads to 2 kB/s for now: ")
+    assert REASONS[why] in said

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import pytest
 from tests.hostile_disk import namespace
 from tribler_multicast.transfer.content.source import Source
 
-from .nodes import environment, run, wait_for
+from .nodes import environment, run, run_here, wait_for
 from .oneshots import PATIENCE, Lo, film, leftovers, same, tree
 
 if TYPE_CHECKING:
@@ -132,10 +133,12 @@ def test_a_sender_hears_of_who_had_it_all_before_and_could_not_say(lo: Lo, tmp_p
     # As if it had been killed between the last byte and its last word.
     (tmp_path / "receive.state" / "received" / f"{content_id(path)}.untold").touch()
     sender = lo.send(path)
+    sender.event("progress")  # It is on the network: who has all of it waits a second for that, no more.
     lo.receive(content_id(path), tmp_path).done()
     assert sender.done()["finished"] == 1
     # By any offer, too: it is known by its bytes.
     sender = lo.send(path)
+    sender.event("progress")
     lo.receive("--any", tmp_path, name="another").done()
     assert sender.done()["finished"] == 1
 
@@ -191,6 +194,19 @@ def test_a_disk_that_is_too_small_is_one_line(lo: Lo, tmp_path: Path) -> None:
     assert len(receiver.said().splitlines()) == 1
 
 
+def test_where_nothing_can_be_written_it_is_said_before_anybody_sends(lo: Lo, tmp_path: Path) -> None:
+    if not namespace():
+        pytest.skip("a read-only disk needs Linux and the right to mount (root, or user namespaces)")
+    fixed = tmp_path / "fixed"
+    fixed.mkdir()
+    for output in (fixed, fixed / "film.mkv"):
+        receiver = lo.receive("--any", output, name=f"receive {output.name}", prefix=lambda command: [
+            *namespace(), "sh", "-c", f'mount -t tmpfs -o ro none "{fixed}" && exec "$@"', "sh", *command])
+        assert receiver.wait(PATIENCE) == 1
+        assert receiver.said() == ("tribler-multicast: nothing can be written to the folder "
+                                   f"{fixed}: no permission, or read-only\n")
+
+
 def test_two_receivers_of_one_place_are_told_apart(lo: Lo, tmp_path: Path) -> None:
     path = film(tmp_path / "in", 3_000_000)
     lo.send(path, "--set", "transfer_rate=50000")
@@ -209,7 +225,7 @@ def test_two_receivers_of_one_place_are_told_apart(lo: Lo, tmp_path: Path) -> No
     ["receive", NOBODY + "0", "--output", "x"], ["receive", NOBODY, "--any", "--output", "x"],
     ["receive", NOBODY, "--output", ""], ["receive", NOBODY, "--output", "x", "--rate", "fast"]])
 def test_wrong_usage_is_one_line_and_status_2(tmp_path: Path, arguments: list[str]) -> None:
-    done = run(*arguments, "--state-dir", str(tmp_path / "state"))
+    done = run_here(*arguments, "--state-dir", str(tmp_path / "state"))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
 
@@ -266,6 +282,26 @@ def test_a_folder_is_sent_under_its_own_name_however_it_is_written(lo: Lo, tmp_p
     root = tree(tmp_path / "in")
     sender = lo.send(root / "pictures" / "..")
     assert sender.event("published")["name"] == "holiday"
+
+
+def test_how_far_hashing_is_and_what_is_left_out_is_told(lo: Lo, tmp_path: Path) -> None:
+    root = tree(tmp_path / "in")
+    (root / "link").symlink_to("/etc")
+    os.mkfifo(root / "pipe")
+    with (root / "large").open("wb") as large:
+        large.truncate(40 << 30)
+    command = [sys.executable, "-m", "tribler_multicast", "send", str(root), *lo.settings]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=environment()) as sender:
+        try:
+            assert sender.stderr is not None
+            assert re.fullmatch(r"\[-+\] +\d %  hashing  [0-9.]+ .B/s  \d+ \w+ left\n", sender.stderr.readline())
+        finally:
+            sender.kill()
+    (root / "large").unlink()
+    sender = lo.send(root)
+    assert sender.event("published")["left_out"] == 2
+    assert json.loads(sender.lines[0][1])["event"] == "published"
 
 
 def test_settings_of_the_environment_count(tmp_path: Path) -> None:

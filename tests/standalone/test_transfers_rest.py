@@ -149,3 +149,26 @@ def test_the_documentation_describes_every_call(two: tuple[Client, Client]) -> N
                           "/transfers/{id}/data": {"get"}, "/transfers/{id}/data/{file}": {"get"},
                           "/browse": {"get"}}.items():
         assert methods <= set(described[root + path]), path
+
+
+def test_what_was_given_and_taken_is_shown_and_survives_kill_9(
+        two: tuple[Client, Client], start_node: StartNode, tmp_path: Path) -> None:
+    a, b = two
+    published = a.good("POST", "/publications", {"path": str(film(tmp_path / "in" / "film"))})
+    output = tmp_path / "out"
+    output.mkdir()
+    begun = b.good("POST", "/transfers", {"content_id": published["content_id"], "output": str(output)})
+    wait_for(lambda: b.good("GET", f"/transfers/{begun['id']}")["state"] == "done", PATIENCE)
+
+    def totals(client: Client, other: Client) -> tuple[int, int]:
+        [peer] = [peer for peer in client.good("GET", "/peers")["peers"] if peer["mid"] == other.node.mid]
+        assert (peer["helped_up"], peer["helped_down"], peer["named_at"]) == (0, 0, None)
+        return peer["total_up"], peer["total_down"]
+
+    size = published["size"]
+    wait_for(lambda: totals(a, b)[0] >= size and totals(b, a)[1] >= size, PATIENCE)
+    assert (totals(a, b)[1], totals(b, a)[0]) == (0, 0)
+    before = totals(b, a)
+    b.node.kill()
+    again = Client(start_node("b"))
+    assert totals(again, a) >= before

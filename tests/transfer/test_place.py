@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +26,6 @@ from tribler_multicast.transfer.store.store import Store
 from ..hostile_disk import kill, start
 from .stores import PUBLISHER, Offer, recheck_all
 from .trees import contents, make, some_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DATA = some_bytes(SEGMENT_SIZE + 99)
 FOLDER: dict[str, bytes | None] = {"a/b": b"1", "c": some_bytes(5000)}
@@ -151,6 +148,12 @@ def test_second_store_for_the_same_place_is_told_so_in_one_line(file: Offer, out
         receive_to(file.manifest, out)
     store.close()
     file.open(out).close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux")
+def test_where_nothing_can_be_written_the_reason_is_told_and_no_other_transfer_blamed(file: Offer) -> None:
+    with pytest.raises(StoreError, match=r"^cannot write to /proc/film.mkv.part.state: No such file or directory$"):
+        receive_to(file.manifest, Path("/proc/film.mkv"))
 
 
 def test_second_process_is_told_and_may_once_the_first_was_killed(file: Offer, out: Path) -> None:

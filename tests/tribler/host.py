@@ -214,7 +214,7 @@ class Tribler(Node):
         found: dict[str, Any] = json.loads((self.state / "git" / "configuration.json").read_text())
         return found
 
-    def ready(self, timeout: float = 60.0) -> Tribler:
+    def ready(self, timeout: float = 120.0) -> Tribler:
         """
         Wait until it answers; with the plugin on, until that does.
         """

@@ -90,6 +90,46 @@ def test_git_sees_one_changed_file_and_one_new_folder_and_afterwards_nothing(cop
     assert changes(copied_tree) == ""
 
 
+@pytest.fixture
+def tree_with_ui(copied_tree: Path, tribler_source: Path) -> Path:
+    """A copy of the sources that has those of the user interface, too."""
+    ui = Path("src", "tribler", "ui")
+    shutil.copytree(tribler_source / ui, copied_tree / ui, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    return copied_tree
+
+
+def test_the_sources_of_its_user_interface_get_the_page_and_lose_it_byte_for_byte(tree_with_ui: Path) -> None:
+    before = snapshot(tree_with_ui)
+    done = installer.install(tree_with_ui)
+    assert (done["changed"], done["gui"]) == (True, True)
+    assert "npm ci && npm run build" in done["message"]
+    ui = tree_with_ui / "src" / "tribler" / "ui"
+    assert (ui / "src" / "pages" / "LocalNetwork.tsx").is_file()
+    once = snapshot(tree_with_ui)
+    assert installer.install(tree_with_ui)["changed"] is False
+    assert snapshot(tree_with_ui) == once
+    (ui / "src" / "pages" / "LocalNetwork.tsx").unlink()  # as an interrupted one may leave it
+    assert installer.install(tree_with_ui)["changed"] is True
+    assert snapshot(tree_with_ui).keys() == once.keys()
+    assert installer.uninstall(tree_with_ui)["changed"] is True
+    assert snapshot(tree_with_ui) == before
+
+
+def test_other_sources_of_a_user_interface_are_left_alone_and_the_plugin_comes_in(tree_with_ui: Path) -> None:
+    menu = tree_with_ui / "src" / "tribler" / "ui" / "src" / "config" / "menu.ts"
+    menu.write_bytes(menu.read_bytes().replace(b"/popular", b"/famous"))
+    before = snapshot(tree_with_ui)
+    done = installer.install(tree_with_ui)
+    assert (done["changed"], done["gui"]) == (True, False)
+    assert "left as they are" in done["message"]
+    assert "menu.ts is not the one of Tribler 8.4.3" in done["message"]
+    after = snapshot(tree_with_ui)
+    assert {name for name in after if after[name] != before.get(name)} >= {"src/tribler/core/session.py"}
+    assert not any("/ui/" in name for name in after if after[name] != before.get(name))
+    installer.uninstall(tree_with_ui)
+    assert snapshot(tree_with_ui) == before
+
+
 def test_twice_is_as_once(tree: Path) -> None:
     before = snapshot(tree)
     installer.install(tree)

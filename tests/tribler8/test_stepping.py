@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tribler_multicast.lan.torrent_peers import Meter, is_on_lan
-from tribler_multicast.tribler8.stepping import EACH, LEAST, Stepping, lowest, shares
+from tribler_multicast.tribler8.stepping import EACH, LEAST, Overlays, Stepping, lowest, shares
 
 INTERNET, LAN = "203.0.113.9", "192.168.1.7"
 
@@ -90,6 +90,30 @@ async def test_limits_of_the_user_are_a_ceiling_and_come_back() -> None:
     assert download.handle.limits[0] == 50_000
 
 
+async def test_user_who_changes_a_limit_meanwhile_does_not_take_ours_away() -> None:
+    download = Download()
+    stepping = await moving(a=download)
+    stepping.limit(20_000.0, None)
+    for users, expected in ((900_000, 20_000), (5_000, 5_000), (0, 20_000)):
+        download.config.get_upload_limit = lambda users=users: users
+        download.handle.set_upload_limit(users)  # as Tribler does
+        stepping.limit(20_000.0, None)
+        assert download.handle.limits[0] == expected
+    stepping.limit(None, None)
+    assert download.handle.limits[0] == 0
+
+
+async def test_download_that_the_limit_made_slow_keeps_its_part() -> None:
+    slow = Download()
+    stepping = await moving(a=slow)
+    stepping.limit(20_000.0, None)
+    stepping.moving.clear()
+    stepping.limit(20_000.0, None)
+    assert slow.handle.limits[0] == 20_000
+    stepping.limit(30_000.0, None)
+    assert slow.handle.limits[0] == 30_000
+
+
 async def test_anonymous_downloads_are_neither_counted_nor_limited() -> None:
     hidden, open_one = Download(hops=1), Download()
     stepping = await moving(hidden=hidden, open_one=open_one)
@@ -111,7 +135,7 @@ async def test_what_goes_over_the_lan_is_neither() -> None:
 async def test_what_somebody_watches_is_no_bulk() -> None:
     watched, other = Download(), Download()
     stepping = await moving(watched=watched, other=other)
-    stepping.streaming = SimpleNamespace(now=lambda: [SimpleNamespace(id=b"watched")])  # type: ignore[assignment]
+    stepping.streaming = SimpleNamespace(watched=lambda: {b"watched"})  # type: ignore[assignment]
     traffic = stepping.traffic()
     assert traffic.bulk_up == pytest.approx(traffic.up / 2)
     stepping.limit(10_000.0, None)
@@ -155,3 +179,40 @@ def test_first_look_says_nothing_and_peers_that_come_bring_nothing_from_before()
     assert meter.look(1.0, {"a": handle})["a"].up == pytest.approx(1050)
     handle.peers.append(SimpleNamespace(ip=(INTERNET, 7000), total_upload=10**9, total_download=0))
     assert meter.look(2.0, {"a": handle})["a"].up == pytest.approx(1050)
+
+
+async def test_what_moves_besides_is_known_but_is_not_told_as_traffic() -> None:
+    hidden, open_one = Download(500_000, hops=1), Download(100_000, address=LAN)
+    stepping = await moving(hidden=hidden, open_one=open_one)
+    traffic = stepping.traffic()
+    assert (traffic.up, traffic.more_up) == (0, 100_000)
+
+
+def test_of_overlays_rather_too_much_is_known_than_too_little() -> None:
+    counted = [0, 0]
+    overlays = Overlays(lambda: (counted[0], counted[1]))
+    for second, up in enumerate((0, 50_000, 0, 0)):  # IPv8 counts when it likes to
+        counted[0] += up
+        overlays.look(100.0 + second)
+        overlays.look(100.2 + second)
+    assert overlays.rates() == (pytest.approx(1.3 * 50_000), 0.0)
+
+
+async def test_session_sends_in_small_bursts_while_there_is_a_limit_and_as_before_after_it() -> None:
+    libtorrent = pytest.importorskip("libtorrent")
+    session = libtorrent.session({"listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False,
+                                  "tick_interval": 400})
+    waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    stepping = Stepping(SimpleNamespace(downloads={}, ltsessions={0: waiting}, ltsettings={}))
+    stepping.limit(50_000.0, None)  # there is no session yet
+    stepping.limit(None, None)
+    waiting.set_result(session)
+    before = session.get_settings()
+    stepping.limit(50_000.0, None)
+    assert session.get_settings()["tick_interval"] < 100
+    assert session.get_settings()["send_buffer_watermark"] < before["send_buffer_watermark"]
+    stepping.limit(50_000.0, 60_000.0)
+    assert session.get_settings()["max_out_request_queue"] < before["max_out_request_queue"]
+    stepping.close()
+    assert session.get_settings() == before
+    assert before["tick_interval"] == 400

@@ -10,7 +10,7 @@ import pytest
 
 from tribler_multicast.client import Traffic
 from tribler_multicast.weather.gateway_tag import make_tag
-from tribler_multicast.weather.service.counting import EACH, LASTS, OtherPrograms, read_counters
+from tribler_multicast.weather.service.counting import EACH, STEADY_FOR, OtherPrograms, read_counters
 from tribler_multicast.weather.service.service import Home, WeatherService
 from tribler_multicast.weather.summary import Both, WeatherSummary
 
@@ -142,15 +142,40 @@ async def test_failure_of_the_surroundings_does_not_end_it(caplog: pytest.LogCap
     await service.close()
 
 
-@pytest.mark.parametrize("up, down, seen", [(60_000, 80_000, True), (5_000_000, 100_000, False),
-                                            (0, 2_000_000, False), (5_000, 5_000, False)])
-def test_a_call_beside_us_is_seen_a_copy_within_the_house_is_not(up: int, down: int, seen: bool) -> None:
+def watch(*moved: tuple[float, float], own: Both = Both()) -> list[Both]:  # noqa: B008 (a tuple)
+    """
+    Get what is told of others while an interface moves so many bytes each second.
+    """
     counted = {"bytes": (0, 0)}
     others = OtherPrograms(lambda _interface: counted["bytes"])
-    for second in range(LASTS + 2):
-        counted["bytes"] = second * up, second * down
-        others.look(100.0 + second * EACH, "eth0", Both())
-    assert (others.rates != Both()) == seen
+    found = []
+    for second, (up, down) in enumerate([(0, 0), *moved]):
+        counted["bytes"] = counted["bytes"][0] + int(up), counted["bytes"][1] + int(down)
+        found.append(others.look(100.0 + second * EACH, "eth0", own))
+    return found[1:]
+
+
+@pytest.mark.parametrize("up, down, seen", [(60_000, 80_000, True), (5_000_000, 100_000, False),
+                                            (0, 2_000_000, False), (5_000, 5_000, False), (250_000, 0, True),
+                                            (0, 250_000, True), (20_000, 0, False)])
+def test_a_call_or_a_stream_beside_us_is_seen_a_copy_within_the_house_is_not(up: int, down: int, seen: bool) -> None:
+    assert (watch(*[(up, down)] * (STEADY_FOR + 1))[-1] != Both()) == seen
+
+
+def test_a_stream_is_steady_when_it_begins_and_ends_when_it_ends() -> None:
+    bursts = [(0, 400_000), (0, 100_000)] * 5
+    assert watch(*bursts)[-1] == Both()
+    steady = [(0, 250_000)] * STEADY_FOR
+    *_, during, after = watch(*steady, *bursts, (0, 0))
+    assert during.down == 100_000
+    assert after == Both()
+
+
+def test_while_this_node_moves_much_beside_the_internet_others_are_not_told_from_it() -> None:
+    calls = [(60_000, 80_000)] * 6
+    assert watch(*calls)[-1] != Both()
+    assert watch(*calls, own=Both(60_000.0, 80_000.0))[-1] == Both()
+    assert watch(*calls, own=Both(float("inf"), float("inf")))[-1] == Both()
 
 
 def test_own_traffic_and_its_acknowledgements_are_nobody_elses() -> None:

@@ -40,7 +40,7 @@ from hashlib import shake_256
 from typing import TYPE_CHECKING, Final
 
 from . import field
-from .coefficients import MAX_SYMBOLS
+from .coefficients import MAX_SYMBOLS, expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,6 +237,22 @@ class Verifier:
     def _check_payload(self, payload: Buffer) -> None:
         if len(payload) != self.symbol_size:
             raise ChecksumError(f"a payload has {self.symbol_size} bytes, this one {len(payload)}")
+
+    def due(self, identity: int | Buffer) -> bytes:
+        """
+        Get the dot products (8 bytes, one for each functional) that a packet must have: by the number of a source
+        symbol, the seed of a combination, or the k coefficients of one.
+
+        :raises ChecksumError: when there are not k coefficients.
+        """
+        if isinstance(identity, int) and identity < self.k:
+            return self._checksums[identity::self.k]
+        vector = expand(identity, self.k) if isinstance(identity, int) else identity
+        if len(vector) != self.k:
+            raise ChecksumError(f"a packet has {self.k} coefficients, this one {len(vector)}")
+        due = bytearray(FUNCTIONALS)
+        field.dots(due, self._checksums, FUNCTIONALS, vector, 1, self.k)
+        return bytes(due)
 
     def verify_each(self, coefficients: Buffer | Rows, payloads: Buffer | Rows) -> bool:
         """

@@ -39,6 +39,11 @@ class Carried(Protocol):
         Get counts of what it sent, took and dropped, by reason.
         """
 
+    def is_moving(self) -> bool:
+        """
+        Tell whether data of it is on its way here or from here.
+        """
+
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
         Take what a peer said.

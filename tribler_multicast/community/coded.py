@@ -21,6 +21,7 @@ from ..protocol.events import CodedReceived, RoundTrip
 from ..protocol.wire import CODED_COMMUNITY_ID
 from ..transfer.service.courier import LinkKey, Path
 from ..transfer.service.service import TransferService
+from .crediting import WRITTEN_EACH, Crediting
 from .found import matches
 from .isolated import IsolatedCommunity
 
@@ -85,6 +86,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """The neighbours that the service was told of: public keys by mid."""
         self.trips: dict[bytes, asyncio.Future[float]] = {}
         self.turn = asyncio.Lock()
+        self.crediting = Crediting(multicast)
         options = multicast.options if settings.options is None else settings.options
         self.make_service = partial(settings.service, self, options, folder=settings.folder, tell=multicast.tell)
         self.service = self.make_service()
@@ -122,6 +124,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 return
             self.started = True
             self.register_task("look", self.look, interval=LOOK_AGAIN)
+            self.register_task("credit", self.crediting.write, interval=WRITTEN_EACH)
             for peer in self.multicast.local_peers():
                 self.on_peer(peer)
 
@@ -141,6 +144,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             for trip in self.trips.values():
                 trip.cancel()
             self.cancel_pending_task("look")
+            self.cancel_pending_task("credit")
+            self.crediting.write()
             for mid in list(self.here):
                 self.forget(mid)
 
@@ -187,6 +192,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         Get counts of what the service sent, took and dropped, by reason.
         """
         return dict(self.service.counters)
+
+    def is_moving(self) -> bool:
+        """
+        Tell whether a transfer moves something now.
+        """
+        return self.started and any(transfer.up or transfer.down for transfer in self.service.transfers.values())
 
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
@@ -297,6 +308,24 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         peer = self.core.peers.of_mid(mid)
         return peer is not None and self.core.policy.allows(peer)
+
+    def count(self, mid: bytes, *, up: int = 0, down: int = 0, helped: bool = False) -> None:
+        """
+        Count bytes of data that went to a peer and came from it; `helped`: from one receiver to another.
+        """
+        self.crediting.count(mid, up, down, helped)
+
+    def set_named(self, mid: bytes) -> None:
+        """
+        Remember that a peer was caught sending bad data.
+        """
+        self.crediting.set_named(mid)
+
+    def named(self) -> frozenset[bytes]:
+        """
+        Get who was caught sending bad data not long ago.
+        """
+        return self.crediting.named()
 
     def interface(self, link: LinkKey) -> Interface | None:
         """

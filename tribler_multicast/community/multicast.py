@@ -231,6 +231,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         if "introduction_interval" in changed:
             self.core.set_shortest_interval(float(self.options["introduction_interval"]), self.now())
         self.refresh_introduction()
+        self.weather_start()
         self.weather_changed()
 
     def refresh_introduction(self) -> None:

@@ -3,7 +3,9 @@ What is around the weather of a node: its home, its client, and the way to all o
 """
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..lan.gateways import hardware_addresses
@@ -85,7 +87,11 @@ class WeatherRoom:
         """
         Get what the client moves.
         """
-        return self.client.traffic()
+        traffic = self.client.traffic()
+        if self.community.carried is not None and self.community.carried.is_moving():
+            # Its data has sockets of its own; while there is some, what others move can't be told from it.
+            return replace(traffic, more_up=math.inf, more_down=math.inf)
+        return traffic
 
     def limit(self, up: float | None, down: float | None) -> None:
         """

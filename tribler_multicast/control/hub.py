@@ -28,7 +28,7 @@ from .messages import Cancel, Closed, Command, Done, Event, Failed, Stopped
 from .user import MAX_UNREAD, User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from .call import Handler
     from .parts import Parts
@@ -84,9 +84,11 @@ class Control:
         user.server = asyncio.ensure_future(self._serve(user))
         return user
 
-    async def ask(self, command: Command) -> dict[str, Any]:
+    async def ask(self, command: Command,
+                  meanwhile: Callable[[Event], Awaitable[None]] | None = None) -> dict[str, Any]:
         """
-        Carry out one command, as a user for just that, and get its result.
+        Carry out one command, as a user for just that, and get its result; what it tells before that goes to
+        ``meanwhile``.
 
         :raises ClientError: with one line and the HTTP status that fits, when it failed or was stopped.
         """
@@ -100,6 +102,8 @@ class Control:
                     raise ClientError(event.reason, event.status)
                 if isinstance(event, Stopped | Closed):
                     raise ClientError(event.reason)
+                if meanwhile is not None:
+                    await meanwhile(event)
 
     def close(self, reason: str = "this node is stopping") -> None:
         """

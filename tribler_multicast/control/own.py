@@ -54,6 +54,9 @@ async def show_status(call: Call, command: ShowStatus) -> dict[str, Any]:
         "uptime": round(time.monotonic() - parts.started, 3),
         "interfaces": [dataclasses.asdict(interface) for interface in parts.community.interfaces()],
         "counters": parts.community.counters(),
+        "features": [name for name, part in (("coded", parts.transfers), ("feeds", parts.feeds),
+                                             ("torrents", parts.client.torrents), ("weather", parts.weather))
+                     if part is not None],
     }
 
 

@@ -56,7 +56,7 @@ class Parts:
         Get the weather, None where there is none.
         """
         room: WeatherRoom | None = getattr(self.community, "weather", None)
-        return None if room is None else room.service
+        return None if room is None or not self.options["weather"] else room.service
 
     @property
     def transfers(self) -> TransferService | None:

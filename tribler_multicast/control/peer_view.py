@@ -58,6 +58,9 @@ def remembered(record: PeerRecord) -> PeerView:
         "down": None,
         "total_up": record.total_up,
         "total_down": record.total_down,
+        "helped_up": record.helped_up,
+        "helped_down": record.helped_down,
+        "named_at": record.named_at,
     }
 
 
@@ -84,6 +87,9 @@ def live(peer: LocalPeer, known: PeerView | None = None) -> PeerView:
         "down": None,
         "total_up": None if known is None else known["total_up"],
         "total_down": None if known is None else known["total_down"],
+        "helped_up": None if known is None else known["helped_up"],
+        "helped_down": None if known is None else known["helped_down"],
+        "named_at": None if known is None else known["named_at"],
     }
 
 

@@ -7,7 +7,7 @@ The peers this node remembers, in an SQLite file of its own (Pony ORM, imported 
 from __future__ import annotations
 
 from .peers import PeerDatabase
-from .record import PeerRecord
+from .record import PeerRecord, Traffic
 from .schema import DatabaseTooNewError
 
-__all__ = ["DatabaseTooNewError", "PeerDatabase", "PeerRecord"]
+__all__ = ["DatabaseTooNewError", "PeerDatabase", "PeerRecord", "Traffic"]

@@ -46,5 +46,8 @@ def define_entities(db: Any) -> tuple[Any, Any]:  # noqa: ANN401
         friend_serial = orm.Required(int, size=64)
         friend_their_serial = orm.Required(int, size=64)
         friend_acked = orm.Required(int, size=64)
+        helped_up = orm.Required(int, size=64)
+        helped_down = orm.Required(int, size=64)
+        named_at = orm.Optional(float)
 
     return Peer, Meta

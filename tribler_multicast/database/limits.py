@@ -11,6 +11,13 @@ MAX_KNOWN_PEERS: Final = 10_000
 neither memory (about 1 KiB each, 10 MiB) nor disk. Twice the nodes of the largest LAN that is simulated.
 Friends stay beyond it: the user chose each of them."""
 
+MAX_TOTAL: Final = 2**63 - 1
+"""Bytes counted of one peer; SQLite keeps no more. A counter that overflows must not make every later write fail."""
+
+NAMED_FOR: Final = 3600.0
+"""Seconds for which a peer that was caught sending bad data counts as such. Its key is free to be exchanged, so longer
+stops no attacker; and a source that lies can have an honest helper named, which must not stay."""
+
 BUSY_TIMEOUT: Final = 0.1
 """Seconds to wait for another program's lock on the file. The event loop stands still meanwhile: at most this long,
 once; while writes keep failing they do not wait at all."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import limits
-from .record import FRIEND_STATES, PeerRecord, clean_addresses, clean_number, clean_text, mid_of
+from .record import FRIEND_STATES, PeerRecord, Traffic, clean_addresses, clean_number, clean_text, mid_of, with_totals
 from .schema import DatabaseTooNewError
 from .store import PeerStore
 
@@ -42,7 +42,8 @@ class PeerDatabase:
         self._closed = False
         self._store: PeerStore | None = None
         self._peers: dict[bytes, PeerRecord] = {}
-        # Keys of rows that the file does not have as memory has them: whole rows, or only when seen; and rows too many.
+        # Keys of rows that the file does not have as memory has them: whole rows, or only what `PeerStore.write` calls
+        # what changes often; and rows too many.
         self._changed: set[bytes] = set()
         self._seen: set[bytes] = set()
         self._removed: set[bytes] = set()
@@ -82,8 +83,10 @@ class PeerDatabase:
                     known = replace(known, friend=record.friend, friend_refused=record.friend_refused,
                                     friend_serial=record.friend_serial, friend_acked=record.friend_acked,
                                     friend_their_serial=record.friend_their_serial)
-                record = replace(known, first_seen=record.first_seen,  # noqa: PLW2901
-                                 total_up=record.total_up, total_down=record.total_down)
+                total = Traffic(known.total_up, known.total_down, known.helped_up, known.helped_down).plus(
+                    Traffic(record.total_up, record.total_down, record.helped_up, record.helped_down))
+                record = replace(with_totals(known, total), first_seen=record.first_seen,  # noqa: PLW2901
+                                 named_at=max(filter(None, (known.named_at, record.named_at)), default=None))
             self._peers[record.public_key] = record
         self._forget()
         return store
@@ -155,6 +158,38 @@ class PeerDatabase:
         self._peers.update(fresh)
         self._seen.update(fresh)
         self._flush()
+
+    def add_traffic(self, traffic: Mapping[bytes, Traffic]) -> None:
+        """
+        Add to the bytes given and taken: public key -> how many more. One transaction; unknown peers are left out.
+        """
+        fresh = {}
+        for public_key, more in traffic.items():
+            known = self._peers.get(public_key)
+            if known is not None and any(more):
+                total = Traffic(known.total_up, known.total_down, known.helped_up, known.helped_down)
+                fresh[public_key] = with_totals(known, total.plus(more))
+        self._peers.update(fresh)
+        self._seen.update(fresh)
+        if fresh:
+            self._flush()
+
+    def set_named(self, public_key: bytes, now: float) -> None:
+        """
+        Remember that a peer was caught sending bad data; an unknown one is no error. ``now``: Unix seconds.
+        """
+        known, now = self._peers.get(public_key), clean_number(now)
+        if known is not None:
+            self._peers[public_key] = replace(known, named_at=now)
+            self._changed.add(public_key)
+            self._flush()
+
+    def named(self, now: float) -> list[PeerRecord]:
+        """
+        The peers that were caught sending bad data in the last ``limits.NAMED_FOR`` seconds; a time to come counts not.
+        """
+        return [record for record in self._peers.values()
+                if record.named_at is not None and 0 <= now - record.named_at < limits.NAMED_FOR]
 
     def peers(self) -> list[PeerRecord]:
         """

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .limits import MAX_TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +32,9 @@ class PeerRecord:
     ``friend`` is what this user chose and what the peer did, together; ``friend_refused``: this user said no, and the
     peer may not know yet. The serials are those of ``protocol.friends``: of our decision, of theirs, and of ours as far
     as they know it.
+
+    ``total_up`` was given to the peer and ``total_down`` taken from it; ``helped_up`` and ``helped_down`` are the part
+    of both that one receiver gave another. ``named_at``: when it was last caught sending bad data, None for never.
     """
 
     public_key: bytes
@@ -50,6 +55,9 @@ class PeerRecord:
     friend_serial: int = 0
     friend_their_serial: int = 0
     friend_acked: int = 0
+    helped_up: int = 0
+    helped_down: int = 0
+    named_at: float | None = None
 
     @property
     def is_friend(self) -> bool:
@@ -57,6 +65,31 @@ class PeerRecord:
         Whether this user chose the peer. Being asked (``received``) is the other's choice: anyone can ask.
         """
         return self.friend in ("sent", "mutual")
+
+
+class Traffic(NamedTuple):
+    """
+    Bytes that went to a peer and came from it; ``helped_*`` are the part of them that one receiver gave another.
+    """
+
+    up: int = 0
+    down: int = 0
+    helped_up: int = 0
+    helped_down: int = 0
+
+    def plus(self, other: Traffic) -> Traffic:
+        """
+        Both together.
+        """
+        return Traffic(*map(sum, zip(self, other, strict=True)))
+
+
+def with_totals(record: PeerRecord, total: Traffic) -> PeerRecord:
+    """
+    The record with these totals, as far as they can be kept.
+    """
+    up, down, helped_up, helped_down = (min(MAX_TOTAL, max(0, number)) for number in total)
+    return replace(record, total_up=up, total_down=down, helped_up=helped_up, helped_down=helped_down)
 
 
 def mid_of(public_key: bytes) -> bytes:
@@ -109,8 +142,9 @@ def from_columns(columns: dict[str, Any]) -> PeerRecord:
     """
     public_key = bytes(columns["public_key"])
     capabilities = json.loads(columns["capabilities"])
-    for time in ("first_seen", "last_seen"):
-        clean_number(columns[time])
+    for time in ("first_seen", "last_seen", "named_at"):
+        if time != "named_at" or columns[time] is not None:
+            clean_number(columns[time])
     if mid_of(public_key) != columns["mid"] or columns["friend"] not in FRIEND_STATES:
         message = "a row that does not fit its key"
         raise ValueError(message)

@@ -19,7 +19,7 @@ from .record import PeerRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 CREATE: Final = (
     """CREATE TABLE "Meta" ("name" TEXT NOT NULL PRIMARY KEY, "value" TEXT NOT NULL)""",
@@ -41,7 +41,10 @@ CREATE: Final = (
         "friend_refused" BOOLEAN NOT NULL DEFAULT 0,
         "friend_serial" INTEGER NOT NULL DEFAULT 0,
         "friend_their_serial" INTEGER NOT NULL DEFAULT 0,
-        "friend_acked" INTEGER NOT NULL DEFAULT 0)""",
+        "friend_acked" INTEGER NOT NULL DEFAULT 0,
+        "helped_up" INTEGER NOT NULL DEFAULT 0,
+        "helped_down" INTEGER NOT NULL DEFAULT 0,
+        "named_at" REAL)""",
 )
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -54,6 +57,10 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         """ALTER TABLE "Peer" ADD COLUMN "friend_their_serial" INTEGER NOT NULL DEFAULT 0""",
         """ALTER TABLE "Peer" ADD COLUMN "friend_acked" INTEGER NOT NULL DEFAULT 0""",
         """UPDATE "Peer" SET "friend_serial" = 1 WHERE "friend" IN ('sent', 'mutual')"""),
+    # Version 3 did not remember who gave as a helper, nor who sent bad data.
+    3: ("""ALTER TABLE "Peer" ADD COLUMN "helped_up" INTEGER NOT NULL DEFAULT 0""",
+        """ALTER TABLE "Peer" ADD COLUMN "helped_down" INTEGER NOT NULL DEFAULT 0""",
+        """ALTER TABLE "Peer" ADD COLUMN "named_at" REAL"""),
 }
 """What brings a file of version N to version N + 1. Only ever add to this table."""
 

@@ -10,16 +10,24 @@ from aiohttp import web
 FOLDER = Path(__file__).parent
 
 CONTENT_SECURITY_POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                           "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+                           "img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; "
+                           "frame-ancestors 'none'")
 """Nothing inline and nothing from elsewhere: a name that a stranger on the LAN chose can never become a script."""
 
-FILES = {
-    "/": ("index.html", "text/html"),
-    "/static/local-network.js": ("local-network.js", "text/javascript"),
-    "/static/local-network.css": ("local-network.css", "text/css"),
-    "/static/local-network.svg": ("local-network.svg", "image/svg+xml"),
-}
-"""Path -> file and type."""
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
+
+
+def page_files() -> dict[str, tuple[Path, str]]:
+    """
+    Find the files that the page consists of: path below its own folder, as in a URL, -> file and type.
+    """
+    found = (path for kind in (".js", ".css", ".svg") for path in FOLDER.rglob(f"*{kind}"))
+    return {path.relative_to(FOLDER).as_posix(): (path, TYPES[path.suffix]) for path in sorted(found)}
+
+
+FILES = {"/": (FOLDER / "index.html", "text/html"),
+         **{f"/static/{name}": found for name, found in page_files().items()}}
+"""Path -> file and type. Only these: nothing that a caller writes becomes a path on the disk."""
 
 
 def page_routes() -> list[web.RouteDef]:
@@ -33,6 +41,6 @@ async def _serve(request: web.Request) -> web.Response:
     """
     Answer with one of the files.
     """
-    name, content_type = FILES[request.path]
-    return web.Response(body=(FOLDER / name).read_bytes(), content_type=content_type, charset="utf-8",
+    file, content_type = FILES[request.path]
+    return web.Response(body=file.read_bytes(), content_type=content_type, charset="utf-8",
                         headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"})

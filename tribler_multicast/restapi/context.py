@@ -10,10 +10,12 @@ from ..client import ClientError
 from .errors import RestError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ..client import Client
     from ..community.multicast import MulticastCommunity
     from ..control import Control
-    from ..control.messages import Command
+    from ..control.messages import Command, Event
     from ..database import PeerDatabase
     from ..settings import Settings
     from .announcements import Announcements
@@ -28,12 +30,14 @@ class RestContext:
     control: Control
     announcements: Announcements
 
-    async def ask(self, command: Command) -> dict[str, Any]:
+    async def ask(self, command: Command,
+                  meanwhile: Callable[[Event], Awaitable[None]] | None = None) -> dict[str, Any]:
         """
-        Have a command carried out and get its result, or the error to answer.
+        Have a command carried out and get its result, or the error to answer; what it tells before that goes to
+        ``meanwhile``.
         """
         try:
-            return await self.control.ask(command)
+            return await self.control.ask(command, meanwhile)
         except ClientError as error:
             raise RestError(error.status, str(error)) from error
 

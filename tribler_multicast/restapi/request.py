@@ -105,12 +105,18 @@ def read_flags(request: web.Request, names: Collection[str]) -> dict[str, bool]:
     """
     Read booleans from the query, ``true`` or ``false``; 422 for anything else.
     """
-    flags = {}
-    for name, value in read_query(request, names).items():
-        if value not in {"true", "false"}:
-            raise RestError(422, f"The query {name} must be true or false, not {shown(value)}")
-        flags[name] = value == "true"
-    return flags
+    values = read_query(request, names)
+    return {name: take_flag(values, name) for name in values}
+
+
+def take_flag(values: Mapping[str, str], name: str) -> bool:
+    """
+    Take a boolean from the query, false when it is absent; 422 for anything but ``true`` or ``false``.
+    """
+    value = values.get(name, "false")
+    if value not in {"true", "false"}:
+        raise RestError(422, f"The query {name} must be true or false, not {shown(value)}")
+    return value == "true"
 
 
 def take_number(body: Mapping[str, Any], name: str, default: float, minimum: float, maximum: float) -> float:

@@ -54,6 +54,9 @@ class MulticastPeerSchema(Schema):
     down = Float(allow_none=True, metadata={"description": "bytes/s"})
     total_up = Integer(allow_none=True, metadata={"description": "bytes"})
     total_down = Integer(allow_none=True, metadata={"description": "bytes"})
+    helped_up = Integer(allow_none=True, metadata={"description": "bytes, of total_up: given as a helper"})
+    helped_down = Integer(allow_none=True, metadata={"description": "bytes, of total_down: taken from it as a helper"})
+    named_at = Float(allow_none=True, metadata={"description": "Unix seconds: it was caught sending bad data"})
 
 
 PeerSchema = MulticastPeerSchema
@@ -270,6 +273,7 @@ StatusSchema = schema(MulticastStatus={
     "uptime": (Float, "seconds"),
     "interfaces": [InterfaceSchema],
     "counters": CountersSchema,
+    "features": ([String], "what this node does now, of coded, feeds, torrents, weather"),
 })
 PeersSchema = schema(MulticastPeers={"peers": [PeerSchema]})
 DiscoverSchema = schema(MulticastDiscover={
@@ -353,7 +357,8 @@ WeatherSchema = schema(MulticastWeather={
         "needs_room": (Boolean, "other programs on its machine need room")}))),
     "limit": Nested(schema(MulticastWeatherLimit={
         "up": _number("bytes/s of bulk traffic in force now"), "down": _number("the same"),
-        "why": String(allow_none=True, metadata={"description": "live, on_demand, room or congested"})})),
+        "why": String(allow_none=True, metadata={"description": "live, on_demand, room or congested"}),
+        "text": String(allow_none=True, metadata={"description": "both in a sentence for users"})})),
 })
 WeatherHistorySchema = schema(MulticastWeatherHistory={
     "history": List(Nested(schema(MulticastWeatherMinute={

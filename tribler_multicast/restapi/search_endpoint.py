@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp_apispec import docs, json_schema
 
 from ..client import ClientError
-from ..control.messages import ListStreams, Query
+from ..control.messages import Found, ListStreams, Query
 from ..protocol.file_requests import ASKING
 from ..protocol.limits import MAX_QUERY
 from ..protocol.queries import clean_text
 from .downloading import BY_THE_CLIENT, fetch_of
 from .errors import RestError, json_response
-from .request import read_object, read_query, shown, take_number
+from .request import read_object, read_query, shown, take_flag, take_number
 from .schemas import (
     DownloadingSchema,
     DownloadSchema,
@@ -32,10 +33,13 @@ from .schemas import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ..control.messages import Event
     from .context import RestContext
 
 MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT = 0.05, 1.0, 30.0
 """Seconds that a search may take. Neighbours answer within some milliseconds, and then it is over."""
+
+LINES = "application/x-ndjson"
 
 MAX_CALLS = 6
 """Searches at once. Each speaks to the whole LAN; stops a script in a loop from making this node shout."""
@@ -70,16 +74,43 @@ class SearchRoom:
 
     @docs(tags=["Multicast"], summary="Search what local nodes have, by name. Over as soon as all have answered.",
           parameters=[{"in": "query", "name": "query", "type": "string", "required": True,
-                       "description": f"words, at most {MAX_QUERY} bytes"}, TIMEOUT_PARAMETER],
+                       "description": f"words, at most {MAX_QUERY} bytes"}, TIMEOUT_PARAMETER,
+                      {"in": "query", "name": "live", "type": "boolean", "required": False,
+                       "description": "results as they come: a line of JSON (application/x-ndjson) each time something "
+                                      "is new, or is known of one more peer, with just that"}],
           responses=answers(FoundListSchema, 422, 503))
-    async def search(self, request: web.Request) -> web.Response:
+    async def search(self, request: web.Request) -> web.StreamResponse:
         """
         Search; no answer is an empty list.
         """
-        values = read_query(request, ("query", "timeout"))
+        values = read_query(request, ("query", "timeout", "live"))
         text, timeout = _text(values), _timeout(values)
+        if take_flag(values, "live"):
+            return await self._search_live(request, Query(text, timeout=timeout))
         with self._call():
             return json_response(await self.context.ask(Query(text, timeout=timeout)))
+
+    async def _search_live(self, request: web.Request, query: Query) -> web.StreamResponse:
+        """
+        Answer line by line. What is wrong from the beginning is an error as with other calls.
+        """
+        response = web.StreamResponse(headers={"Content-Type": LINES, "X-Content-Type-Options": "nosniff"})
+
+        async def tell(event: Event) -> None:
+            if isinstance(event, Found):
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(json.dumps({"results": event.results}).encode() + b"\n")
+
+        with self._call(), suppress(ConnectionError):  # who asked may go at any time
+            try:
+                await self.context.ask(query, tell)
+            except RestError:
+                if not response.prepared:  # Later, all that can be said is that no more comes.
+                    raise
+            if not response.prepared:
+                await response.prepare(request)
+        return response
 
     @docs(tags=["Multicast"], summary="What local nodes stream now.", parameters=[TIMEOUT_PARAMETER],
           responses=answers(StreamsSchema, 422, 503))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -233,9 +234,11 @@ class StandaloneClient:
 
     def traffic(self) -> Traffic:
         """
-        Tell what torrents move over the internet: all of it is bulk.
+        Tell what torrents move over the internet: all of it is bulk. What they move more is on the LAN.
         """
-        return self.torrents.internet.traffic()
+        traffic, activity = self.torrents.internet.traffic(), self.activity()
+        return replace(traffic, more_up=max(0.0, (activity.up or 0.0) - traffic.up),
+                       more_down=max(0.0, (activity.down or 0.0) - traffic.down))
 
     def limit_bulk(self, up: float | None, down: float | None) -> None:
         """

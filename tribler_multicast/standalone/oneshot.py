@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..settings import SettingError, Settings
 from ..transfer.content.source import Source
-from ..transfer.errors import TransferError
+from ..transfer.errors import TransferError, shown
 from .log import set_up_log
 
 if TYPE_CHECKING:
@@ -89,7 +89,19 @@ def receive(arguments: OneShotArguments, content_id: bytes | None, output: Path,
     """
     memory = Received(arguments.state_dir / RECEIVED)
     if content_id is None or not memory.report_if_here(content_id, output, report):
+        check_writable(output)
         _run(arguments, lambda node: _receive(node, memory, content_id, output, report, rate))
+
+
+def check_writable(output: Path) -> None:
+    """
+    See that something can be put there, before it is waited for perhaps for hours.
+
+    :raises OneShotError: when it can't.
+    """
+    folder = output if output.is_dir() else output.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OneShotError(f"nothing can be written to the folder {shown(str(folder))}: no permission, or read-only")
 
 
 def settings_of(arguments: OneShotArguments) -> Settings:
@@ -216,7 +228,8 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     Offer it until so many have it.
     """
     cancelled = threading.Event()
-    hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, cancelled=cancelled.is_set))
+    progress = Hashing(report)
+    hashing = asyncio.ensure_future(asyncio.to_thread(Source.publish, path, progress, cancelled.is_set))
     try:
         # Others verify this node while it loads what transfers take.
         node.load()
@@ -229,7 +242,7 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
         hashing.add_done_callback(lambda done: done.cancelled() or done.exception())
     coded = node.add_transfers()
     publication = await coded.service.publish(source, wait_for=receivers)
-    report({"event": "published", **_offered(publication)})
+    report({"event": "published", **_offered(publication), "left_out": source.listing.skipped})
     await coded.start()
     done = asyncio.ensure_future(publication.wait_finished(receivers))
     while not (await asyncio.wait({done}, timeout=LOOK))[0]:
@@ -237,6 +250,32 @@ async def _send(node: TemporaryNode, path: Path, receivers: int, report: Report)
     if publication.error is not None:
         raise OneShotError(publication.error)
     report({"event": "done", **_offered(publication)})
+
+
+class Hashing:
+    """
+    Tells how far it is with hashing what is large; from the thread that does it, one call at a time.
+    """
+
+    def __init__(self, report: Report) -> None:
+        """
+        Nothing is told in the first moment: most things are hashed in it.
+        """
+        self.report = report
+        self.begun = time.monotonic()
+        self.told = self.begun
+
+    def __call__(self, done: int, size: int) -> None:
+        """
+        Take note of so many bytes of all.
+        """
+        now = time.monotonic()
+        if now - self.told < LOOK:
+            return
+        self.told = now
+        rate = done / (now - self.begun)
+        self.report({"event": "hashing", "state": "hashing", "progress": done / size, "rate": round(rate),
+                     "eta_s": (size - done) / rate if rate else None})
 
 
 def _offered(publication: Publication) -> dict[str, Any]:
@@ -332,3 +371,4 @@ async def _receive(node: TemporaryNode, memory: Received, content_id: bytes | No
     report({"event": "done", **coded_view(transfer)})
     if await transfer.tell(TELL) or not transfer.total_down:
         memory.end(content_id)  # Who comes for it later, after all of that, finds it here and need not tell anybody.
+    await transfer.stay()

@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp_apispec import AiohttpApiSpec
 from ipv8.REST.overlays_endpoint import OverlaysEndpoint
 
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
     from ..restapi.endpoint import MulticastEndpoint
 
 logger = logging.getLogger(__name__)
+
+http_logger = logging.getLogger(f"{__name__}.http")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """
+    Tell whether something is worth a line: what a caller sent that is no HTTP is not. Anybody who reaches the port can
+    send that, before any key is asked for, and each time the log would grow by a traceback.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+http_logger.addFilter(_is_ours)
 
 SHUTDOWN_TIMEOUT = 0.3
 """Seconds that a request in progress may still take when the node stops. It has to be gone within two."""
@@ -80,7 +94,7 @@ class RestServer:
         """
         Listen on a bound socket.
         """
-        self.runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        self.runner = web.AppRunner(self.app, access_log=None, logger=http_logger, shutdown_timeout=SHUTDOWN_TIMEOUT)
         await self.runner.setup()
         await web.SockSite(self.runner, listener).start()
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 NOT_RUN: Final = ("standalone/", "feeds/", "cli", "__main__", "brought/", "tribler8/install", "tribler8/bring",
-                  "tribler8/trees", "tribler8/runner", "tribler8/start")
+                  "tribler8/trees", "tribler8/runner", "tribler8/start", "tribler8/gui", "gui_patch/edits",
+                  "gui_patch/sources")
 """Modules (by the start of their path) that never run inside Tribler."""
 
 REQUIRED: Final = ("psutil",)

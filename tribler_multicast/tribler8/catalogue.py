@@ -98,6 +98,6 @@ class Catalogue:
                   if download.config.get_hops() == 0]
         up = float(sum(state.get_current_speed("up") for state in states))
         down = float(sum(state.get_current_speed("down") for state in states))
-        if self.streaming is not None and self.streaming.now():
+        if self.streaming is not None and self.streaming.watched():
             return Activity("on_demand", up, down)
         return Activity("bulk" if up + down >= BULK_RATE else "idle", up, down)

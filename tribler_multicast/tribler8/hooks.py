@@ -1,9 +1,9 @@
 """
-Where Tribler takes the plugin in: two changes to objects in memory, the same for ``run`` and for the drop-in.
+Where Tribler takes the plugin in: three changes to objects in memory, the same for ``run`` and for the drop-in.
 
-Tribler's list of launchers is written into ``Session.register_launchers``, so that method is wrapped; and a section
-that ``DEFAULT_CONFIG`` does not have cannot be read, so it gets one. Whatever fails here, Tribler starts without the
-plugin and its log says why.
+Tribler's list of launchers is written into ``Session.register_launchers``, so that method is wrapped; a section that
+``DEFAULT_CONFIG`` does not have cannot be read, so it gets one; and the class that serves the user interface is
+replaced by one that brings the page along. Whatever fails here, Tribler starts without the plugin and its log says why.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import SECTION, defaults
 from .errors import MissingSymbolError, find
+from .webui import with_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,8 @@ def _attach() -> None:
     """
     Change what must be changed, once per process.
     """
-    session_class = find(importlib.import_module("tribler.core.session"), "Session")
+    module = importlib.import_module("tribler.core.session")
+    session_class = find(module, "Session")
     default_config = find(importlib.import_module("tribler.tribler_config"), "DEFAULT_CONFIG")
     register_launchers = find(session_class, "register_launchers")
     if hasattr(register_launchers, MARK):
@@ -53,6 +55,12 @@ def _attach() -> None:
         return
     default_config.setdefault(SECTION, defaults())
     session_class.register_launchers = _wrapped(register_launchers)
+    try:
+        endpoint_class = find(module, "WebUIEndpoint")
+        find(endpoint_class, "return_files")
+        module.WebUIEndpoint = with_page(endpoint_class)  # type: ignore[attr-defined]
+    except MissingSymbolError as error:
+        logger.critical("tribler-multicast works without its page: %s", error)
 
 
 def _wrapped(register_launchers: Callable[[Any], None]) -> Callable[[Any], None]:

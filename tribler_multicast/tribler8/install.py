@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from .bring import LEFT_OUT, PACKAGE, bring
+from .gui import Gui, revert
 from .trees import MANIFEST, InstallError, Tree, check_writable, recognise
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def install(folder: Path) -> dict[str, Any]:
     """
     Put the plugin into a tree, also over an older one. Twice is as once.
 
-    :returns: what was done: ``message``, ``tree``, ``kind``, ``version``, ``changed``, ``brought``.
+    :returns: what was done: ``message``, ``tree``, ``kind``, ``version``, ``changed``, ``brought``, ``gui`` (are the
+        sources of the user interface patched).
     :raises InstallError: with one line; the tree is unchanged then.
     """
     tree = recognise(folder)
@@ -39,25 +41,28 @@ def install(folder: Path) -> dict[str, Any]:
     if changed is None:
         changed = tree.session.stat().st_mtime_ns if original is not None else 0
     hooked = tree.hooked(original, changed)
+    gui = Gui(tree)
     try:
         clean(tree)
         brought = make_ready(tree)
         digest = digest_of(tree.new)
-        manifest = {"version": __version__, "digest": digest, "brought": brought}
+        manifest = {"version": __version__, "digest": digest, "brought": brought, "gui": gui.record}
         (tree.new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        done = same_plugin(tree, digest) and tree.session.is_file() and tree.session.read_bytes() == hooked
+        done = (same_plugin(tree, digest) and gui.done and tree.session.is_file()
+                and tree.session.read_bytes() == hooked)
         if done:
             shutil.rmtree(tree.new)
         else:
             compile_for(tree)
-            put(tree, hooked)
+            put(tree, hooked, gui)
     except OSError as error:
         with contextlib.suppress(OSError):
             clean(tree)
         raise InstallError(f"cannot write to {tree.core}: {error.strerror or error}") from error
     words = "is in place already" if done else "is in place; start Tribler as always"
-    return {"message": f"tribler-multicast {__version__} {words}: {tree.plugin}", "tree": str(tree.package),
-            "kind": kind_of(tree), "version": __version__, "changed": not done, "brought": brought}
+    return {"message": f"tribler-multicast {__version__} {words}: {tree.plugin}{gui.words}",
+            "tree": str(tree.package), "kind": kind_of(tree), "version": __version__, "changed": not done,
+            "brought": brought, "gui": gui.plan is not None}
 
 
 def uninstall(folder: Path) -> dict[str, Any]:
@@ -68,11 +73,13 @@ def uninstall(folder: Path) -> dict[str, Any]:
     :raises InstallError: with one line.
     """
     tree = recognise(folder)
+    stays: list[str] = []
     there = tree.plugin.exists() or is_hooked(tree) or any(path.exists() for path in leftovers(tree))
     if there:
         check_writable(tree)
         try:
             unhook(tree)
+            stays = revert(tree)
             if tree.plugin.exists():
                 clean(tree)
                 os.rename(tree.plugin, tree.old)
@@ -80,8 +87,8 @@ def uninstall(folder: Path) -> dict[str, Any]:
         except OSError as error:
             raise InstallError(f"cannot write to {tree.core}: {error.strerror or error}") from error
     words = "taken out of" if there else "was not in"
-    return {"message": f"tribler-multicast {'is ' if there else ''}{words} {tree.package}", "tree": str(tree.package),
-            "kind": kind_of(tree), "changed": there}
+    said = f"tribler-multicast {'is ' if there else ''}{words} {tree.package}"
+    return {"message": ". ".join([said, *stays]), "tree": str(tree.package), "kind": kind_of(tree), "changed": there}
 
 
 def kind_of(tree: Tree) -> str:
@@ -151,13 +158,14 @@ def compile_for(tree: Tree) -> None:
         compileall.compile_dir(tree.new, quiet=2, stripdir=str(tree.new), prependdir=str(tree.plugin))
 
 
-def put(tree: Tree, hooked: bytes) -> None:
+def put(tree: Tree, hooked: bytes, gui: Gui) -> None:
     """
-    Put the folder in place, then the lines.
+    Put the folder in place, then what it knows how to take out again: the additions and the lines.
     """
     if tree.plugin.exists():
         os.rename(tree.plugin, tree.old)
     os.rename(tree.new, tree.plugin)
+    gui.apply()
     if not tree.session.is_file() or tree.session.read_bytes() != hooked:
         replace(tree, hooked)
     clean(tree)

@@ -34,6 +34,7 @@ from .state import next_epoch, open_database, remove_api, transfers_folder, writ
 from .stepping import Stepping
 from .streaming import Streaming
 from .torrents import TriblerTorrents
+from .webui import switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,7 @@ class Plugin:
             set_launcher(CodedTransferComponent(self.coded))
         find(manager, "add_endpoint")(endpoint)
         self.config.follow()
+        switch.wanted = lambda: bool(self.options["enabled"])
         _optional("tokens for players",
                   lambda: find(manager, "root_endpoint", "app", "middlewares").insert(0, endpoint.door))
         _optional("the check of POST /api/settings",
@@ -202,8 +204,8 @@ class Plugin:
                   lambda: setattr(self, "downloads", LanDownloads(self.neighbours, self.session.download_manager)))
         _optional("torrents by the control interface",
                   lambda: setattr(self.client, "torrents", TriblerTorrents(self.session)))
-        _optional("stepping aside",
-                  lambda: setattr(self.client, "stepping", Stepping(self.session.download_manager, self._limits_given)))
+        _optional("stepping aside", lambda: setattr(self.client, "stepping", Stepping(
+            self.session.download_manager, self._limits_given, self._overlay_bytes)))
         overlay = getattr(self.session, "content_discovery_community", None)
         if overlay is None:
             logger.info("Content discovery is switched off: local peers are neither gossiped with nor searched")
@@ -228,6 +230,13 @@ class Plugin:
         """
         torrents = getattr(self.client, "torrents", None)
         return (None, None) if torrents is None else torrents.limits.get(infohash, (None, None))
+
+    def _overlay_bytes(self) -> tuple[int, int]:
+        """
+        Get how many bytes IPv8 sent and received so far.
+        """
+        endpoint = self.session.ipv8.endpoint
+        return endpoint.bytes_up, endpoint.bytes_down
 
     def _offer(self) -> Catalogue:
         """

@@ -85,6 +85,19 @@ class Streaming:
                 self.seen[infohash] = now
         self.seen = {infohash: when for infohash, when in self.seen.items() if now - when < LINGER}
 
+    def watched(self) -> set[bytes]:
+        """
+        Get the infohashes of what somebody watches here without anonymity, private or not; for this node's own use.
+        """
+        return self._watched() or set()
+
+    @guarded("looking at what is watched")
+    def _watched(self) -> set[bytes]:
+        self.look()
+        downloads = self.download_manager.downloads
+        return {infohash for infohash in self.seen
+                if infohash in downloads and downloads[infohash].config.get_hops() == 0}
+
     def now(self) -> list[Result]:
         """
         Get what is streamed now and may be told: nothing anonymous, nothing that is marked private (BEP 27).

@@ -3,14 +3,21 @@ The weather as users and programs see it: JSON values, unknown is None.
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .limits import HISTORY_STEP
 
 if TYPE_CHECKING:
     from .claims import Claim
     from .history import Minute
-    from .weather import Weather
+    from .weather import Limits, Weather
+
+REASONS: Final = {
+    "live": "a live stream on this network needs room",
+    "on_demand": "somebody on this network watches something",
+    "room": "another program needs room, such as a video call",
+    "congested": "the way to the internet is full",
+}
 
 
 def weather_view(weather: Weather, now: float) -> dict[str, Any]:
@@ -27,8 +34,21 @@ def weather_view(weather: Weather, now: float) -> dict[str, Any]:
         "own_link": {"state": own_link(felt.own, is_slow=felt.is_own_slow, has_jitter=felt.has_jitter),
                      "delay_ms": milliseconds(felt.own)},
         "nodes": [node_view(claim, now) for claim in claims],
-        "limit": {"up": weather.limits.up, "down": weather.limits.down, "why": weather.limits.why or None},
+        "limit": {"up": weather.limits.up, "down": weather.limits.down, "why": weather.limits.why or None,
+                  "text": limit_text(weather.limits)},
     }
+
+
+def limit_text(limits: Limits) -> str | None:
+    """
+    Say to users what is limited and why, in a sentence; None when nothing is.
+    """
+    held = [f"{name} to {rate / 1000:,.0f} kB/s" for name, rate in (("uploads", limits.up), ("downloads", limits.down))
+            if rate is not None]
+    if not held:
+        return None
+    reason = REASONS.get(limits.why)
+    return f"This node holds its {' and its '.join(held)} for now" + (f": {reason}." if reason else ".")
 
 
 def node_view(claim: Claim, now: float) -> dict[str, Any]:

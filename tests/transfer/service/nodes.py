@@ -85,6 +85,9 @@ class Node:
         self.links = [LO]
         """By which others reach it and it reaches others, the best first."""
         self.events: list[tuple[str, str, float]] = []
+        self.counted: list[tuple[bytes, int, int, bool]] = []
+        """Bytes given and taken, as they were told: who, up, down, whether as a helper."""
+        self.caught: set[bytes] = set()
         self.service: TransferService | None = None
         self.up: Interface | None = next(each for each in snapshot() if each.name == "lo")
 
@@ -125,6 +128,15 @@ class Node:
 
     def may(self, mid: bytes) -> bool:
         return (self.mid, mid) not in self.wire.strangers
+
+    def count(self, mid: bytes, *, up: int = 0, down: int = 0, helped: bool = False) -> None:
+        self.counted.append((mid, up, down, helped))
+
+    def set_named(self, mid: bytes) -> None:
+        self.caught.add(mid)
+
+    def named(self) -> frozenset[bytes]:
+        return frozenset(self.caught)
 
     def interface(self, link: LinkKey) -> Interface | None:
         return self.up if link in self.links else None

@@ -71,6 +71,21 @@ class Courier(Protocol):
         Tell whether the policy lets a peer get content from us, and give us some.
         """
 
+    def count(self, mid: bytes, *, up: int = 0, down: int = 0, helped: bool = False) -> None:
+        """
+        Count bytes of data that went to a peer and came from it; `helped`: from one receiver to another.
+        """
+
+    def set_named(self, mid: bytes) -> None:
+        """
+        Remember that a peer was caught sending bad data.
+        """
+
+    def named(self) -> frozenset[bytes]:
+        """
+        Get who was caught sending bad data not long ago.
+        """
+
     def interface(self, link: LinkKey) -> Interface | None:
         """
         Get the interface of a link; None when it is gone, or silent.

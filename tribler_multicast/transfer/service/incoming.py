@@ -11,14 +11,17 @@ import logging
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from ...lan.batch import BatchReceiver
+from ...lan.batch import BatchReceiver, Reading
 from ...lan.session_group import SessionGroup, open_data
 from ...protocol.links import Link
 from ...protocol.wire import Kind
 from ..session.events import AllStored, SegmentReady
+from ..session.kernels import RECEIVE
 from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
+from ..session.packets import OVERHEAD
 from ..session.receiver import Receiver
+from .crediting import Credit
 from .limits import FIRST_DATA
 from .meter import Meter
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from ..session.messages import Accept
     from ..session.packets import Bytes
     from .courier import Courier, LinkKey
+    from .exchange import Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -79,16 +83,22 @@ class DataSocket:
         sock = open_data(platform, interface, key[1], ports)
         self.port: int = sock.getsockname()[1]
         self.link = Link(key[0], key[1], interface.address(key[1]) or "", self.port, tuple(networks))
+        self._source = "", False
+        """The latest source, and whether it is of this link."""
         self.taker: Callable[[memoryview, int, int, float], None] | None = None
         self.strange = 0
         """Datagrams that were dropped because they came from elsewhere."""
-        self.receiver = BatchReceiver(sock, self._take, platform)
+        self.receiver = BatchReceiver(sock, self._take, platform, reading=Reading(many=RECEIVE))
 
     def is_local(self, source: tuple[str, int], hops: int | None, unicast: bool) -> bool:
         """
         Tell whether something came from this link. Where the platform does not tell hops, the source has to do.
         """
-        return hops in (None, HOPS[unicast]) and self.link.is_on_link(source[0])
+        if hops not in (None, HOPS[unicast]):
+            return False
+        if source[0] != self._source[0]:
+            self._source = source[0], self.link.is_on_link(source[0])
+        return self._source[1]
 
     def _take(self, data: memoryview, size: int, count: int, source: tuple[str, int],
               index: int | None, hops: int | None) -> None:
@@ -106,7 +116,8 @@ class DataSocket:
 
 class Incoming:
     """
-    A session that let us in. Joins its group at once; reads nothing before `begin`.
+    A session that let us in. Joins its group at once; reads nothing before `begin`. With nobody's mid (empty) it is
+    none: others help without a sender, and what it was accepted with is made up.
     """
 
     def __init__(self, accept: Accept, mid: bytes, socket: DataSocket, courier: Courier, owner: Owner,
@@ -119,14 +130,21 @@ class Incoming:
         """
         self.accept = accept
         self.mid = mid
+        self.has_source = bool(mid)
+        """Whether there is a sender; it may be lost."""
+        self.in_group = bool(mid)
+        self.exchange: Exchange | None = None
+        """What goes on with others; None: nothing."""
         self.socket = socket
         self.courier = courier
         self.owner = owner
         self.counters = counters
         self.loop = asyncio.get_running_loop()
         self.receiver: Receiver | None = None
-        self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform)
+        self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform,
+                                  Reading(self.look, RECEIVE))
         self.group_meter, self.unicast_meter = Meter(), Meter()
+        self.credit = Credit(courier)
         self._heard = 0, self.loop.time()
         """How many datagrams had come that the sender certainly sent, and when that was seen to be more than before."""
         self._timer: asyncio.TimerHandle | None = None
@@ -145,6 +163,7 @@ class Incoming:
                                  keys=(self.accept.group_key, self.accept.unicast_key), random=Random(),
                                  now=self.loop.time(), stored=stored, reports=reports, sealed=self.accept.sealed)
         self.socket.taker = self._by_unicast
+        self.socket.receiver.turned = self.look
         return self.receiver
 
     @property
@@ -155,9 +174,28 @@ class Incoming:
         return self.group_meter.total + self.unicast_meter.total
 
     def _keep(self) -> None:
-        self.group.keep(self.loop.time())
+        if self.in_group:
+            self.group.keep(self.loop.time())
         if self._held and self.group.receiver is not None:
             self.group.receiver.stop()
+
+    def set_group(self, wanted: bool) -> None:
+        """
+        Be in the group, or not: it is for faster ones.
+        """
+        self.in_group = wanted
+        if wanted:
+            self._keep()
+        else:
+            self.group.leave()
+
+    def lose_source(self) -> None:
+        """
+        Go on with others alone.
+        """
+        self.has_source = False
+        if self.exchange is not None:
+            self.exchange.coop.source_gone()
 
     def hold(self) -> None:
         """
@@ -199,7 +237,6 @@ class Incoming:
     def _received(self, data: memoryview, size: int, count: int, arrived: float) -> None:
         if self.receiver is not None and not self._closed:
             self.receiver.batch_received(data, size, count, arrived)
-            self.look()
 
     # --- What follows.
 
@@ -214,17 +251,26 @@ class Incoming:
         if receiver.next_timer() <= now:
             receiver.run_timers(now)
         for report in receiver.take_reports():
-            self.courier.send(self.mid, Kind.REPORT, pack_report(self.accept.tag, report), self.socket.key)
-        for event in receiver.take_events() if receiver.events else ():
-            if isinstance(event, SegmentReady):
-                self.owner.segment_ready(self, event.segment, event.data)
-            elif isinstance(event, AllStored):
-                self.owner.all_stored(self)
+            if self.has_source:
+                self.courier.send(self.mid, Kind.REPORT, pack_report(self.accept.tag, report), self.socket.key)
+        if receiver.events:
+            self._tell(receiver)
         when = receiver.next_timer()
+        if self.exchange is not None:
+            if now >= self.exchange.due:
+                self.exchange.look(now)
+            when = min(when, self.exchange.due)
         if not self._closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self.loop.call_at(when, self._run)
+
+    def _tell(self, receiver: Receiver) -> None:
+        for event in receiver.take_events():
+            if isinstance(event, SegmentReady):
+                self.owner.segment_ready(self, event.segment, event.data)
+            elif isinstance(event, AllStored):
+                self.owner.all_stored(self)
 
     def _run(self) -> None:
         self._timer = None
@@ -234,13 +280,26 @@ class Incoming:
         """
         Renew the membership of the group when that is due, and tell when nothing comes any more.
         """
-        if now >= self.group.due:
+        if self.in_group and now >= self.group.due:
             self._keep()
+        self.count()
+        if self.exchange is not None:
+            self.exchange.count(now)
+        if not self.has_source:
+            return
         count = 0 if self.receiver is None else sum(track.count for track in self.receiver.tracks)
         if self._held or count != self._heard[0]:
             self._heard = count, now
         elif now - self._heard[1] > (SENDER_SILENT if count else FIRST_DATA):
             self.owner.sender_silent(self)
+
+    def count(self) -> None:
+        """
+        Have it written down how much the sender gave: what came under a key, whatever else was sent to our ports.
+        """
+        if self.receiver is not None:
+            came = sum(track.count for track in self.receiver.tracks) * (OVERHEAD + self.accept.symbol)
+            self.credit.total(self.mid, down=min(came, self.total))
 
     def say(self, why: Ending) -> None:
         """
@@ -255,6 +314,11 @@ class Incoming:
         if self._closed:
             return
         self._closed = True
+        self.count()
+        if self.exchange is not None:
+            self.exchange.coop.counters.update(self.exchange.coop.helper.counters)
+            self.counters.update(self.exchange.coop.counters)
+            self.counters.update(self.exchange.coop.seeker.counters)
         if self._timer is not None:
             self._timer.cancel()
         self.group.leave()

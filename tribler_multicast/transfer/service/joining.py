@@ -66,6 +66,10 @@ class Joining:
         self._manifest_wanted = False
         self._taken: tuple[bytes, bytes] | None = None
         """Who let us in, and by which tag."""
+        self.may: Callable[[bytes], bool] = courier.may
+        """Tells whom we ask."""
+        self.met: Callable[[bytes], None] = lambda mid: None
+        """Is told who has it, or some of it, and does not let us in."""
         self._fresh: set[bytes] = set()
         """Who just became a neighbour, and did not say that it has not got it."""
         self._next = 0
@@ -139,7 +143,7 @@ class Joining:
         self.avoided[mid] = now + SOURCES_AVOIDED
 
     def _ask(self, mid: bytes, now: float) -> None:
-        if not self.courier.may(mid):
+        if not self.may(mid):
             return
         paths = ordered(self.courier.paths(mid))
         attempt = self._attempts.get(mid, 0)
@@ -160,7 +164,7 @@ class Joining:
         Take an ACCEPT for this content, which came by a link; False when it is not taken, and the reason is counted.
         """
         asked = self.asked.get(mid)
-        if asked is None or self.loop.time() - asked[1] > ASKED:
+        if asked is None or self.loop.time() - asked[1] > ASKED or not self.may(mid):
             self.counters["accept: not asked for"] += 1
             return False
         if self.courier.must_seal and not accept.sealed:
@@ -185,6 +189,7 @@ class Joining:
                 self.counters["accept: again"] += 1
                 return False
             self.counters["accept: late"] += 1
+            self.met(mid)
         self.courier.send(mid, Kind.LEAVE, pack_end(accept.tag, Ending.CANCELLED), link)
         return False
 
@@ -211,7 +216,9 @@ class Joining:
             self.counters["refuse: not asked for"] += 1
             return
         self.counters[f"refuse: {reason.name.lower()}"] += 1
-        if reason == Refusal.UNKNOWN:
+        if reason == Refusal.PARTLY:
+            self.met(mid)
+        if reason in (Refusal.UNKNOWN, Refusal.PARTLY):
             self.likely.pop(mid, None)
             self._fresh.discard(mid)
 

@@ -116,7 +116,10 @@ RECEPTIONS: Final = 64
 TRANSFERS: Final = 1024
 """Transfers and publications that are remembered: a loop that starts them does not fill memory or disk."""
 
-SEGMENTS_QUEUED: Final = 8
+SEGMENTS_DIRECT: Final = 3
+"""With more segments than these to be written, the next one goes by way of the system's page cache."""
+
+SEGMENTS_QUEUED: Final = 16
 """Checked and written one after the other by a thread. With more waiting, datagrams are left in the socket: the sender
 feels that as delay, and slows down to what the disk takes."""
 
@@ -134,6 +137,37 @@ SOURCES_AVOIDED: Final = 30.0
 
 PARTIAL_STATES: Final = 1000
 """Names looked at in the output folder for what an earlier process left of a content."""
+
+# --- Cooperation.
+
+NAMED_FOR: Final = 3600.0
+NAMED_KEPT: Final = 1024
+"""Who was certainly caught is asked for nothing, and gets nothing, for so long; so many are remembered."""
+
+DEALINGS_KEPT: Final = 256
+"""Peers of one transfer of which it is known what they gave and took."""
+
+FELLOWS: Final = 64
+"""Others that want the same content, or have some of it, that a reception remembers from one session to the next."""
+
+HOLDERS: Final = 16
+"""Contents, each in one cut, that are given at once to those who ask with no session: each holds up to 24 MiB."""
+
+ALONE_AFTER: Final = 1.5
+ALONE_LOOK: Final = 0.25
+"""Who finds no sender for so long asks others who receive the same, if it knows what it is; how often it looks."""
+
+OFFER_OF_FELLOW: Final = 10.0
+"""For so long one that has some of it is asked what it is."""
+
+STAYS: Final = 0.3
+STAYS_ALONE: Final = 60.0
+"""Who is done and could go stays so long at most while it is asked: where the sender is still there, and where it is
+gone, because then the others may have nobody else."""
+
+ASKED_LATELY: Final = 0.15
+ASKED_LATELY_ALONE: Final = 2.0
+"""Who was not asked for so long, in the two cases, is not needed."""
 
 # --- All.
 

@@ -66,7 +66,8 @@ class SendingLinks:
                 logger.warning("No data socket on %s: %s", interface.name, error)
                 return None
             link.limit(self.options.get("transfer_rate", 0))
-            canary = Canary(self.courier, key, link.rate, lambda: link.is_busy, lambda: self.receivers(link))
+            canary = Canary(self.courier, key, link.rate, lambda: link.is_used and link.is_busy,
+                            lambda: self.receivers(link))
             link.canary = asyncio.get_running_loop().create_task(canary.run())
             self.open[key] = link
         return self.open[key]

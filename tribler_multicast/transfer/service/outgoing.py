@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING, Final
 from ...coding import MAX_SYMBOLS
 from ...lan.session_group import SESSION_PORT, group_of
 from ..errors import TransferError
+from ..session.cooperation import SourceCooperation
 from ..session.events import MemberGone, MemberGreedy
-from ..session.limits import CATCH_UP
+from ..session.limits import CATCH_UP, ROUND
 from ..session.messages import Accept
 from ..session.packets import KEY_SIZE, TAG_SIZE
 from ..session.sender import Sender
+from .crediting import Credit
 from .limits import LEAST_ALONE, LEAST_CAP, READS, REPEATED
 from .meter import Meter
 
 if TYPE_CHECKING:
-    from asyncio import Future
+    from asyncio import Future, TimerHandle
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from ...protocol.wire import Kind
     from ..session.geometry import Geometry
     from ..session.reports import Lacks
     from ..session.sender import Batch
+    from .courier import Courier
     from .publication import Place, Publication
     from .sending import SendingLink
 
@@ -34,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 SEEDS: Final = 1 << 30
 """Combinations begin at any of so many numbers: two sources of one content send different ones."""
+LATER: Final = 60.0
+"""What is to be told in more than so many seconds is looked at when it comes nearer: `tick` does."""
 LOOKED_AT: Final = 8
 """Receivers of which the progress of a session is taken: the table of each may be megabytes."""
 
@@ -48,6 +54,10 @@ class Receiving:
     key: bytes
     rate: float
     joined: float
+    group: int
+    """Bytes that had gone to the group when it was counted last."""
+    shared: int = 0
+    """Of those, the ones that it was in the group for."""
     meter: Meter = field(default_factory=Meter)
 
 
@@ -56,8 +66,8 @@ class OutgoingSession:
     Takes turns on its link; its owner hands it what receivers say.
     """
 
-    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,
-                 failed: Callable[[Publication, TransferError], None], place: Place) -> None:
+    def __init__(self, publication: Publication, link: SendingLink, geometry: Geometry, readers: Executor,  # noqa: PLR0913
+                 failed: Callable[[Publication, TransferError], None], *, place: Place, courier: Courier) -> None:
         """
         Begin with no receiver. Nothing is sent until `begin`.
 
@@ -69,11 +79,13 @@ class OutgoingSession:
         self.source = publication.source
         self.link = link
         self.place = place
+        self.courier = courier
         self.tag = token_bytes(TAG_SIZE)
         self.key = token_bytes(KEY_SIZE)
         self.geometry = geometry
         self.sender = Sender(geometry, self.source.tree, self.tag, self.key, link.rate,
                              seed=MAX_SYMBOLS + 1 + randbelow(SEEDS), sealed=place.sealed)
+        self.coop = SourceCooperation(self.sender, publication.content_id)
         self.group = group_of(self.tag, link.key[1]), SESSION_PORT
         self.receivers: dict[bytes, Receiving] = {}
         self.empty_since = link.loop.time()
@@ -81,18 +93,21 @@ class OutgoingSession:
         """Most bytes/s that its owner lets it send; 0: any."""
         self.meter = Meter()
         """What goes to the group."""
+        self.credit = Credit(courier)
         self.begun = False
         self._symbols = sum(self.sender.sizes)
         self._readers = readers
         self._failed = failed
         self._reading: set[int] = set()
-        self._due = 0.0
+        self._due = self._looked = 0.0
+        self._timer: TimerHandle | None = None
         self._is_held = False
         self._closed = False
 
     # --- Receivers.
 
-    def join(self, mid: bytes, address: tuple[str, int], lacks: Lacks, rate: float, now: float) -> Accept | None:
+    def join(self, mid: bytes, address: tuple[str, int], lacks: Lacks, rate: float, now: float, *,
+             helps: bool = False) -> Accept | None:
         """
         Let a receiver in and get what to tell it; None when there is no room. A JOIN that comes again because its
         ACCEPT was lost gets the same; any later one a new key, so that nothing of the old stream fits.
@@ -101,11 +116,15 @@ class OutgoingSession:
         if known is None or member is None or member.report or now - known.joined > REPEATED \
                 or known.address != address:
             key = token_bytes(KEY_SIZE)
-            if not self.sender.join(mid, key, now, lacks):
+            if not self.sender.join(mid, key, now, lacks, helps=helps):
                 return None
-            known = self.receivers[mid] = Receiving(address, key, rate, now)
+            if helps:
+                self.coop.joined(mid)
+            self._settle(mid)
+            known = self.receivers[mid] = Receiving(address, key, rate, now, self.meter.total)
         known.rate = rate
         self.look()
+        self.cooperate(now)
         self.link.wake()
         return Accept(self.publication.content_id, self.tag, self.key, known.key, self.geometry.k, self.geometry.symbol,
                       self.place.sealed)
@@ -114,10 +133,26 @@ class OutgoingSession:
         """
         Let a receiver go.
         """
+        self._settle(mid)
         self.sender.leave(mid)
+        self.coop.left(mid)
         if self.receivers.pop(mid, None) is not None and not self.receivers:
             self.empty_since = self.link.loop.time()
         self.link.wake()
+
+    def count(self) -> None:
+        """
+        Have it written down who was given how much; what went to the group was given to each who was in it.
+        """
+        for mid, receiving in self.receivers.items():
+            receiving.shared += self.meter.total - receiving.group if self.in_group(mid) else 0
+            receiving.group = self.meter.total
+            self.credit.total(mid, up=receiving.meter.total + receiving.shared)
+
+    def _settle(self, mid: bytes) -> None:
+        if mid in self.receivers:
+            self.count()
+            self.credit.forget(mid)
 
     def report_received(self, mid: bytes, report: bytes, now: float) -> None:
         """
@@ -125,6 +160,8 @@ class OutgoingSession:
         """
         self.sender.report_received(mid, report, now)
         self.look()
+        if now - self._looked >= ROUND:
+            self.cooperate(now)
         self.link.wake()
 
     def look(self) -> None:
@@ -154,6 +191,15 @@ class OutgoingSession:
         if self.begun:
             self.sender.run_timers(now)
             self.look()
+            self.cooperate(now)
+        self.count()
+
+    def in_group(self, mid: bytes) -> bool:
+        """
+        Tell whether a receiver gets what goes to all.
+        """
+        member = self.sender.members.get(mid)
+        return member is not None and member.alone is None
 
     @property
     def unfinished(self) -> bool:
@@ -171,6 +217,37 @@ class OutgoingSession:
         if not members or not self._symbols:
             return 1.0
         return 1 - sum(sum(member.missing) for member in members) / len(members) / self._symbols
+
+    # --- Cooperation of its receivers.
+
+    def message_received(self, mid: bytes, kind: Kind, payload: bytes, now: float) -> None:
+        """
+        Take what a receiver asks for because others have it not.
+        """
+        self.coop.message_received(mid, kind, payload, now)
+        self.cooperate(now)
+        self.feed()
+        self.link.wake()
+
+    def cooperate(self, now: float) -> None:
+        """
+        Look who holds up the others, and tell receivers what they should know.
+        """
+        self._looked = now
+        if self.begun:
+            self.sender.care.look(now)
+        for mid, kind, payload in self.coop.take_messages(now):
+            self.courier.send(mid, kind, payload, self.link.key)
+        when = self.coop.next_timer()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if when < now + LATER and not self._closed:
+            self._timer = self.link.loop.call_at(max(when, now + ROUND), self._told)
+
+    def _told(self) -> None:
+        self._timer = None
+        self.cooperate(self.link.loop.time())
 
     # --- Its turn (`scheduler.Turn`, `sending.Sends`).
 
@@ -225,7 +302,7 @@ class OutgoingSession:
         """
         Have segments read that will be due.
         """
-        for segment in self.sender.wanted():
+        for segment in (*self.sender.wanted(), *self.coop.wanted()):
             if len(self._reading) >= READS:
                 return
             if segment not in self._reading:
@@ -243,7 +320,12 @@ class OutgoingSession:
         if error is not None:
             self._failed(self.publication, error if isinstance(error, TransferError) else TransferError(str(error)))
             return
-        self.sender.give(segment, done.result())
+        is_for_sums = segment in self.coop.wanted()
+        if is_for_sums:
+            self.coop.give(segment, done.result())
+            self.cooperate(self.link.loop.time())
+        if not is_for_sums or segment in self.sender.wanted():
+            self.sender.give(segment, done.result())
         self.link.wake()
 
     def close(self) -> None:
@@ -251,4 +333,7 @@ class OutgoingSession:
         Send no more.
         """
         self._closed = True
+        self.count()
+        if self._timer is not None:
+            self._timer.cancel()
         self.link.remove(self)

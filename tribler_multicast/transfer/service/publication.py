@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import ContentError
 from .meter import Meter
-from .transfer import ACTIVE, DONE, MULTICAST, RECEIVER, SOURCE, UNICAST, WAITING, Transfer, TransferPeer
+from .transfer import ACTIVE, DONE, HELPER, MULTICAST, RECEIVER, SOURCE, UNICAST, WAITING, Transfer, TransferPeer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..content.source import Source
     from ..store.store import Store
     from .courier import LinkKey
+    from .dealings import Dealings
     from .outgoing import OutgoingSession
 
 FINISHED_KEPT: Final = 4096
@@ -63,6 +64,8 @@ class Publication:
         self.look_at = 0.0
         """When its files are to be looked at again."""
         self.meter = Meter()
+        self.dealings: Dealings | None = None
+        """What was given to those who asked for it with no session; None: nothing ever."""
         self.serving: Serving | None = None
         """The transfer, once somebody joined."""
         self._finished: dict[bytes, None] = {}
@@ -116,7 +119,7 @@ class Publication:
         """
         Bytes sent of it since the start.
         """
-        return self.meter.total
+        return self.meter.total + (0 if self.dealings is None else self.dealings.total.total)
 
     def has_finished(self, mid: bytes) -> None:
         """
@@ -152,7 +155,7 @@ class Serving(Transfer):
 
     def __init__(self, publication: Publication) -> None:
         """
-        Begin with nobody.
+        Begin with nobody. It is a helper's while it is given to those who ask for some of it, more than in sessions.
         """
         digest = sha256(b"source\0" + publication.content_id).digest()
         super().__init__(digest[:8].hex(), publication.content_id, SOURCE)
@@ -163,8 +166,12 @@ class Serving(Transfer):
         """
         Get the state that it should have.
         """
-        publication = self.publication
+        publication, dealings = self.publication, self.publication.dealings
+        helped = 0 if dealings is None else dealings.total.total
+        self.role = HELPER if helped > publication.meter.total and not publication.receivers else SOURCE
         if any(session.unfinished for session in publication.sessions.values()):
+            return ACTIVE
+        if dealings is not None and dealings.total.rate(self.clock()) > 0:
             return ACTIVE
         return DONE if publication.finished else WAITING
 
@@ -204,7 +211,9 @@ class Serving(Transfer):
         """
         Bytes/s that leave.
         """
-        return self.publication.meter.rate(self.clock())
+        dealings = self.publication.dealings
+        now = self.clock()
+        return self.publication.meter.rate(now) + (0.0 if dealings is None else dealings.total.rate(now))
 
     @property
     def down(self) -> float:
@@ -233,9 +242,14 @@ class Serving(Transfer):
         Who receives it.
         """
         now = self.clock()
-        return [TransferPeer(mid, receiving.meter.rate(now) + session.meter.rate(now), 0.0, RECEIVER,
-                             MULTICAST if len(session.receivers) > 1 else UNICAST)
-                for session in self.publication.sessions.values() for mid, receiving in session.receivers.items()]
+        found = [TransferPeer(mid, receiving.meter.rate(now) + session.meter.rate(now), 0.0, RECEIVER,
+                              MULTICAST if len(session.receivers) > 1 and session.in_group(mid) else UNICAST)
+                 for session in self.publication.sessions.values() for mid, receiving in session.receivers.items()]
+        known, dealings = {peer.mid for peer in found}, self.publication.dealings
+        if dealings is not None:
+            found += [TransferPeer(mid, rate, 0.0, RECEIVER, UNICAST) for mid in dealings.up
+                      if mid not in known and (rate := dealings.rates(mid, now)[0])]
+        return found
 
     @property
     def files(self) -> list[tuple[str, int, int]] | None:

@@ -14,6 +14,7 @@ from ...protocol.budget import KeyedBuckets
 from ...protocol.wire import Kind
 from ..content.manifest import ID_SIZE
 from ..errors import ChangedError, shown
+from ..session.coop_messages import is_to_source
 from ..session.geometry import Geometry, symbols_for
 from ..session.messages import (
     Ending,
@@ -25,6 +26,8 @@ from ..session.messages import (
     read_end,
     read_report,
 )
+from ..session.packets import TAG_SIZE
+from .holding import Holding
 from .limits import (
     ASKS_AT_ONCE,
     ASKS_PER_SECOND,
@@ -44,12 +47,14 @@ from .limits import (
 from .links import SendingLinks
 from .outgoing import OutgoingSession
 from .publication import Place, Serving
+from .together import Together
 from .transfer import FAILED, PAUSED
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
+    from ..content.manifest import Manifest
     from ..errors import TransferError
     from .courier import Courier, LinkKey, Options, Path
     from .publication import Publication
@@ -81,11 +86,15 @@ class Publisher:
         self.sessions: dict[bytes, OutgoingSession] = {}
         """By tag."""
         self.links = SendingLinks(courier, options, self._receivers)
+        self.together = Together(courier, options, counters, self.links)
+        self.partly: Callable[[bytes], Manifest | None] = lambda content_id: None
+        """Gets what a content is of which there is some here."""
         self._readers = ThreadPoolExecutor(READERS, "transfer-read")
         self._joins = KeyedBuckets(JOINS_PER_SECOND, JOINS_AT_ONCE, PEERS_KEPT)
         self._asks = KeyedBuckets(ASKS_PER_SECOND, ASKS_AT_ONCE, PEERS_KEPT)
         self._reports = KeyedBuckets(REPORTS_PER_SECOND, REPORTS_AT_ONCE, PEERS_KEPT)
         self._next_offer: dict[bytes, int] = {}
+        self.holding = Holding(self.together, self.publications.get, self._readers, self._unreadable, self._asked)
 
     def _receivers(self, link: SendingLink) -> set[bytes]:
         return {mid for session in self.sessions.values() if session.link is link for mid in session.receivers}
@@ -108,6 +117,9 @@ class Publisher:
                 if publication.source is not None and publication.error is None:
                     offer = Offer(bool(publication.sessions), publication.receivers, publication.manifest.pack())
                     self.courier.send(mid, Kind.OFFER, offer.pack(), link)
+            manifest = self.partly(payload) if payload and wanted is None else None
+            if manifest is not None:
+                self.courier.send(mid, Kind.OFFER, Offer(False, 0, manifest.pack()).pack(), link)
 
     def _some(self, mid: bytes) -> list[Publication]:
         """
@@ -142,7 +154,7 @@ class Publisher:
             return Refusal.POLICY
         publication = self.publications.get(join.content_id)
         if publication is None or publication.source is None or publication.error is not None:
-            return Refusal.UNKNOWN
+            return Refusal.UNKNOWN if self.partly(join.content_id) is None else Refusal.PARTLY
         lacks = join.lacks(publication.source.layout.segments)
         if lacks is None:
             return Refusal.MALFORMED
@@ -154,7 +166,8 @@ class Publisher:
             return Refusal.FULL
         if session.geometry.k > join.largest_k:
             return Refusal.MALFORMED
-        accept = session.join(mid, (path.address, join.port), lacks, join.rate * 125.0, now)
+        accept = session.join(mid, (path.address, join.port), lacks, join.rate * 125.0, now,
+                              helps=join.helps and self.together.is_on)
         if accept is None:
             return Refusal.FULL
         self.counters["join: accepted"] += 1
@@ -192,7 +205,8 @@ class Publisher:
             geometry = Geometry(publication.source.layout, k)
         except ValueError:
             return None
-        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, place)
+        session = OutgoingSession(publication, sending, geometry, self._readers, self._unreadable, place=place,
+                                  courier=self.courier)
         session.limit = float(publication.rate or 0)
         publication.sessions[place] = self.sessions[session.tag] = session
         return session
@@ -234,6 +248,35 @@ class Publisher:
         else:
             session.report_received(mid, found[1], now)
 
+    def help_received(self, mid: bytes, content_id: bytes, payload: bytes, now: float) -> bool:
+        """
+        Take a HELP of one of our receivers, to us as the source; False when it is not one of them.
+        """
+        publication = self.publications.get(content_id)
+        session = None if publication is None else next(
+            (session for session in publication.sessions.values() if mid in session.receivers), None)
+        if session is None or not is_to_source(payload):
+            return False
+        session.message_received(mid, Kind.HELP, payload, now)
+        return True
+
+    def alarm_received(self, mid: bytes, payload: bytes, now: float) -> bool:
+        """
+        Take an ALARM of one of our receivers; False when it is not one of them.
+        """
+        session = self.sessions.get(bytes(payload[:TAG_SIZE]))
+        if session is None or mid not in session.receivers:
+            return False
+        session.message_received(mid, Kind.ALARM, payload, now)
+        return True
+
+    def _asked(self, publication: Publication) -> None:
+        """
+        Note that somebody gets some of it, with no session.
+        """
+        publication.serving = publication.serving or Serving(publication)
+        self._look(publication)
+
     def leave_received(self, mid: bytes, payload: bytes, link: LinkKey) -> None:
         """
         Let somebody go. Who has all of it says so until it is answered: that is what a publisher may wait for.
@@ -272,6 +315,7 @@ class Publisher:
         """
         for session in list(publication.sessions.values()):
             self._close(session, why)
+        self.holding.end(publication.content_id)
 
     def _close(self, session: OutgoingSession, why: Ending) -> None:
         for mid in session.receivers:
@@ -311,6 +355,7 @@ class Publisher:
             self._look_at_files(session.publication, now)
         for publication in {session.publication for session in self.sessions.values()}:
             self._meet(publication)
+        self.holding.tick(now)
         self.links.tick(now)
 
     def _meet(self, publication: Publication) -> None:
@@ -365,5 +410,6 @@ class Publisher:
         """
         for publication in self.publications.values():
             self.end(publication, Ending.CANCELLED)
+        self.holding.end()
         self.links.close()
         self._readers.shutdown(wait=False, cancel_futures=True)

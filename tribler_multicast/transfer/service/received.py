@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreError
 from .publication import files_of
-from .transfer import FAILED, MULTICAST, RECEIVER, SOURCE, UNICAST, Transfer, TransferPeer
+from .transfer import FAILED, HELPER, MULTICAST, RECEIVER, SOURCE, UNICAST, Transfer, TransferPeer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..content.manifest import Content, Manifest
+    from .dealings import Dealings
     from .incoming import Incoming
     from .storage import Storage
 
@@ -26,13 +27,17 @@ class Received(Transfer):
     A transfer with a storage, and now and then a session.
     """
 
-    def __init__(self, id: str, content_id: bytes, storage: Storage, manifest: Manifest | None) -> None:  # noqa: A002
+    def __init__(self, id: str, content_id: bytes, storage: Storage, manifest: Manifest | None,  # noqa: A002
+                 dealings: Dealings) -> None:
         """
         Begin without a session.
+
+        :param dealings: what others gave and took.
         """
         super().__init__(id, content_id, RECEIVER)
         self.storage = storage
         self.incoming: Incoming | None = None
+        self.dealings = dealings
         self.came = 0
         """Bytes of sessions before this one."""
         self._manifest = manifest
@@ -99,9 +104,9 @@ class Received(Transfer):
     @property
     def up(self) -> float:
         """
-        Nothing leaves.
+        Bytes/s that others are given.
         """
-        return 0.0
+        return self.dealings.total.rate(self._clock())
 
     @property
     def down(self) -> float:
@@ -120,9 +125,9 @@ class Received(Transfer):
     @property
     def total_up(self) -> int:
         """
-        Nothing left.
+        Bytes that others were given.
         """
-        return 0
+        return self.dealings.total.total
 
     @property
     def total_down(self) -> int:
@@ -134,13 +139,20 @@ class Received(Transfer):
     @property
     def peers(self) -> list[TransferPeer]:
         """
-        Who sends it.
+        Who sends it, and with whom it is exchanged.
         """
-        if self.incoming is None:
-            return []
-        group, unicast = self._rates
-        way = MULTICAST if group > unicast else UNICAST
-        return [TransferPeer(self.incoming.mid, 0.0, group + unicast, SOURCE, way)]
+        now, helped = self._clock(), 0.0
+        found = []
+        for mid in self.dealings.up.keys() | self.dealings.down.keys():
+            up, down = self.dealings.rates(mid, now)
+            helped += down
+            if up or down:
+                found.append(TransferPeer(mid, up, down, HELPER, UNICAST))
+        if self.incoming is not None and self.incoming.has_source:
+            group, unicast = self._rates
+            way = MULTICAST if group > unicast - helped else UNICAST
+            found.insert(0, TransferPeer(self.incoming.mid, 0.0, max(0.0, group + unicast - helped), SOURCE, way))
+        return found
 
     @property
     def files(self) -> list[tuple[str, int, int]] | None:

@@ -9,36 +9,59 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from ...coding import MAX_SYMBOLS
+from ...protocol.wire import Kind
 from ..content.source import Source
 from ..errors import ChangedError, DiskFullError, TransferError, shown
 from ..limits import DEFAULT_UNIT
+from ..session.coop_messages import Help
 from ..session.geometry import Geometry
 from ..session.messages import LACKS_ROOM, Ending, Join
 from ..session.reports import lacking_segments
+from .alone import Alone
+from .dealings import Dealings
+from .exchange import Exchange
 from .farewell import Farewell
 from .found import here
 from .incoming import Incoming
 from .joining import Joining
-from .limits import BAD_SEGMENTS, DEAF, ROOM_LOOK, SEGMENTS_QUEUED
+from .limits import (
+    ALONE_AFTER,
+    ALONE_LOOK,
+    ASKED_LATELY,
+    ASKED_LATELY_ALONE,
+    BAD_SEGMENTS,
+    DEAF,
+    FELLOWS,
+    ROOM_LOOK,
+    SEGMENTS_QUEUED,
+    STAYS,
+    STAYS_ALONE,
+)
 from .links import data_ports
 from .received import Received
+from .searching import Search
 from .storage import Storage
 from .transfer import ACTIVE, CHECKING, DONE, FAILED, PAUSED, WAITING, Transfer
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
     from pathlib import Path
 
+    from ..content.manifest import Manifest
     from ..session.messages import Accept
     from ..session.packets import Bytes
     from ..session.reports import Lacks
     from ..store.store import Store
     from .courier import Courier, LinkKey, Options
+    from .giver import Giver
     from .joining import Admitted
     from .remembered import Wanted
+    from .together import Together
 
 logger = logging.getLogger(__name__)
+
+STAY_LOOK: Final = 0.02
+"""Seconds between two looks whether somebody asks."""
 
 TRIES: Final = 3
 """Times that a result which somebody writes to meanwhile is looked at again."""
@@ -54,6 +77,7 @@ class Outcome(Enum):
     FINISHED = "the sender ended it"
     AGAIN = "it is to begin anew"
     BAD = "segments were bad"
+    SPOILT = "somebody spoils what goes to all"
     TROUBLE = "the disk failed"
 
 
@@ -66,21 +90,32 @@ class Reception(Received):
     Runs as one task, from `begin` until it is done, has failed or is told to stop.
     """
 
-    def __init__(self, wanted: Wanted, courier: Courier, options: Options, counters: Counter[str], *,  # noqa: PLR0913
+    def __init__(self, wanted: Wanted, courier: Courier, options: Options, together: Together, *,  # noqa: PLR0913
                  records: Path | None, changed: Callable[[Transfer, str], None],
-                 done: Callable[[Reception], None]) -> None:
+                 done: Callable[[Reception], None], partly: Callable[[Reception], None]) -> None:
         """
         Not running yet.
 
         :param records: where it is kept what was received; None: nowhere.
         :param changed: takes this and the state that it has now.
         :param done: is told when all of it is there.
+        :param partly: is told that somebody has some of it, while it is not known what it is.
         """
-        super().__init__(wanted.id, wanted.content_id, Storage(wanted.output, records, self._trouble), wanted.manifest)
+        super().__init__(wanted.id, wanted.content_id, Storage(wanted.output, records, self._trouble), wanted.manifest,
+                         Dealings(together.dealt))
         self.rate = wanted.rate
         self.courier = courier
-        self.counters = counters
+        self.together = together
+        self.counters = counters = together.counters
         self.joining = Joining(wanted.content_id, courier, counters, lambda: data_ports(options), self._join)
+        self.joining.may, self.joining.met = together.may, self.meet
+        self.giver: Giver | None = None
+        """Who goes on giving when all of it is here."""
+        self.fellows: dict[bytes, None] = {}
+        """Others who want it, or have some of it."""
+        self._alone = Alone(wanted.content_id, courier, lambda: data_ports(options))
+        self._search = Search(self.joining, lambda: self._end_session(Outcome.AGAIN))
+        self._partly = partly
         self._changed = changed
         self._done = done
         self._loop = asyncio.get_running_loop()
@@ -90,6 +125,8 @@ class Reception(Received):
         self._bad = 0
         self._deaf = 0
         """Sessions in a row that ended in silence, without a datagram of the group."""
+        self._is_spoilt = False
+        """Whether somebody who has the key of what goes to all sends nonsense under it: ours is asked for then."""
         self._reports = 0
         self._lacks: tuple[int, Lacks] | None = None
         self._farewell = Farewell()
@@ -121,8 +158,9 @@ class Reception(Received):
             for _ in range(TRIES):
                 while not self.storage.is_whole:
                     self._set(WAITING)
-                    await self._take_part(await self.joining.admitted(manifest_wanted=self._manifest is None))
+                    await self._take_part(await self._admitted())
                 if self.storage.source is not None or await self.storage.finish():
+                    await self._search.end()
                     self._set(DONE)
                     self._done(self)
                     return
@@ -132,6 +170,8 @@ class Reception(Received):
         except Exception as error:
             logger.exception("A transfer failed")
             await self._fail(TransferError(f"an error of this program: {error!r}"))
+        finally:
+            await self._search.end()
 
     async def _fail(self, error: TransferError) -> None:
         self.error = str(error)
@@ -168,8 +208,9 @@ class Reception(Received):
     def _join(self, port: int) -> Join:
         rate = 0 if self.rate is None else max(1, self.rate // 125)
         return Join.of(self.content_id, self._lacking(), port, largest_k=MAX_SYMBOLS,
-                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF, rate=rate,
-                       sealed=self.courier.must_seal)
+                       wants_manifest=self._manifest is None, no_multicast=self._deaf >= DEAF or self._is_spoilt,
+                       rate=rate,
+                       sealed=self.courier.must_seal, helps=self.together.is_on)
 
     def _lacking(self) -> Lacks:
         store, source = self.storage.store, self.storage.source
@@ -181,6 +222,27 @@ class Reception(Received):
         if self._lacks is None or self._lacks[0] != store.progress.whole:
             self._lacks = store.progress.whole, lacking_segments(Stored(store), store.layout.segments, LACKS_ROOM)
         return self._lacks[1]
+
+    async def _admitted(self) -> Admitted:
+        """
+        Wait until somebody lets us in, or nobody does, but others may help.
+        """
+        self._search.begin(manifest_wanted=self._manifest is None)
+        if not self.together.is_on:
+            found = None
+            while found is None:
+                found = await self._search.wait(None)
+            return found
+        begun = self._loop.time()
+        while True:
+            found = await self._search.wait(ALONE_LOOK)
+            if found is not None:
+                return found
+            if self._loop.time() - begun >= ALONE_AFTER and self._manifest is not None \
+                    and (self.fellows or self.storage.has_some):
+                alone = self._alone.admit(self.fellows, self.storage.unit)
+                if alone is not None:
+                    return alone
 
     async def _take_part(self, admitted: Admitted) -> None:
         """
@@ -201,35 +263,53 @@ class Reception(Received):
                 why = Ending.DONE if storage.source is not None or await storage.finish() else Ending.CANCELLED
                 return
             await self._begin(incoming, storage.store)
-            self._set(ACTIVE)
+            self._set(ACTIVE if incoming.has_source else WAITING)
             incoming.go()
+            if not incoming.has_source and self._search.is_over:
+                self._end_session(Outcome.AGAIN)
             why = Ending.CANCELLED
-            how = await outcome
-            if how is Outcome.STORED:
-                # Still a member: the sender waits for who has it under its name, not for who is about to.
-                why = Ending.DONE if await storage.finish() else Ending.CANCELLED
-            elif how is Outcome.TROUBLE:
-                why = Ending.FAILED
-            elif how in AVOIDED:
-                self.joining.avoid(admitted.mid)
-                self._deaf += how is Outcome.SILENT
+            why = await self._ended(await outcome, admitted.mid)
         except asyncio.CancelledError:
             why = Ending.CANCELLED
             raise
         finally:
             self.incoming = self._outcome = None
             incoming.close()
-            if why is Ending.DONE:
-                self._farewell.begin(incoming)
-            else:
-                incoming.say(why)
-            self.came += incoming.total
+            self._leave(incoming, why)
             if incoming.receiver is not None:
-                self._reports = incoming.receiver.number
-                if incoming.receiver.tracks[0].count:
-                    self._deaf = 0
                 await storage.keep(incoming.receiver)
         await self._wait_for_room()
+
+    async def _ended(self, how: Outcome, mid: bytes) -> Ending:
+        """
+        Take note of how a session ended, and get what is to be said of it.
+        """
+        if how is Outcome.STORED:
+            # Still a member: the sender waits for who has it under its name, not for who is about to.
+            return Ending.DONE if await self.storage.finish() else Ending.CANCELLED
+        if how in AVOIDED:
+            self.joining.avoid(mid)
+            self._deaf += how is Outcome.SILENT
+        self._is_spoilt = self._is_spoilt or how is Outcome.SPOILT
+        return Ending.FAILED if how is Outcome.TROUBLE else Ending.CANCELLED
+
+    def _leave(self, incoming: Incoming, why: Ending) -> None:
+        """
+        Say goodbye to the sender and to the others, and count.
+        """
+        if incoming.exchange is not None and why is Ending.DONE:
+            self.giver = incoming.exchange.finish()
+        elif incoming.exchange is not None:
+            incoming.exchange.close()
+        if incoming.mid and why is Ending.DONE:
+            self._farewell.begin(incoming)
+        elif incoming.mid:
+            incoming.say(why)
+        self.came += incoming.total
+        if incoming.receiver is not None:
+            self._reports = incoming.receiver.number
+            if incoming.receiver.tracks[0].count:
+                self._deaf = 0
 
     async def _begin(self, incoming: Incoming, store: Store) -> None:
         accept = incoming.accept
@@ -237,6 +317,10 @@ class Reception(Received):
         whole = [segment for segment in range(store.layout.segments) if store.has(segment)]
         receiver = incoming.begin(geometry, store.tree, store.add_proof, whole, self._reports)
         await self.storage.give(receiver)
+        if self.together.is_on:
+            incoming.exchange = Exchange(incoming, receiver, self.together, self, read=self.storage.segment,
+                                         dealings=self.dealings, rate=self.rate)
+            incoming.exchange.meet(self.fellows)
 
     async def _wait_for_room(self) -> None:
         """
@@ -260,14 +344,18 @@ class Reception(Received):
         """
         Have a segment checked and written.
         """
-        self.storage.write(segment, data, lambda segment, is_good: self._written(incoming, segment, is_good))
+        self.storage.write(segment, data, lambda segment, is_good: self._written(incoming, segment, data, is_good))
         if self.storage.queued >= SEGMENTS_QUEUED:
             incoming.hold()
 
-    def _written(self, incoming: Incoming, segment: int, is_good: bool) -> None:
+    def _written(self, incoming: Incoming, segment: int, data: Bytes, is_good: bool) -> None:
         if incoming is not self.incoming or incoming.receiver is None:
             return
         incoming.receiver.stored(segment, is_good)
+        if is_good and incoming.exchange is not None:
+            incoming.exchange.give(segment, data)
+        if self.state == WAITING:
+            self._set(ACTIVE)
         if not is_good:
             self.counters["segment: bad"] += 1
             self._bad += 1
@@ -288,9 +376,43 @@ class Reception(Received):
 
     def sender_silent(self, incoming: Incoming) -> None:
         """
-        Join again.
+        Go on with the others, if there are some, else join again.
         """
-        self._end_session(Outcome.SILENT)
+        if not self._lose_source():
+            self._end_session(Outcome.SILENT)
+
+    def _lose_source(self) -> bool:
+        """
+        Go on without the sender, while another one is looked for; False when there is nobody else.
+        """
+        incoming = self.incoming
+        if incoming is None or incoming.exchange is None or not incoming.exchange.is_helped:
+            return False
+        if incoming.has_source:
+            self.counters["session: without its source"] += 1
+            if incoming.receiver is not None and not incoming.receiver.tracks[0].count:
+                self._deaf += 1
+            incoming.lose_source()
+            self.joining.avoid(incoming.mid)
+            self._search.begin(manifest_wanted=self._manifest is None)
+            incoming.look()
+        return True
+
+    def peer_named(self, mid: bytes) -> None:
+        """
+        Have nothing to do any more with somebody who was caught.
+        """
+        self.counters["peer: named"] += 1
+        self.together.named.add(mid, self._loop.time())
+        self.fellows.pop(mid, None)
+        if self.incoming is not None and self.incoming.mid == mid:
+            self._end_session(Outcome.BAD)
+
+    def group_spoilt(self) -> None:
+        """
+        Join again without multicast.
+        """
+        self._end_session(Outcome.SPOILT)
 
     def _trouble(self) -> None:
         self._end_session(Outcome.TROUBLE)
@@ -306,7 +428,7 @@ class Reception(Received):
         Take an ACCEPT for this content, which came by a link.
         """
         incoming = self.incoming
-        if incoming is None or incoming.mid != mid or incoming.accept.tag != accept.tag:
+        if incoming is None or incoming.mid != mid or incoming.accept.tag != accept.tag or not incoming.has_source:
             self.joining.accept_received(mid, accept, link)
         elif incoming.accept.unicast_key != accept.unicast_key:
             # Our JOIN came twice, and the sender began anew.
@@ -322,14 +444,68 @@ class Reception(Received):
         if incoming is None or incoming.mid != mid or incoming.accept.tag != tag:
             return False
         self.counters[f"finish: {why.name.lower()}"] += 1
-        self._end_session(Outcome.FINISHED)
+        if not self._lose_source():
+            self._end_session(Outcome.FINISHED)
         return True
+
+    @property
+    def helps(self) -> bool:
+        """
+        Whether others may ask for what is here.
+        """
+        return self.giver is not None or (self.incoming is not None and self.incoming.exchange is not None)
+
+    def is_in(self, tag: bytes) -> bool:
+        """
+        Tell whether we receive in the session with this tag.
+        """
+        return self.incoming is not None and self.incoming.accept.tag == tag
+
+    def meet(self, mid: bytes) -> None:
+        """
+        Note that somebody wants it, too, or has some of it.
+        """
+        if mid not in self.fellows and len(self.fellows) < FELLOWS and not self.together.is_named(mid):
+            self.fellows[mid] = None
+            if self._manifest is None:
+                self._partly(self)
+        if self.incoming is not None and self.incoming.exchange is not None:
+            self.incoming.exchange.meet((mid,))
+
+    def is_known(self, manifest: Manifest) -> None:
+        """
+        Take what it is, of somebody who has some of it.
+        """
+        if self._manifest is None and manifest.content.id == self.content_id:
+            self._manifest = manifest
+
+    def cooperation_received(self, mid: bytes, kind: Kind, payload: bytes, link: LinkKey) -> bool:
+        """
+        Take a message of another receiver, or of the source about others; False when we can't.
+        """
+        exchange, giver = None if self.incoming is None else self.incoming.exchange, self.giver
+        if exchange is not None:
+            exchange.message_received(mid, kind, payload, link)
+            for each in exchange.coop.seeker.peers.keys() - self.fellows.keys():
+                if len(self.fellows) < FELLOWS:
+                    self.fellows[each] = None
+            return True
+        if kind == Kind.HELP and giver is not None and self.state == DONE:
+            wanted = Help.read(payload, giver.helper.geometry)
+            if wanted is not None and (wanted.sealed or not self.courier.must_seal):
+                giver.help_received(mid, wanted, link)
+                return True
+        return False
 
     def neighbour_gone(self, mid: bytes) -> None:
         """
         Join elsewhere when it was our sender.
         """
-        if self.incoming is not None and self.incoming.mid == mid:
+        self.fellows.pop(mid, None)
+        incoming = self.incoming
+        if incoming is not None and incoming.exchange is not None:
+            incoming.exchange.part(mid)
+        if incoming is not None and incoming.mid == mid and incoming.has_source and not self._lose_source():
             self._end_session(Outcome.SILENT)
 
     def rate_changed(self) -> None:
@@ -353,10 +529,12 @@ class Reception(Received):
         Do what is due.
         """
         self.storage.commit_if_due()
+        if self.giver is not None:
+            self.giver.count(now)
         if self.incoming is not None:
             self.incoming.tick(now)
-            if self.courier.must_seal and not self.incoming.accept.sealed:
-                self._end_session(Outcome.AGAIN)
+        if self.incoming is not None and self.courier.must_seal and not self.incoming.accept.sealed:
+            self._end_session(Outcome.AGAIN)
 
     async def tell(self, patience: float) -> bool:
         """
@@ -368,6 +546,15 @@ class Reception(Received):
             await self._farewell.end()
         return self._farewell.is_heard
 
+    async def stay(self) -> None:
+        """
+        Go on giving while others ask, for a bounded time: a short one while the sender is there, for whom it is done.
+        """
+        most, lately = (STAYS, ASKED_LATELY) if self._farewell.is_heard else (STAYS_ALONE, ASKED_LATELY_ALONE)
+        end = self._loop.time() + most
+        while self.giver is not None and self.giver.was_asked(lately) and self._loop.time() < end:
+            await asyncio.sleep(STAY_LOOK)
+
     async def close(self, *, delete: bool = False) -> None:
         """
         End it: what was received is durable, or deleted.
@@ -378,6 +565,8 @@ class Reception(Received):
         if self._task is not None:
             await asyncio.wait((self._task,))
         await self._farewell.end()
+        if self.giver is not None:
+            self.giver.close()
         try:
             await self.storage.close(delete=delete)
         finally:

@@ -136,6 +136,24 @@ class SendingLink:
         if self._sessions.pop(turn, None) is not None:
             self.used = self.loop.time()
 
+    @property
+    def is_full(self) -> bool:
+        """
+        Whether something waits because the socket had no room.
+        """
+        return bool(self._left)
+
+    def push(self, datagrams: bytes | bytearray, size: int, address: tuple[str, int]) -> None:
+        """
+        Send what has a pace of its own: what others asked of us.
+        """
+        self.used = self.loop.time()
+        self._left.append(Left(memoryview(datagrams), size, address))
+        if self.load is not None:
+            self.load.sent(len(datagrams) + FRAME * (-(-len(datagrams) // size)))
+        if not self._drain():
+            self._at(self.used + RETRY_FULL)
+
     def wake(self) -> None:
         """
         Look soon what is to be sent: something changed.

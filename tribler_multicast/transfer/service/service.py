@@ -21,12 +21,13 @@ from ..content.source import Source
 from ..errors import StoreError, TransferError, shown
 from ..session.messages import Accept, Ending, read_end, read_refusal
 from . import remembered
-from .limits import MAX_RATE, RECEPTIONS, TICK, TRANSFERS
+from .limits import MAX_RATE, OFFER_OF_FELLOW, RECEPTIONS, TICK, TRANSFERS
 from .offers import Found, Offers
 from .publication import Publication, Serving
 from .publishing import Publisher
 from .reception import Reception
 from .remembered import Memory, Published, Wanted
+from .together import COOPERATION, Desk
 from .transfer import ACTIVE, CHECKING, DONE, FAILED, PAUSED, WAITING, Transfer
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class TransferService:
         """By id (16 hex digits)."""
         self.records = None if folder is None else folder / RECORDS
         self.publisher = Publisher(courier, options, self.counters, self._changed)
+        self.publisher.partly = self._partly
+        self.together = self.publisher.together
+        self.desk = Desk(self.together, self.publisher, self._receiving, self._receptions)
         self.offered = Offers(courier, self.counters)
         self._told: dict[str, tuple[str, float]] = {}
         self._ticking: asyncio.TimerHandle | None = None
@@ -154,6 +158,8 @@ class TransferService:
             self._refuse_received(mid, payload)
         elif kind == Kind.FINISH:
             self._finish_received(mid, payload)
+        elif kind in COOPERATION:
+            self.desk.take(mid, kind, payload, link, now)
         else:
             self.counters["message: unknown"] += 1
 
@@ -333,8 +339,8 @@ class TransferService:
         return reception
 
     def _reception(self, wanted: Wanted) -> Reception:
-        reception = Reception(wanted, self.courier, self.options, self.counters, records=self.records,
-                              changed=self._changed, done=self._done)
+        reception = Reception(wanted, self.courier, self.options, self.together, records=self.records,
+                              changed=self._changed, done=self._done, partly=self._ask_what_it_is)
         self.transfers[wanted.id] = reception
         return reception
 
@@ -420,6 +426,27 @@ class TransferService:
         elif isinstance(transfer, Serving):
             self.publisher.end(transfer.publication, Ending.CANCELLED)
             transfer.publication.serving = None
+
+    # --- What others have some of.
+
+    def _partly(self, content_id: bytes) -> Manifest | None:
+        """
+        Get what a content is of which some is here, for others.
+        """
+        if not self.together.is_on:
+            return None
+        reception = self._receiving(content_id)
+        return None if reception is None or not reception.helps else reception.manifest
+
+    def _ask_what_it_is(self, reception: Reception) -> None:
+        """
+        Ask those who have some of a content what it is.
+        """
+        async def ask() -> None:
+            for found in await self.offered.wait(reception.content_id, OFFER_OF_FELLOW, first=True):
+                reception.is_known(found.manifest)
+
+        self._task(ask())
 
     # --- What becomes of it.
 

@@ -16,6 +16,7 @@ from ..content.source import Source
 from ..errors import ChangedError, DiskFullError, StoreError, TransferError
 from ..store.ending import discard, finish
 from ..store.opening import receive_to
+from .limits import SEGMENTS_DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,20 @@ class Storage:
         """
         return self.source is not None or (self.store is not None and self.store.is_whole)
 
+    @property
+    def has_some(self) -> bool:
+        """
+        Whether there is something of it.
+        """
+        return self.store is not None and bool(self.store.bytes_whole or self.store.progress.has_partial)
+
+    @property
+    def unit(self) -> int | None:
+        """
+        Bytes of the pieces in which parts of segments are kept; None: nothing is here.
+        """
+        return None if self.store is None else self.store.unit
+
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
         """
         Run something in the thread that writes, behind what waits there.
@@ -112,8 +127,12 @@ class Storage:
         """
         assert self.store is not None
         self.queued += 1
-        writing = self._loop.run_in_executor(self._writer, self.store.write_segment, segment, data)
+        writing = self._loop.run_in_executor(self._writer, self._write, self.store, segment, data)
         writing.add_done_callback(partial(self._written, segment, data, written))
+
+    def _write(self, store: Store, segment: int, data: Bytes) -> bool | None:
+        # Past the cache is less work, but waits for the disk: the cache is for when that can't keep up.
+        return store.write_segment(segment, data, cached=self.queued > SEGMENTS_DIRECT)
 
     def _written(self, segment: int, data: Bytes, written: Callable[[int, bool], None],
                  done: asyncio.Future[bool | None]) -> None:
@@ -121,6 +140,8 @@ class Storage:
         error = None if done.cancelled() else done.exception()
         if error is None and not done.cancelled():
             self.news.set()
+            if done.result() is False and self.store is not None:
+                self.store.drop(segment)  # Parts of it that an earlier session left may be what is wrong.
             written(segment, bool(done.result()))
             return
         if isinstance(error, DiskFullError):
@@ -193,6 +214,20 @@ class Storage:
         for segment in await self.run(lambda: list(store.progress.partial())):
             data = await self.run(store.read_units, segment, 0, store.layout.length(segment))
             receiver.resume(segment, store.units(segment), data)
+
+    # --- For others.
+
+    def segment(self, segment: int) -> asyncio.Future[bytes]:
+        """
+        Begin to read a segment that is here and checked. The result may be any error.
+        """
+        return self._loop.run_in_executor(self._writer, self._segment, segment)
+
+    def _segment(self, segment: int) -> bytes:
+        holder = self.source or self.store
+        if holder is None:
+            raise StoreError("nothing is here")
+        return holder.read(segment)
 
     # --- When the disk is full.
 

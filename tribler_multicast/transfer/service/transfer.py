@@ -21,6 +21,7 @@ FAILED: Final = "failed"
 
 SOURCE: Final = "source"
 RECEIVER: Final = "receiver"
+HELPER: Final = "helper"
 MULTICAST: Final = "multicast"
 UNICAST: Final = "unicast"
 

@@ -152,6 +152,13 @@ def cut_of(payload: Bytes) -> tuple[int, int] | None:
     return HELP.unpack_from(payload)[1:3] if len(payload) >= HELP.size else None
 
 
+def is_to_source(payload: Bytes) -> bool:
+    """
+    Tell whether a HELP asks the source of its sender's session: it has a stream for that already.
+    """
+    return len(payload) >= HELP.size and not any(HELP.unpack_from(payload)[3])
+
+
 def size_of(want: Want, before: int, geometry: Geometry) -> int:
     """
     Get how many bytes a want takes in a HELP behind one of another generation.
@@ -242,6 +249,13 @@ class Have(NamedTuple):
 
     content_id: bytes
     lacks: Lacks | None
+
+    @property
+    def is_whole(self) -> bool:
+        """
+        Whether all of it is there.
+        """
+        return self.lacks is not None and not self.lacks.runs and not self.lacks.start
 
     def pack(self) -> bytes:
         """

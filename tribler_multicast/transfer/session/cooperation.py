@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...protocol.wire import Kind
 from .checks import Checks
-from .coop_limits import ASK_LEAST, ASK_START, MAX_PACE
+from .coop_limits import ASK_LEAST, ASK_MOST, ASK_START, MAX_PACE
 from .coop_messages import Have, Help, Members, Sums, content_of, read_alarm
 from .events import Checking, GroupMembership, PeerNamed
 from .helper import Helper
@@ -64,21 +64,22 @@ class Cooperation:
 
     def __init__(self, receiver: Receiver, content_id: bytes, me: bytes, *, port: int, random: Random, now: float,  # noqa: PLR0913
                  source: bytes | None, checked: bool = False, cap: float = MAX_PACE, start: float = ASK_START,
-                 floor: float = ASK_LEAST) -> None:
+                 floor: float = ASK_LEAST, most: float = ASK_MOST) -> None:
         """
         :param me: our member id.
         :param port: where unicast data comes to.
         :param source: member id of the sender; None: it is gone.
         :param checked: check all packets from the start (policy `untrusted`).
         :param cap: bytes per second given to all together; nor more than our link has ever brought.
-        :param start: bytes per second asked for at first, `floor` at least.
+        :param start: bytes per second asked for at first, `floor` at least, `most` at most.
         """
         self.receiver = receiver
         self.content_id = content_id
         self.counters: Counter[str] = Counter()
         self.events: list[Event] = []
         self.checks = receiver.checks = Checks(receiver.geometry, receiver.tag, always=checked)
-        self.seeker = Seeker(receiver, content_id, me, port=port, random=random, now=now, start=start, floor=floor)
+        self.seeker = Seeker(receiver, content_id, me, port=port, random=random, now=now, start=start, floor=floor,
+                             most=most)
         self.helper = Helper(receiver.geometry, receiver.tree, content_id, random=random, now=now, receiver=receiver,
                              cap=cap)
         self.seeker.source = self.checks.source = source
@@ -95,6 +96,13 @@ class Cooperation:
         Know one more who takes part, or has the content.
         """
         self.seeker.meet(mid)
+
+    def part(self, mid: bytes) -> None:
+        """
+        Ask somebody no more who is not there any more.
+        """
+        self.seeker.part(mid)
+        self.helper.finished(mid)
 
     def source_gone(self) -> None:
         """
@@ -113,9 +121,7 @@ class Cooperation:
         elif kind == Kind.HELP:
             self._help_received(mid, payload, now)
         elif kind == Kind.HAVE:
-            have = Have.read(payload, self.receiver.geometry.segments)
-            if have is not None and have.content_id == self.content_id:
-                self.seeker.have_received(mid, have, now)
+            self._have_received(mid, payload, now)
         elif mid != self.seeker.source:
             self.counters["message: not the source"] += 1
         elif kind == Kind.MEMBERS:
@@ -132,8 +138,18 @@ class Cooperation:
         if wanted is None or wanted.content_id != self.content_id:
             self.counters["message: malformed"] += 1
             return
+        if self.receiver.sealed and not wanted.sealed:
+            self.counters["help: not sealed"] += 1
+            return
         self.seeker.meet(mid)
         self.helper.help_received(mid, wanted, now)
+
+    def _have_received(self, mid: bytes, payload: bytes, now: float) -> None:
+        have = Have.read(payload, self.receiver.geometry.segments)
+        if have is not None and have.content_id == self.content_id:
+            self.seeker.have_received(mid, have, now)
+            if have.is_whole:
+                self.helper.finished(mid)
 
     def _members_received(self, payload: bytes) -> None:
         members = Members.read(payload)
@@ -199,6 +215,13 @@ class Cooperation:
         """
         self.checks.suspected.pop(segment, None)
         self.receiver.give_up(segment)
+
+    def end(self) -> None:
+        """
+        Forget what is certainly wrong and can't be told from what is good any more: nothing of it is to be kept.
+        """
+        for segment in list(self.checks.suspected):
+            self._forget(segment)
 
     def next_timer(self, now: float) -> float:
         """

@@ -102,12 +102,14 @@ class Demand:
     The rate that is asked of all helpers together, bytes per second with all headers.
     """
 
-    def __init__(self, now: float, start: float = ASK_START, floor: float = ASK_LEAST) -> None:
+    def __init__(self, now: float, start: float = ASK_START, floor: float = ASK_LEAST, most: float = ASK_MOST) -> None:
         """
         Begin with little.
         """
+        start = min(start, most)
         self.rate = start
-        self.floor = floor
+        self.floor = min(floor, most)
+        self.most = most
         self.starting = True
         self.queue = 0.0
         self.came = self.best = 0.0
@@ -137,7 +139,7 @@ class Demand:
         for way in ways:
             way.weigh(self.queue)
         if not is_alone:
-            self.rate = max(self.rate, KNOWN_SHARE * self.came)
+            self.rate = min(self.most, max(self.rate, KNOWN_SHARE * self.came))
             self.starting, self._hold = False, 0
         elif self._hold:
             self._hold -= 1
@@ -148,4 +150,4 @@ class Demand:
             self._hold = HOLD
         elif is_short:
             grown = self.rate * (GROWTH_START if self.starting else GROWTH)
-            self.rate = min(ASK_MOST, max(self.rate, min(grown, AHEAD * self.came)))
+            self.rate = min(self.most, max(self.rate, min(grown, AHEAD * self.came)))

@@ -44,6 +44,12 @@ class Held:
         while len(self._held) > SEGMENTS_HELD:
             self._held.popitem(last=False)
 
+    def lost(self, segment: int) -> None:
+        """
+        Want a segment no more: it can't be had.
+        """
+        self._missed.pop(segment, None)
+
     def get(self, segment: int) -> bytes | None:
         """
         Get a segment; one that is not here is wanted from now on.

@@ -180,6 +180,31 @@ class Helper:
         self.excluded.add(mid)
         self.clients.pop(mid, None)
 
+    def finished(self, mid: bytes) -> None:
+        """
+        Answer somebody no more, who has all, or is gone. What it was given counts if it comes back.
+        """
+        client = self.clients.get(mid)
+        if client is not None:
+            client.answers.clear()
+
+    def lost(self, segment: int) -> None:
+        """
+        Note that a segment can't be read: what is wanted of it is not answered.
+        """
+        self._held.lost(segment)
+        for client in self.clients.values():
+            for answer in client.answers:
+                answer.left = deque((place, want) for place, want in answer.left
+                                    if want.generation // self.geometry.parts != segment)
+
+    @property
+    def is_asked(self) -> bool:
+        """
+        Whether something is left to be answered.
+        """
+        return any(client.answers for client in self.clients.values())
+
     def have(self) -> Have:
         """
         Tell which segments are here.

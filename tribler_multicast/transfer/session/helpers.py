@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SMOOTH: Final = 0.25
 TAKES: Final = 0.05
 """Seconds that an answer is expected to take at first, beside its length."""
+JUMP: Final = 1 << 19
+"""A helper that does not know which sequences it has used goes on far behind them (`helper`): nothing got lost then."""
 STRIKES: Final = 4
 """So many answers may fail to come one after the other before a helper gets a rest: HELPs and accounts get lost."""
 
@@ -90,6 +92,8 @@ class Peer:
         if highest <= before_highest:
             return False
         self.counted = highest, came
+        if highest - before_highest >= JUMP:
+            return False
         return self.way.lost(highest - before_highest, came - before_came)
 
 

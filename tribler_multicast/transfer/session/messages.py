@@ -60,6 +60,8 @@ class Refusal(IntEnum):
     FULL = 2
     MALFORMED = 3
     """What it asked for can't be."""
+    PARTLY = 4
+    """It is not whole here, but some of it is: ask by HELP."""
 
 
 class Ending(IntEnum):

@@ -40,6 +40,7 @@ from .packets import (
     read_proof,
 )
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
+from .rooms import Rooms
 from .stream import arriving
 from .track import Track
 
@@ -116,6 +117,7 @@ class Receiver:
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
         self._generations: dict[int, Generation] = {}
+        self._rooms = Rooms()
         self._open: dict[int, memoryview] = {}
         self._proving: dict[int, tuple[memoryview, dict[int, Decoder]]] = {}
         self._unproved: dict[int, memoryview] = {}
@@ -327,15 +329,14 @@ class Receiver:
         """
         Refuse packets that are not what they say, as far as that can be told.
         """
-        checks, view, found = self.checks, memoryview(data), bytearray(verdicts)
-        assert checks is not None
-        for number, verdict in enumerate(verdicts):
-            if verdict == ACCEPTED:
-                datagram = view[number * size:(number + 1) * size]
-                tag = unicast_tag if datagram[0] & UNICAST else group_tag
-                if not checks.is_good_datagram(datagram, self.missing, tag):
-                    found[number] = WRONG_MAC
-                    self.counters["data: bad"] += 1
+        assert self.checks is not None
+        bad = self.checks.bad_in(memoryview(data), size, verdicts, self.missing, (group_tag, unicast_tag))
+        if not bad:
+            return verdicts
+        found = bytearray(verdicts)
+        for number in bad:
+            found[number] = WRONG_MAC
+        self.counters["data: bad"] += len(bad)
         return bytes(found)
 
     def _other(self, datagram: memoryview, now: float, helper: HelpStream | None) -> None:
@@ -360,7 +361,7 @@ class Receiver:
             self.give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
             self.counters["segment: given up"] += 1
         if segment not in self._open:
-            self._open[segment] = memoryview(bytearray(sum(self.geometry.sizes(segment)) * self.geometry.symbol))
+            self._open[segment] = self._rooms.room(sum(self.geometry.sizes(segment)) * self.geometry.symbol)
         size = self.sizes[generation]
         if size not in self._codes:
             self._codes[size] = Code(size, self.geometry.symbol)

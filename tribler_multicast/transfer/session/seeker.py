@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from .coop_limits import (
     ASK_LEAST,
+    ASK_MOST,
     ASK_START,
     END_HELPERS,
     ENOUGH_TRIED,
@@ -63,13 +64,14 @@ class Seeker:
     """
 
     def __init__(self, receiver: Receiver, content_id: bytes, me: bytes, *, port: int, random: Random, now: float,  # noqa: PLR0913
-                 start: float = ASK_START, floor: float = ASK_LEAST) -> None:
+                 start: float = ASK_START, floor: float = ASK_LEAST, most: float = ASK_MOST) -> None:
         """
         :param me: our member id; HELPs to us would be nonsense.
         :param port: where unicast data comes to.
-        :param start: what is asked of a new helper, bytes per second; never less than `floor` of any.
+        :param start: what is asked of a new helper, bytes per second; never less than `floor` of any, nor more than
+            `most` of all together.
         """
-        self.demand = Demand(now, start, floor)
+        self.demand = Demand(now, start, floor, most)
         self.receiver = receiver
         self.content_id = content_id
         self.me = me

@@ -67,6 +67,9 @@ def receive_to(manifest: Manifest, output: Path, *, records: Path | None = None,
 def _open(manifest: Manifest, place: Place, unit: int, records: Path | None) -> Store | Source | None:
     try:
         place.state.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise failed(error, place.state) from None
+    try:
         lock = Lock(place.state / LOCK, place.result)
     except FileNotFoundError:
         return None

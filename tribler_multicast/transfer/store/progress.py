@@ -108,6 +108,13 @@ class Progress:
         """
         return self.units(segment) == (1 << self.units_of(segment)) - 1
 
+    @property
+    def has_partial(self) -> bool:
+        """
+        Whether there is something of a segment that is not whole.
+        """
+        return bool(self._partial)
+
     def partial(self) -> Iterator[int]:
         """
         Get the segments of which some units were written, and that are not whole.

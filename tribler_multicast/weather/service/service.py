@@ -19,7 +19,7 @@ from ...lan.probes import Probes
 from ...lan.windows import Windows
 from ..prober import Prober
 from ..summary import Both
-from ..view import minute_view, weather_view
+from ..view import limit_text, minute_view, weather_view
 from ..weather import Doing, Limits, Weather
 from .counting import OtherPrograms
 
@@ -253,7 +253,8 @@ class WeatherService:
         if declared is not None:  # a stream is beside what the client moves
             rates = Both(*(max(rate, of_bulk + stream) for rate, of_bulk, stream in
                            zip(rates, bulk, declared, strict=True)))
-        others = self.others.look(now, self.home.interface, rates) if self.weather.room_for_others else Both()
+        own = Both(rates.up + traffic.more_up, rates.down + traffic.more_down)
+        others = self.others.look(now, self.home.interface, own) if self.weather.room_for_others else Both()
         self.weather.doing(now, Doing(self.around.activity(), rates, bulk, others))
 
     def _probe(self, now: float) -> None:
@@ -303,7 +304,7 @@ class WeatherService:
 
     def _tell(self) -> None:
         self.around.tell("multicast_weather", state=self.weather.state, why=self.limits.why or None,
-                         up=self.limits.up, down=self.limits.down)
+                         up=self.limits.up, down=self.limits.down, text=limit_text(self.limits))
 
     # What is shown
 

@@ -1,0 +1,72 @@
+/*
+ * Getting what others have, in one click.
+ */
+import { dataAddress, mediaKind } from "./media.js";
+import { t } from "./strings.js";
+
+const AGAIN = 1000; // milliseconds between two looks at a file that its sharer still hashes
+
+/** What a result is asked for by. */
+export function idOf(result) { return result.infohash ?? result.content_id ?? result.stream_id ?? result.file_id; }
+
+/** Keeps what becomes of each result that was asked for: {state, text} by its id. */
+export class Getting {
+    /** `changed()` when there is something new; `play(name, kind, address)` plays. */
+    constructor(api, { changed, play, got }) {
+        Object.assign(this, { api, changed, play, got });
+        this.states = new Map();
+        this.closed = false;
+    }
+
+    of(result) { return this.states.get(idOf(result)) ?? { state: "", text: "" }; }
+
+    set(result, state, text = "") {
+        if (this.closed) return;
+        this.states.set(idOf(result), { state, text });
+        this.changed();
+    }
+
+    canPlay(result) { return result.kind === "stream" || (result.kind === "coded" && mediaKind(result.name) !== ""); }
+
+    /** Get it; with `play` too. */
+    async get(result, { play = false } = {}) {
+        this.set(result, "asked", t("get_asked"));
+        try {
+            if (result.kind === "coded") await this.coded(result, play);
+            else if (result.kind === "stream" && result.stream_id) await this.stream(result);
+            else await this.torrent(result);
+        } catch (error) {
+            this.set(result, "failed", error.message);
+        }
+    }
+
+    async coded(result, play) {
+        const { id } = await this.api.post("/transfers", { content_id: result.content_id });
+        this.set(result, "begun", t("get_begun"));
+        this.got("transfers");
+        if (!play) return;
+        this.play(result.name, mediaKind(result.name), dataAddress(this.api, await this.api.get(`/transfers/${id}`)));
+    }
+
+    async torrent(result) {
+        const what = result.file_id ? { file_id: result.file_id, timeout: 5 } : { infohash: result.infohash };
+        for (;;) {
+            const answer = await this.api.post("/downloads", what);
+            if (this.closed) return;
+            if (answer.infohash) break;
+            const part = answer.progress === null ? "" : ` ${Math.floor(answer.progress * 100)} %`;
+            this.set(result, "asked", `${t(`get_${answer.state}`)}${part}`);
+            await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+        }
+        this.set(result, "begun", t("get_begun"));
+        this.got("downloads");
+    }
+
+    async stream(result) {
+        await this.api.get(`/streams/${result.stream_id}`);
+        this.set(result, "begun", t("get_playing"));
+        this.play(result.name, "video", this.api.address(`/streams/${result.stream_id}/data`));
+    }
+
+    stop() { this.closed = true; }
+}

@@ -1,0 +1,20 @@
+/*
+ * The page by itself: the element fills it, the address names what it shows.
+ */
+import { VIEWS } from "./local-network.js";
+
+const page = document.createElement("tribler-local-network");
+page.key = new URLSearchParams(location.search).get("key") ?? "";
+
+function follow() {
+    const view = location.hash.slice(1);
+    page.view = VIEWS.includes(view) ? view : VIEWS[0];
+}
+
+page.addEventListener("view", ({ detail }) => history.replaceState(null, "", `#${detail.view}`));
+page.addEventListener("count", ({ detail }) => {
+    document.title = detail.online ? `(${detail.online}) ${detail.title}` : detail.title;
+});
+addEventListener("hashchange", follow);
+follow();
+document.querySelector("main").append(page);
