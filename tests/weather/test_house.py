@@ -12,7 +12,6 @@ from tribler_multicast.weather.limits import SUMMARY_SHARE
 from .house import DOWN, INFINITE, MBIT, UP, House, Machine, mean_rate
 from .scenes import ALL
 
-
 LINKS = {UP: 5 * MBIT, DOWN: 20 * MBIT}
 
 

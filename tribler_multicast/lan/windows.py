@@ -30,8 +30,8 @@ MSS_AT: Final = 20
 BUSY: Final = 300
 """Milliseconds: who sent something so lately takes part."""
 BURST: Final = 0.02
-"""Seconds of its rate that may wait at the gateway, beside what is on the way; no less than two ticks of libtorrent, who
-reads once a tick."""
+"""Seconds of its rate that may wait at the gateway, beside what is on the way; no less than two ticks of libtorrent,
+who reads once a tick."""
 FEWEST: Final = 2
 """Segments: with a smaller window acknowledgements are delayed."""
 LONGEST: Final = 0.5

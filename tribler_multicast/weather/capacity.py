@@ -14,6 +14,8 @@ SATURATED: Final = 0.008
 """A queue from which on a link is full."""
 SATURATED_FOR: Final = 1.0
 """Seconds for which it must have been: what others said of their rates is as old."""
+STEADY: Final = 0.35
+"""Share by which the sum may differ from what it was lately: when one takes over from another both are counted."""
 EACH: Final = 0.3
 MOST_SUMS: Final = 60
 SLOW: Final = 1.5
@@ -71,7 +73,8 @@ class Capacity:
         if self._since is None:
             self._since = now
         self._reached[-1][1] = max(self._reached[-1][1], self._together)
-        if now - self._since >= SATURATED_FOR and now >= self._next and together > 0 and abs(slope) <= STEEPEST:
+        if now - self._since >= SATURATED_FOR and now >= self._next and together > 0 and abs(slope) <= STEEPEST \
+                and abs(together - self._together) <= STEADY * self._together:
             self._next = now + EACH
             self.sums.append(together / (1 + slope))
 

@@ -22,7 +22,7 @@ VARIABILITY_APART: Final = 0.75
 times."""
 TIME_APART: Final = 0.008
 """Seconds by which they may in any case."""
-SKEW_APART: Final = 0.9
+SKEW_APART: Final = 0.8
 LOSS_APART: Final = 0.15
 LOSS_COUNTS: Final = 0.1
 

@@ -122,8 +122,8 @@ PROBE_UP_FULL: Final = 0.012
 PROBE_UP: Final = 0.02
 PROBE_UP_SOON: Final = 0.1
 PROBE_UP_MOST: Final = 0.25
-"""Growth per second while there is room: careful where the link was full just now, up to the second figure when no queue
-was felt for some seconds, and to the third when for long."""
+"""Growth per second: where what is known to pass is used; while there is room; up to the third figure when no queue was
+felt for a second, and to the fourth when for long."""
 
 FLOOR: Final = 0.1
 """Share of a node's fair share that no claim and no delay takes from it (default of the setting)."""

@@ -252,7 +252,8 @@ class Sensor:
         if delay is None:
             self.bloat.update(now, None)
         losses = [loss for target in self.targets.values() if (loss := target.path.loss) is not None]
-        return Felt(delay, self._slope(now), self.usual(now), own, self.bloat.holds, self.own.update(now, own), self._has_jitter(now),
+        return Felt(delay, self._slope(now), self.usual(now), own, self.bloat.holds,
+                    self.own.update(now, own), self._has_jitter(now),
                     self.delays.summary(now) if delay is not None else None, median_low(losses) if losses else None)
 
     def _has_jitter(self, now: float) -> bool:

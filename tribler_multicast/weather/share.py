@@ -21,7 +21,7 @@ Without a need nothing is limited, unless two or more nodes feel the gateway con
 from __future__ import annotations
 
 from statistics import median_high
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .limits import (
     FLOOR,
@@ -38,12 +38,15 @@ from .limits import (
     TAUS,
 )
 
+if TYPE_CHECKING:
+    from .situation import Situation
+
 NO_NEED: Final = "none"
 BUSY: Final = 0.85
 HUNGRY: Final = 0.6
 """Who uses less than this share of the limit does not need more now; who uses less than the second does not want more:
 while levels rise, what is used comes after."""
-BACK: Final = 0.97
+BACK: Final = 0.98
 """Share of its fair share to which a level goes back at once when a need ends."""
 FILL: Final = 0.95
 """Share of what the gateway passes that is taken again quickly."""
@@ -84,13 +87,18 @@ SETTLES: Final = 1.5
 FALLS: Final = -0.05
 FOLLOWED: Final = 1.15
 LOWER: Final = 0.8
-"""What keeps a queue standing lowers the level, by this share of what drains it per second: when nothing was changed for
-so many seconds, the queue does not get shorter by so many seconds per second, and this node does not use more than so
-many times its limit, so that it was felt."""
+"""What keeps a queue standing lowers the level, by this share of what drains it per second: when nothing was changed
+for so many seconds, the queue does not get shorter by so many seconds per second, and this node does not use more than
+so many times its limit, so that it was felt."""
+BURSTY: Final = 0.025
+SPARE: Final = 0.06
+SPARED: Final = 0.82
+"""Where answers mostly take so many seconds longer than the shortest ones the level sinks by so much per second, to
+that share of what is left beside who needs room."""
 OVER: Final = 1.5
 """Who has more than his part of what the gateway passes gives so much of that back per second."""
 SMALL: Final = 0.5
-"""Who has less than this share of the middle of all lowers his level by half as much: others have what fills the link."""
+"""Who has less than this share of the middle of all lowers his level by half as much: others fill the link."""
 MOST_GROWTH_GAP: Final = 0.5
 KNOWN: Final = 2.0
 """Seconds of bulk traffic until its rate is known well: nothing that can wait is decided before."""
@@ -98,37 +106,6 @@ LEAST_BEGIN: Final = 16_000.0
 """Bytes/s that a limit begins with at least: who was crowded out by others has not shown what he needs."""
 CHATTER: Final = 8_000.0
 """Bytes/s that are nothing to limit."""
-
-
-class Situation(NamedTuple):
-    """
-    What a direction looks like. Rates in bytes/s.
-
-    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
-    `usual`: what it mostly is, bursts and all;
-    `suspect`: it may be of this direction; `need`: who needs room, a key of TARGETS; `room`: the rate that is said to
-    be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses; `bulk_before`: the
-    same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
-    `sharers`: how many of all want more, this node included; `capacity`: what the gateway passes, None when it is not
-    known well enough; `guess`: the same as far as it can be guessed; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
-    """
-
-    delay: float | None
-    is_told: bool
-    slope: float
-    usual: float | None
-    suspect: bool
-    need: str
-    room: float
-    together: bool
-    bulk: float
-    bulk_before: float
-    levels: tuple[float, ...]
-    sharers: int
-    capacity: float | None
-    guess: float | None
-    used: float
-    own_best: float
 
 
 class Share:
@@ -208,6 +185,7 @@ class Share:
             else:
                 self._grow(now, s, passed)
             self._pull(now, s, passed)
+            self._spare(s, passed)
             self.level = max(min(self.level, self._most(s)), self.floor(s))
             self._release(now, s)
         self.limit = None if self.level is None else max(self.level - self._drain(now, s), self.floor(s))
@@ -229,6 +207,20 @@ class Share:
         unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
         return min((1 - (STRONGEST if s.is_told else LEFT)) * self.level,
                    max(ease, unit * (s.delay - self.target) / TAUS[self.need != NO_NEED]))
+
+    def _spare(self, s: Situation, passed: float) -> None:
+        """
+        Leave some more when bursts alone make queues, beside somebody who needs room: others send them, and nothing but
+        less of them helps.
+        """
+        if self.level is None or s.capacity is None or not self._is_bursty(s):
+            return
+        least = SPARED * max(0.0, s.capacity - s.room) / max(1, s.sharers)
+        if self.level > least:
+            self.level = max(least, self.level * (1 - SPARE * passed))
+
+    def _is_bursty(self, s: Situation) -> bool:
+        return self.need != NO_NEED and s.usual is not None and s.usual > BURSTY
 
     # Needs
 
@@ -339,19 +331,29 @@ class Share:
                 self._growth = max(PROBE_UP, min(most, self._growth * (1 + passed)))
         else:
             self._empty_since, self._growth = None, PROBE_UP
-        if s.capacity is not None and FILL * s.capacity <= max(s.used, self.level * s.sharers + s.room):
-            self._growth = 0.0 if s.usual is not None and s.usual > self.target else PROBE_UP_FULL
+        planned = max(s.used, self.level * s.sharers + s.room)  # what is used comes after
+        if s.capacity is not None and self._filled(s, s.capacity) <= planned:
+            self._growth = PROBE_UP_FULL
+            if s.usual is not None and s.usual > self.target:
+                self._growth = 0.0
         if s.bulk < BUSY * self.level:
             return
         growth = self._growth * self.level
         if self._empty_since is not None:
             middle = self._middle(s)
             if s.guess is not None and now - self._back_at >= STALE:
-                unused = FILL * s.guess - s.used
+                unused = self._filled(s, s.guess) - planned
                 growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
             slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
             growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
         self.level += min(growth, UP_MOST * self.level) * passed
+
+    def _filled(self, s: Situation, capacity: float) -> float:
+        """
+        Get how much of what the gateway passes is to be used quickly.
+        """
+        spared = s.room + SPARED * max(0.0, capacity - s.room) if self._is_bursty(s) else capacity
+        return min(spared, FILL * capacity)
 
     def _middle(self, s: Situation) -> float:
         """

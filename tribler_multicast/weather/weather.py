@@ -33,7 +33,8 @@ from .limits import (
     WINDOW,
 )
 from .sensor import SLOPE_SPAN, Felt, Sensor
-from .share import CHATTER, NO_NEED, Share, Situation
+from .share import CHATTER, NO_NEED, Share
+from .situation import Situation
 from .statistics import Summary
 from .summary import Both, WeatherSummary
 
