@@ -4,6 +4,7 @@ Ours for `bench/distribute.py`: `tribler-multicast receive` waits, `tribler-mult
 
 from __future__ import annotations
 
+import compileall
 import functools
 import os
 import re
@@ -26,8 +27,10 @@ ROOT = HERE.parent
 @functools.cache
 def commands() -> str:
     """
-    Return what the command line says it can do.
+    Return what the command line says it can do. From then on its modules are compiled, as those of whatever is
+    installed are: Python may have been told (PYTHONDONTWRITEBYTECODE) to compile them at each start.
     """
+    compileall.compile_dir(ROOT / "tribler_multicast", quiet=2)
     return subprocess.run([sys.executable, "-m", "tribler_multicast", "--help"], cwd=ROOT, capture_output=True,
                           text=True, timeout=60, check=False).stdout
 
