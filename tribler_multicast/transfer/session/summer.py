@@ -78,8 +78,8 @@ class Summer:
 
     def take(self) -> list[tuple[bytes, Sums]]:
         """
-        Take SUMS that can be made now, and for whom; `is_due` tells whether there are more. Without native code those of
-        one segment take a good part of a second, in which nothing else goes on, so that there are no more at once.
+        Take SUMS that can be made now, and for whom; `is_due` tells whether there are more. Without native code those
+        of one segment take a good part of a second, in which nothing else goes on, so that there are no more at once.
         """
         found, left = [], 1 if field.why_not_native else SUMS_AT_ONCE
         for mid, segment in list(self._due):
