@@ -43,6 +43,8 @@ class Ours(Tool):
     name = "tribler-multicast"
     program: tuple[str, ...] = ("-m", "tribler_multicast")
     package = "this version of it has no such command"
+    settings: tuple[str, ...] = ()
+    """As name=value."""
 
     @classmethod
     def missing(cls) -> str:
@@ -78,7 +80,16 @@ class Ours(Tool):
     def _command(self, place: Path, command: str, *arguments: str) -> list[str]:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         return ["env", f"PYTHONPATH={path}", sys.executable, *self.program, command, "--state-dir",
-                str(place / "state"), *arguments]
+                str(place / "state"), *arguments, *(word for each in self.settings for word in ("--set", each))]
+
+
+class WithoutHelpers(Ours):
+    """
+    The same, but the source repairs all that receivers lack.
+    """
+
+    name = "tribler-multicast, without helpers"
+    settings = ("cooperate=false",)
 
 
 class Fallback(Ours):

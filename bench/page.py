@@ -169,7 +169,9 @@ def bench(options: argparse.Namespace) -> Report:
         for view, (_, rows) in CROWDS.items():
             say(f"page: a crowd in {view}")
             tasks = report.details[view] = crowded(browser, view)
-            report.row(f"{view}, {rows} rows: longest task on an event", max(tasks["events"], default=0), "ms", limit=50)
+            report.row(
+                f"{view}, {rows} rows: longest task on an event", max(tasks["events"], default=0), "ms", limit=50
+            )
             report.row(f"{view}, {rows} rows: longest task at first", max(tasks["loading"], default=0), "ms")
         if options.joins:
             say("page: who comes and goes")

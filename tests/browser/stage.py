@@ -1,7 +1,8 @@
 """
-A stage: the real page before an invented node. For what no real network of a test can show: five hundred peers, a day of
-weather, errors of every kind, and neighbours that say whatever they like.
+A stage: the real page before an invented node. For what no real network of a test can show: five hundred peers, a day
+of weather, errors of every kind, and neighbours that say whatever they like.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -36,19 +37,39 @@ def peer(name: str = "", key: object = None, **changes: Any) -> dict[str, Any]: 
     """
     digest = mid(name if key is None else key)
     number = int(digest[:2], 16) % 250 + 2
-    return {"mid": digest, "public_key": digest * 3, "nickname": name, "is_local": True, "was_local": True, "online": True,
-            "addresses": [{"family": "ipv4", "ip": f"192.168.1.{number}", "port": 32110},
-                          {"family": "ipv6", "ip": f"fe80::{digest[:4]}:{digest[4:8]}", "port": 32110}],
-            "interface": "wlan0", "rtt_ms": 0.4 + number / 40, "first_seen": time.time() - 9e5, "last_seen": time.time(),
-            "capabilities": ["coded", "search", "torrents"], "friend": "none", "activity": None, "up": None, "down": None,
-            "total_up": None, "total_down": None, **changes}
+    return {
+        "mid": digest,
+        "public_key": digest * 3,
+        "nickname": name,
+        "is_local": True,
+        "was_local": True,
+        "online": True,
+        "addresses": [
+            {"family": "ipv4", "ip": f"192.168.1.{number}", "port": 32110},
+            {"family": "ipv6", "ip": f"fe80::{digest[:4]}:{digest[4:8]}", "port": 32110},
+        ],
+        "interface": "wlan0",
+        "rtt_ms": 0.4 + number / 40,
+        "first_seen": time.time() - 9e5,
+        "last_seen": time.time(),
+        "capabilities": ["coded", "search", "torrents"],
+        "friend": "none",
+        "activity": None,
+        "up": None,
+        "down": None,
+        "total_up": None,
+        "total_down": None,
+        **changes,
+    }
 
 
 def gone(name: str = "", seconds: float = 5400, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """
     A node that was here.
     """
-    return peer(name, **{"is_local": False, "online": False, "rtt_ms": None, "last_seen": time.time() - seconds, **changes})
+    return peer(
+        name, **{"is_local": False, "online": False, "rtt_ms": None, "last_seen": time.time() - seconds, **changes}
+    )
 
 
 def transfer(name: str = "film.mkv", key: object = None, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -56,19 +77,49 @@ def transfer(name: str = "film.mkv", key: object = None, **changes: Any) -> dict
     A transfer that goes on, but for what is said.
     """
     digest = mid(name if key is None else key)
-    return {"id": digest[:16], "content_id": digest * 2, "name": name, "size": 734_003_200, "role": "receiver", "state": "active",
-            "progress": 0.42, "rank": 100, "up": 0, "down": 11_200_000, "total_up": 0, "total_down": 308_000_000, "rate": None,
-            "peers": [], "eta_s": 38.0, "path": f"/home/you/Downloads/{name[:40]}", "error": None, **changes}
+    return {
+        "id": digest[:16],
+        "content_id": digest * 2,
+        "name": name,
+        "size": 734_003_200,
+        "role": "receiver",
+        "state": "active",
+        "progress": 0.42,
+        "rank": 100,
+        "up": 0,
+        "down": 11_200_000,
+        "total_up": 0,
+        "total_down": 308_000_000,
+        "rate": None,
+        "peers": [],
+        "eta_s": 38.0,
+        "path": f"/home/you/Downloads/{name[:40]}",
+        "error": None,
+        **changes,
+    }
 
 
 def settings() -> list[dict[str, Any]]:
     """
     Every setting as it is by default.
     """
-    return [{"name": each.name, "type": each.type.__name__ if isinstance(each.type, type) else "list", "unit": each.unit,
-             "default": each.default, "minimum": each.minimum, "maximum": each.maximum, "choices": each.choices,
-             "help": each.help, "value": None if each.secret else each.default, "is_set": False,
-             "needs_restart": each.needs_restart, "source": "default"} for each in SETTINGS.values()]
+    return [
+        {
+            "name": each.name,
+            "type": each.type.__name__ if isinstance(each.type, type) else "list",
+            "unit": each.unit,
+            "default": each.default,
+            "minimum": each.minimum,
+            "maximum": each.maximum,
+            "choices": each.choices,
+            "help": each.help,
+            "value": None if each.secret else each.default,
+            "is_set": False,
+            "needs_restart": each.needs_restart,
+            "source": "default",
+        }
+        for each in SETTINGS.values()
+    ]
 
 
 class Stage:
@@ -81,21 +132,58 @@ class Stage:
         An empty network, everything switched on.
         """
         self.status: dict[str, Any] = {
-            "version": "0", "client": "standalone", "mid": mid("me"), "public_key": "00", "nickname": "living room",
-            "policy": "everyone", "group": None, "uptime": 60.0, "counters": {},
+            "version": "0",
+            "client": "standalone",
+            "mid": mid("me"),
+            "public_key": "00",
+            "nickname": "living room",
+            "policy": "everyone",
+            "group": None,
+            "uptime": 60.0,
+            "counters": {},
             "features": ["coded", "feeds", "torrents", "weather"],
-            "interfaces": [{"name": "wlan0", "index": 2, "addresses": ["192.168.1.7"], "joined": ["ipv4", "ipv6"], "error": None,
-                            "note": "", "port": 32110, "visibility": "visible",
-                            "gateway": {"ip": "192.168.1.1", "hardware_address": "02:00:00:00:00:01"}}]}
+            "interfaces": [
+                {
+                    "name": "wlan0",
+                    "index": 2,
+                    "addresses": ["192.168.1.7"],
+                    "joined": ["ipv4", "ipv6"],
+                    "error": None,
+                    "note": "",
+                    "port": 32110,
+                    "visibility": "visible",
+                    "gateway": {"ip": "192.168.1.1", "hardware_address": "02:00:00:00:00:01"},
+                }
+            ],
+        }
         self.weather: dict[str, Any] = {
-            "gateway": {"state": "clear", "delay_ms": 1.2, "up": None, "up_confidence": 0.0, "down": None, "down_confidence": 0.0,
-                        "members": []},
-            "own_link": {"state": "clear", "delay_ms": 0.3}, "nodes": [], "limit": {"up": None, "down": None, "why": None}}
+            "gateway": {
+                "state": "clear",
+                "delay_ms": 1.2,
+                "up": None,
+                "up_confidence": 0.0,
+                "down": None,
+                "down_confidence": 0.0,
+                "members": [],
+            },
+            "own_link": {"state": "clear", "delay_ms": 0.3},
+            "nodes": [],
+            "limit": {"up": None, "down": None, "why": None},
+        }
         self.answers: dict[str, Any] = {
-            "/status": self.status, "/peers": {"peers": []}, "/weather": self.weather, "/weather/history": {"history": []},
-            "/transfers": {"transfers": []}, "/downloads": {"downloads": []}, "/publications": {"publications": []},
-            "/settings": {"settings": settings()}, "/streams": {"streams": []}, "/doctor": {"findings": []},
-            "/search": {"results": []}, "/browse": {"current": "/home", "paths": [], "separator": "/"}}
+            "/status": self.status,
+            "/peers": {"peers": []},
+            "/weather": self.weather,
+            "/weather/history": {"history": []},
+            "/transfers": {"transfers": []},
+            "/downloads": {"downloads": []},
+            "/publications": {"publications": []},
+            "/settings": {"settings": settings()},
+            "/streams": {"streams": []},
+            "/doctor": {"findings": []},
+            "/search": {"results": []},
+            "/browse": {"current": "/home", "paths": [], "separator": "/"},
+        }
         self.calls: Counter[str] = Counter()
         self.changes: list[tuple[str, str, Any]] = []
         self._listeners: list[tuple[web.Request, web.StreamResponse]] = []
@@ -162,7 +250,9 @@ class Stage:
         """
         Send many at once.
         """
-        lines = b"".join(b"data: " + json.dumps({"topic": topic, "kwargs": kwargs}).encode() + b"\n\n" for topic, kwargs in events)
+        lines = b"".join(
+            b"data: " + json.dumps({"topic": topic, "kwargs": kwargs}).encode() + b"\n\n" for topic, kwargs in events
+        )
 
         async def send() -> None:
             for _, response in list(self._listeners):
@@ -174,6 +264,7 @@ class Stage:
         """
         End all event streams.
         """
+
         async def end() -> None:
             for request, _ in list(self._listeners):
                 if request.transport is not None:

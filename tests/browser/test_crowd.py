@@ -1,6 +1,7 @@
 """
 Five hundred nodes and two hundred transfers: the page stays smooth. (`python -m bench.page` prints the figures.)
 """
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -22,9 +23,12 @@ FAR_TOO_LONG = 400
 """Milliseconds. The aim is 50; here other tests run beside, so this only finds a page that draws everything at once."""
 
 
-@pytest.mark.parametrize(("view", "rows", "selector"), [("network", 500, "tbody tr"), ("transfers", 200, ".ln-transfer")])
-def test_events_of_a_crowd_do_not_make_the_page_stop(context: BrowserContext, stage: Stage, view: str, rows: int,
-                                                     selector: str) -> None:
+@pytest.mark.parametrize(
+    ("view", "rows", "selector"), [("network", 500, "tbody tr"), ("transfers", 200, ".ln-transfer")]
+)
+def test_events_of_a_crowd_do_not_make_the_page_stop(
+    context: BrowserContext, stage: Stage, view: str, rows: int, selector: str
+) -> None:
     crowd(stage, 500, 200)
     page, complaints = open_page(context, stage.url, view)
     drawn(page, selector, rows)
@@ -34,7 +38,9 @@ def test_events_of_a_crowd_do_not_make_the_page_stop(context: BrowserContext, st
     assert complaints == []
 
 
-def test_a_row_that_did_not_change_is_not_drawn_again_and_keeps_the_focus(context: BrowserContext, stage: Stage) -> None:
+def test_a_row_that_did_not_change_is_not_drawn_again_and_keeps_the_focus(
+    context: BrowserContext, stage: Stage
+) -> None:
     crowd(stage, 40, 0)
     page, _ = open_page(context, stage.url)
     drawn(page, "tbody tr", 40)
@@ -43,8 +49,12 @@ def test_a_row_that_did_not_change_is_not_drawn_again_and_keeps_the_focus(contex
         window.focused = document.activeElement;
         window.changed = new Set();
         new MutationObserver((records) => {
-            for (const { target } of records) window.changed.add((target.closest ? target : target.parentElement).closest("tr")?.dataset.mid);
-        }).observe(document.querySelector("tbody"), { subtree: true, childList: true, characterData: true, attributes: true });
+            for (const { target } of records) {
+                const element = target.closest ? target : target.parentElement;
+                window.changed.add(element.closest("tr")?.dataset.mid);
+            }
+        }).observe(document.querySelector("tbody"),
+                   { subtree: true, childList: true, characterData: true, attributes: true });
     }""")
     peers = stage.answers["/peers"]["peers"]
     one = next(each for each in peers if each["online"])

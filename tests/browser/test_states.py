@@ -1,10 +1,11 @@
 """
 Empty, loading, wrong, switched off; by keyboard, read aloud, in the dark and narrow: on a stage.
 """
+
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -34,12 +35,17 @@ def violations(page: Page) -> list[tuple[str, list[Any]]]:
         pytest.skip("axe-core is missing: pip install axe-playwright-python")
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found["violations"]
-            if each["impact"] in {"serious", "critical", "moderate"}]
+    return [
+        (each["id"], [node["target"] for node in each["nodes"]][:3])
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical", "moderate"}
+    ]
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 380)])
-def test_nothing_keeps_anybody_out(context: BrowserContext, stage: Stage, pictures: Path, scheme: Any, width: int) -> None:
+def test_nothing_keeps_anybody_out(
+    context: BrowserContext, stage: Stage, pictures: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
     evening(stage)
     page, complaints = open_page(context, stage.url)
     page.emulate_media(color_scheme=scheme)
@@ -82,7 +88,10 @@ def test_what_happens_is_read_aloud(context: BrowserContext, stage: Stage) -> No
 
 def test_the_weather_says_when_it_is_off_and_is_switched_on_with_a_click(context: BrowserContext, stage: Stage) -> None:
     stage.status["features"] = []
-    changed = [{**each, "value": True} if each["name"] == "weather" else each for each in stage.answers["/settings"]["settings"]]
+    changed = [
+        {**each, "value": True} if each["name"] == "weather" else each
+        for each in stage.answers["/settings"]["settings"]
+    ]
     stage.answers["PATCH /settings"] = {"settings": changed}
     page, complaints = open_page(context, stage.url, "weather")
     next(each for each in stage.answers["/settings"]["settings"] if each["name"] == "weather")["value"] = False
@@ -94,7 +103,23 @@ def test_the_weather_says_when_it_is_off_and_is_switched_on_with_a_click(context
     assert complaints == []  # nothing was asked for that is not there
 
 
-def test_a_setting_that_cannot_be_is_told_beside_it_and_nothing_else_changes(context: BrowserContext, stage: Stage) -> None:
+def test_a_node_that_is_switched_off_says_so_and_is_switched_on_with_a_click(
+    context: BrowserContext, stage: Stage
+) -> None:
+    settings = stage.answers["/settings"]["settings"]
+    enabled = next(each for each in settings if each["name"] == "enabled")
+    stage.answers["PATCH /settings"] = {"settings": [{**each} for each in settings]}
+    enabled["value"] = False
+    page, _ = open_page(context, stage.url)
+    page.get_by_text("The local network is switched off").wait_for()
+    page.get_by_role("button", name="Switch it on").click()
+    page.get_by_text("Nobody else is here yet").wait_for()
+    assert ("PATCH", "/settings", {"enabled": True}) in stage.changes
+
+
+def test_a_setting_that_cannot_be_is_told_beside_it_and_nothing_else_changes(
+    context: BrowserContext, stage: Stage
+) -> None:
     page, _ = open_page(context, stage.url, "settings")
     stage.answers["PATCH /settings"] = (422, "nickname must be at most 64 bytes, not 90")
     page.get_by_label("Nickname").fill("x" * 90)

@@ -110,12 +110,14 @@ def test_a_node_is_green_when_it_comes_and_black_when_it_goes(flat: Flat) -> Non
     red, light, blue = colour(window, badge(guest, "online"))
     assert light > red + 60
     assert light > blue + 40
+    page.locator(badge(guest, "online")).scroll_into_view_if_needed()
     page.screenshot(path=flat.pictures / "green.png")
     begin = time.time()
     guest.stop()
     page.locator(badge(guest, "offline")).wait_for()
     black = page.evaluate("window.seen.offline") - begin
     assert colour(window, badge(guest, "offline")) == (0, 0, 0)
+    page.locator(badge(guest, "offline")).scroll_into_view_if_needed()
     page.screenshot(path=flat.pictures / "black.png")
     print(f"green {green:.2f} s after its ready line (begun at start: {guest.ready_at - guest.started_at:.2f} s before "
           f"that), black {black:.2f} s after it was told to end")
@@ -134,6 +136,7 @@ def test_a_friend_is_asked_accepted_and_given_up_from_both_sides(flat: Flat) -> 
 
     def shows(state: str) -> None:
         row.locator(f'[data-friend="{state}"]').wait_for()
+        row.scroll_into_view_if_needed()
         page.screenshot(path=flat.pictures / f"friend-{state}.png")
 
     def hears(state: str) -> None:
@@ -150,20 +153,20 @@ def test_a_friend_is_asked_accepted_and_given_up_from_both_sides(flat: Flat) -> 
     other.rest("PUT", me)
     shows("mutual")
     row.get_by_role("button", name="End the friendship").click()
-    shows("received")  # the other one still wants it
-    hears("sent")
-    other.rest("DELETE", me)
-    row.get_by_role("button", name="Ask kitchen to be friends").wait_for()
+    ask = row.get_by_role("button", name="Ask kitchen to be friends")
+    ask.wait_for()
+    hears("none")  # over on both sides
     other.rest("PUT", me)
     shows("received")
     row.get_by_role("button", name="Accept kitchen").click()
     shows("mutual")
     hears("mutual")
     other.rest("DELETE", me)
-    shows("sent")
-    row.get_by_role("button", name="Take back").click()
-    row.get_by_role("button", name="Ask kitchen to be friends").wait_for()
-    hears("none")
+    ask.wait_for()
+    other.rest("PUT", me)
+    shows("received")
+    other.rest("DELETE", me)
+    ask.wait_for()
 
 
 def test_what_a_search_finds_is_downloaded_with_one_click(flat: Flat) -> None:
@@ -211,7 +214,7 @@ def test_the_peers_of_a_download_show_who_is_local_and_who_is_not(flat: Flat, ho
                                                                   tribler_python: str,  # noqa: F811
                                                                   tmp_path: Path) -> None:
     window, page = flat.window, flat.window.page
-    name, content = "coconut.bin", os.urandom(40_000_000)
+    name, content = "coconut.bin", os.urandom(80_000_000)
     (tmp_path / name).write_bytes(content)
     (tmp_path / "coconut.torrent").write_bytes(torrent(name, content))
     machine = house.machine()
@@ -222,10 +225,10 @@ def test_the_peers_of_a_download_show_who_is_local_and_who_is_not(flat: Flat, ho
     wait_for(lambda: flat.carl.download(infohash).get("progress") == 1, 60, "Carl seeds")
     stranger, local = machine.interfaces["eth0"].ipv4, flat.carl.machine.interfaces["eth0"].ipv4
     flat.tribler.add(f"magnet:?xt=urn:btih:{infohash}&x.pe={stranger}:6999")
-    flat.tribler.api("PATCH", f"/api/downloads/{infohash}", {"download_limit": 200})
+    flat.tribler.api("PATCH", f"/api/downloads/{infohash}", {"download_limit": 200_000})
 
     def both() -> bool:
-        return {peer["ip"] for peer in flat.tribler.download(infohash).get("peers", [])} == {stranger, local}
+        return {peer["ip"] for peer in flat.tribler.download(infohash).get("peers", [])} >= {stranger, local}
 
     wait_for(both, 60, "connected with both")
     page.locator("table").get_by_text(name).click()
@@ -286,13 +289,15 @@ def test_the_page_goes_by_triblers_theme_language_and_width(flat: Flat) -> None:
     page.get_by_role("menuitem", name="en", exact=True).click()
     page.locator(ENTRY, has_text="Local network").wait_for()
     page.set_viewport_size({"width": 420, "height": 800})
-    window.go("popular")
-    page.get_by_role("button", name="Navigation").click()
-    page.locator(ENTRY).click()
-    page.locator(ENTRY).wait_for(state="hidden")  # Tribler closes its menu, as with its own entries
-    page.locator(".tribler-multicast-page").wait_for()
-    page.screenshot(path=flat.pictures / "narrow.png")
-    page.set_viewport_size({"width": 1280, "height": 800})
+    try:
+        window.go("popular")
+        page.get_by_role("button", name="Navigation").click()
+        page.locator(ENTRY).click()
+        page.locator(ENTRY).wait_for(state="hidden")  # Tribler closes its menu, as with its own entries
+        page.locator(".tribler-multicast-page").wait_for()
+        page.screenshot(path=flat.pictures / "narrow.png")
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_the_entry_is_reached_and_chosen_by_keyboard(flat: Flat) -> None:

@@ -21,11 +21,12 @@ export const en = {
     wrong_key_host_do: "Close this page and open it again from Tribler's tray icon.",
     lost: "The connection to the node is lost.",
     lost_do: "Is it still running? This page goes on trying. After a restart the node has a new address.",
+    lost_host: "The connection to Tribler is lost.",
+    lost_host_do: "Is it still running? This page goes on trying.",
     node_error: "The node answers with an error.",
     off: "The local network is switched off.",
     off_do: "Nobody on it sees this machine, and you see nobody.",
     switch_on: "Switch it on",
-    starting: "The local network starts…",
 
     this_node: "This node",
     on_interfaces: "on {names}",

@@ -273,8 +273,7 @@ StatusSchema = schema(MulticastStatus={
     "uptime": (Float, "seconds"),
     "interfaces": [InterfaceSchema],
     "counters": CountersSchema,
-    "features": ([String], "what this node does now, of coded, feeds, torrents, weather: the calls about others are "
-                           "answered with 503"),
+    "features": ([String], "what this node does now, of coded, feeds, torrents, weather"),
 })
 PeersSchema = schema(MulticastPeers={"peers": [PeerSchema]})
 DiscoverSchema = schema(MulticastDiscover={

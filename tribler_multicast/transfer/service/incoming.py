@@ -257,7 +257,9 @@ class Incoming:
             self._tell(receiver)
         when = receiver.next_timer()
         if self.exchange is not None:
-            when = min(when, self.exchange.look(now))
+            if now >= self.exchange.due:
+                self.exchange.look(now)
+            when = min(when, self.exchange.due)
         if not self._closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()
