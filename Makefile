@@ -22,8 +22,9 @@ set_up = @python=$$(sh scripts/find_python.sh "$(PYTHON)") && "$$python" scripts
 tribler = $(if $(TRIBLER_PYTHON),,$(if $(TRIBLER_SRC)$(wildcard $(HOME)/tribler-src/src/run_tribler.py),tribler))
 set_up_tests = $(set_up) test "torrent?"$(if $(tribler), tribler || { test -n "$$python" && "$$python" scripts/environment.py test "torrent?"; })
 
-# Two test files at a time: most of the time they wait. More would disturb each other's clocks.
-export PYTEST_XDIST_AUTO_NUM_WORKERS ?= 2
+# Three test files at a time: half of the time they wait. More would disturb each other's clocks. The longest come first
+# (tests/conftest.py), so that the last one to end is a short one.
+export PYTEST_XDIST_AUTO_NUM_WORKERS ?= 3
 
 # Codes to compare with. Where they cannot be had, the benchmarks run without them and say so.
 set_up_benches = $(set_up) test bench "torrent?" || { test -n "$$python" && "$$python" scripts/environment.py test "torrent?"; }
@@ -40,7 +41,7 @@ run:  ## starts a node on this machine and prints the address of its page; Ctrl-
 test:  ## all tests, in a network of their own; as root it installs what they need with apt-get
 	$(set_up_tests)
 	@sh scripts/test_tools.sh
-	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	@exec sh tests/in_namespace.sh $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak:  ## the long runs
 	$(set_up_tests)

@@ -4,9 +4,10 @@ A file from one machine to many on a LAN: ours beside udpcast, UFTP, BitTorrent 
     sh tests/in_namespace.sh python -m bench.distribute [--only table] [--rounds 3] [--tool NAME]... [--long] [--json]
 
 - *table*: 64 MiB to 4 receivers, every link shaped to 100 Mbit/s both ways, 0, 2 and 10 % of the packets lost at each
-  receiver on its own (--long: 20 % too). Time is from the sender's exec, with receivers that wait, to the last
-  receiver's end; bytes are those of the sender on its link; files are compared byte by byte; tools take turns; medians.
-  udpcast and uftp are told the rate of the link, udpcast the loss, uftp who receives; ours is told how many receive.
+  receiver on its own (--long: 20 % too; --without-helpers: ours without cooperation beside it). Time is from the
+  sender's exec, with receivers that wait, to the last receiver's end; bytes are those of the sender on its link; files
+  are compared byte by byte; tools take turns; medians. udpcast and uftp are told the rate of the link, udpcast the
+  loss, uftp who receives; ours is told how many receive.
 - *receivers*: the same to 1, 2, 8 and 16.
 - *small*: a file of 10 KB between running nodes, from the call to its end.
 - *folder*: 2,000 files of 10 KB, and one of 20 MB.
@@ -58,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--loss", type=float, action="append", metavar="PERCENT", help="instead of 0, 2 and 10")
     made.add_argument("--whole", action="store_true",
                       help="large buffers of a sender arrive, or get lost, whole (table)")
+    made.add_argument("--without-helpers", action="store_true",
+                      help="ours with the setting cooperate=false, too, beside it (table)")
     made.add_argument("--limit", type=float, default=60, metavar="S", help="after which a transfer is stopped")
     made.add_argument("--long", action="store_true", help="20 %% loss, too, and other tools untuned")
     return made

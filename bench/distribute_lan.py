@@ -68,7 +68,7 @@ class Watched:
         Note the memory it needs.
         """
         with contextlib.suppress(OSError):
-            self.peak = max(self.peak, memory(self.process.pid).get("peak", 0))
+            self.peak = max(self.peak, memory(self.process.pid, share=False).get("peak", 0))
 
     def ended(self) -> bool:
         """

@@ -4,6 +4,7 @@ Ours for `bench/distribute.py`: `tribler-multicast receive` waits, `tribler-mult
 
 from __future__ import annotations
 
+import compileall
 import functools
 import os
 import re
@@ -26,8 +27,10 @@ ROOT = HERE.parent
 @functools.cache
 def commands() -> str:
     """
-    Return what the command line says it can do.
+    Return what the command line says it can do. From then on its modules are compiled, as those of whatever is
+    installed are: Python may have been told (PYTHONDONTWRITEBYTECODE) to compile them at each start.
     """
+    compileall.compile_dir(ROOT / "tribler_multicast", quiet=2)
     return subprocess.run([sys.executable, "-m", "tribler_multicast", "--help"], cwd=ROOT, capture_output=True,
                           text=True, timeout=60, check=False).stdout
 
@@ -40,6 +43,8 @@ class Ours(Tool):
     name = "tribler-multicast"
     program: tuple[str, ...] = ("-m", "tribler_multicast")
     package = "this version of it has no such command"
+    settings: tuple[str, ...] = ()
+    """As name=value."""
 
     @classmethod
     def missing(cls) -> str:
@@ -75,7 +80,16 @@ class Ours(Tool):
     def _command(self, place: Path, command: str, *arguments: str) -> list[str]:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         return ["env", f"PYTHONPATH={path}", sys.executable, *self.program, command, "--state-dir",
-                str(place / "state"), *arguments]
+                str(place / "state"), *arguments, *(word for each in self.settings for word in ("--set", each))]
+
+
+class WithoutHelpers(Ours):
+    """
+    The same, but the source repairs all that receivers lack.
+    """
+
+    name = "tribler-multicast, without helpers"
+    settings = ("cooperate=false",)
 
 
 class Fallback(Ours):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 POLL = 0.005
 """Seconds between two looks at who is done."""
 
-SAMPLE = 0.1
-"""Seconds between two looks at memory."""
+SAMPLE = 0.5
+"""Seconds between two looks at memory: the kernel keeps the most."""
 
 PATIENCE = 30.0
 """Seconds that anything but the transfer itself may take."""

@@ -155,11 +155,12 @@ def bench(options: argparse.Namespace) -> Report:
     Measure all in turn.
     """
     report = Report("idle")
-    runs = {"ours_2": (our_node, 2), "ours_8": (our_node, 8), "zeroconf_2": (zeroconf, 2)}
+    many = options.nodes
+    runs = {"ours_2": (our_node, 2), f"ours_{many}": (our_node, many), "zeroconf_2": (zeroconf, 2)}
     for name, (start, count) in runs.items():
         say(f"idle: {name}, {options.seconds:g} s after {options.settle:g} s")
         report.details[name] = idle(start, count, options.settle, options.seconds)
-    for count in (2, 8):
+    for count in sorted({2, many}):
         ours = report.details[f"ours_{count}"]
         for name, (what, unit, limit) in MEASURES.items():
             report.row(f"{count} nodes: {what}", ours[name], unit, limit=limit, other="zeroconf, 2",
@@ -182,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
     """
     made = argparse.ArgumentParser(prog="bench.idle", description="What idle nodes cost.")
     made.add_argument("--seconds", type=float, default=60, help="how long each is measured (default 60)")
+    made.add_argument("--nodes", type=int, default=8, help="how many, besides two (default 8)")
     made.add_argument("--settle", type=float, default=15, help="seconds before that (default 15)")
     made.add_argument("--broadcast", type=float, default=60,
                       help="seconds for IPv8's UDPBroadcastBootstrapper, 0 for not at all (default 60)")

@@ -20,7 +20,7 @@ from tests.browser.stage import Stage  # noqa: E402
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-WIDE, NARROW = (1200, 1010), (390, 1160)
+WIDE, NARROW = (1200, 1190), (390, 1160)
 
 SHOTS: dict[str, tuple[Literal["light", "dark"], tuple[int, int], str]] = {
     "page-network": ("light", WIDE, "Network"),

@@ -23,7 +23,7 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
         "enabled": True, "nickname": "", "interfaces": [], "interfaces_deny": [], "ipv4": True, "ipv6": True,
         "introduction_interval": 5.0, "port": 32109, "control_port": 32110, "log_level": "warning",
         "policy": "everyone", "group_passphrase": "", "visibility": "visible", "visibility_networks": [],
-        "weather": False, "step_aside": True, "room_for_others": True, "least_share": 0.1,
+        "weather": True, "step_aside": True, "room_for_others": True, "least_share": 0.1,
         "search_local_peers": 10, "share": [], "download_folder": "", "torrent_port": 0, "upload_rate": 0,
         "download_rate": 0, "connections": 200, "dht": False, "feed_interval": 30.0, "feed_port": 0,
         "feed_upload_url": "", "feed_upload_method": "PUT", "feed_upload_token": "", "coded": True,

@@ -113,7 +113,7 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("group_passphrase", str, "", "", 0, 1024, None,
             "Passphrase of the group that this node is in, the same on all its nodes; at least 12 characters are good. "
             "Never shown again; empty: none.", False, secret=True),
-    Setting("weather", bool, "", False, None, None, None,
+    Setting("weather", bool, "", True, None, None, None,
             "Tell the other nodes coarsely what this one does and how full the gateway is, hear of theirs, and step "
             "aside. Not finished: docs/weather.md says what is missing.", False),
     Setting("step_aside", bool, "", True, None, None, None,

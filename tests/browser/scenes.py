@@ -39,7 +39,7 @@ def history(minutes: int = 1440) -> list[dict[str, Any]]:
     now, lines = time.time() // 60 * 60, []
     for number in range(minutes):
         at = now - 60 * (minutes - number)
-        evening = max(0.0, 1 - (minutes - number - 25) ** 2 / 300)
+        evening = max(0.0, 1 - (minutes - number - 6) ** 2 / 400)
         wave = 0.5 + 0.5 * math.sin(number / 11) * math.sin(number / 3.7)
         delay = 2 + 6 * wave + 160 * evening * wave
         lines.append(

@@ -103,6 +103,20 @@ def test_the_weather_says_when_it_is_off_and_is_switched_on_with_a_click(context
     assert complaints == []  # nothing was asked for that is not there
 
 
+def test_a_node_that_is_switched_off_says_so_and_is_switched_on_with_a_click(
+    context: BrowserContext, stage: Stage
+) -> None:
+    settings = stage.answers["/settings"]["settings"]
+    enabled = next(each for each in settings if each["name"] == "enabled")
+    stage.answers["PATCH /settings"] = {"settings": [{**each} for each in settings]}
+    enabled["value"] = False
+    page, _ = open_page(context, stage.url)
+    page.get_by_text("The local network is switched off").wait_for()
+    page.get_by_role("button", name="Switch it on").click()
+    page.get_by_text("Nobody else is here yet").wait_for()
+    assert ("PATCH", "/settings", {"enabled": True}) in stage.changes
+
+
 def test_a_setting_that_cannot_be_is_told_beside_it_and_nothing_else_changes(
     context: BrowserContext, stage: Stage
 ) -> None:

@@ -1,6 +1,7 @@
 """
-A stock BitTorrent client on the internet, libtorrent with its defaults: `python leech.py FOLDER TORRENT ADDRESS PORT`.
-For each line on standard input it prints {"down": bytes so far, "time": of time.monotonic}.
+A stock BitTorrent client on the internet, libtorrent with its defaults: `python leech.py FOLDER TORRENT ADDRESS PORT`
+calls a peer there; with SEED=1 in its environment it has all of the content. For each line on standard input it prints
+{"down": bytes so far, "time": of time.monotonic}. `python leech.py make FILE TORRENT` makes a torrent.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import libtorrent
 
@@ -21,6 +23,8 @@ def main() -> None:
                                   "enable_outgoing_tcp": os.environ.get("UTP") != "1"})
     parameters = libtorrent.add_torrent_params()
     parameters.ti, parameters.save_path = libtorrent.torrent_info(torrent), folder
+    if os.environ.get("SEED") == "1":
+        parameters.flags |= libtorrent.torrent_flags.seed_mode
     handle = session.add_torrent(parameters)
     handle.resume()
     time.sleep(0.5)
@@ -31,5 +35,16 @@ def main() -> None:
     os._exit(0)
 
 
+def make(file: str, torrent: str) -> None:
+    files = libtorrent.file_storage()
+    libtorrent.add_files(files, file)
+    made = libtorrent.create_torrent(files, 1 << 20)
+    libtorrent.set_piece_hashes(made, str(Path(file).parent))
+    Path(torrent).write_bytes(libtorrent.bencode(made.generate()))
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "make":
+        make(*sys.argv[2:])
+    else:
+        main()

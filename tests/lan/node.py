@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 150.0
 """Seconds a node may take until it says it is ready: eight at once on two busy cores take a while."""
 
 POLL = 0.02
@@ -185,7 +185,7 @@ class Node:
 
     # REST
 
-    def connection(self, timeout: float | None = 10.0) -> http.client.HTTPConnection:
+    def connection(self, timeout: float | None = 40.0) -> http.client.HTTPConnection:
         """
         Return a new connection to its REST port.
         """

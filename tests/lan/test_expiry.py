@@ -70,10 +70,10 @@ def test_observer_that_comes_back_finds_its_peers_again(lan: Lan) -> None:
 
 def test_peer_that_moved_to_another_machine_is_the_same_peer(lan: Lan) -> None:
     a, b, c = lan.machines(3)
-    one, other = nodes = [a.node(), b.node()]
+    one, other = nodes = [each.node(introduction_interval=1) for each in (a, b)]
     wait_all_local(nodes)
     other.kill()
-    moved = c.node(state=other.state)
+    moved = c.node(state=other.state, introduction_interval=1)
     wait_all_local([one, moved])
     one.wait_for(lambda: {address["ip"].partition("%")[0] for address in one.peer(moved)["addresses"]} == {
         c.interfaces["eth0"].ipv4, c.interfaces["eth0"].link_local}, 20, "only the new addresses")
@@ -92,7 +92,7 @@ def test_peer_that_sleeps_is_dropped_and_found_again_when_it_wakes(lan: Lan) -> 
 
 @pytest.mark.usefixtures("loss")
 @pytest.mark.parametrize(("seconds", "settings"), [
-    pytest.param(15, {"introduction_interval": 1}, id="15 s at five times the pace"),
+    pytest.param(8, {"introduction_interval": 1}, id="8 s at five times the pace"),
     pytest.param(600, {}, id="10 minutes", marks=pytest.mark.soak),
 ])
 def test_no_peer_flaps_while_40_percent_of_all_frames_get_lost(lan: Lan, seconds: float,

@@ -77,7 +77,7 @@ def test_a_listening_node_hears_and_says_nothing_whatever_is_said_to_it(lan: Lan
     port = seen(listener)["port"]
     assert isinstance(port, int)
     address = str(interface.ipv4), port
-    forger, end = Forger(), time.monotonic() + 10
+    forger, end = Forger(), time.monotonic() + 4
     while time.monotonic() < end:
         shouting.rest("POST", "/announcements", {"values": ["hello", "x" * 20_000]})
         shouting.rest("POST", "/discover", {"timeout": 0.1})
@@ -97,8 +97,8 @@ def test_a_listening_node_hears_and_says_nothing_whatever_is_said_to_it(lan: Lan
     status = seen(listener)
     assert (status["visibility"], status["joined"]) == ("listen", ["ipv4", "ipv6"])
     dropped = listener.counters("dropped")
-    assert dropped["listening"] > 50
-    assert dropped["listen"] > 5
+    assert dropped["listening"] > 20
+    assert dropped["listen"] > 2
     listener.stop()
     assert spoken(sniffer) == []
 

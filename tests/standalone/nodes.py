@@ -3,7 +3,9 @@ Real nodes for tests: ``python -m tribler_multicast node`` as processes on the l
 """
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import random
@@ -16,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tribler_multicast.cli import main
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -40,6 +44,19 @@ def run(*arguments: str, timeout: float = 30.0, stdin: str | None = None, first_
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (first_on_path, env["PYTHONPATH"])))
     return subprocess.run([sys.executable, "-m", "tribler_multicast", *arguments], capture_output=True, text=True,
                           input=stdin, timeout=timeout, env=env, check=False)
+
+
+def run_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """
+    Run a command to its end in this process: a tenth of the time, for those that end before anything is started.
+    """
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            status = main(arguments)
+        except SystemExit as error:
+            status = int(error.code or 0)
+    return subprocess.CompletedProcess(arguments, status, stdout.getvalue(), stderr.getvalue())
 
 
 def free_ports() -> tuple[int, int]:

@@ -16,7 +16,7 @@ import pytest
 
 from tribler_multicast.cli_render import json_text
 
-from .nodes import environment, run, wait_for
+from .nodes import environment, run, run_here, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,7 +212,7 @@ def test_listen_fails_with_one_line_when_the_node_goes_away(pair: tuple[RunningN
     ["listen", "--count"], ["listen", "--count", "0"], ["listen", "--count", "-1"], ["listen", "--count", "1.5"],
     ["listen", "--count", "many"], ["listen", "[]"]])
 def test_wrong_usage_is_one_line_and_status_2_without_a_node_even(tmp_path: Path, arguments: list[str]) -> None:
-    done = run(*arguments, "--state-dir", str(tmp_path))
+    done = run_here(*arguments, "--state-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert len(done.stderr) < 400

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .nodes import environment, run, wait_for
+from .nodes import environment, run, run_here, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ TALKING = [["status"], ["peers"], ["settings"], ["discover", "--timeout", "0.2"]
 @pytest.mark.parametrize("command", ["", "node", "status", "peers", "settings", "discover", "announce",
                                      "listen", "doctor"])
 def test_every_command_has_help(command: str) -> None:
-    done = run(*command.split(), "--help")
+    done = run_here(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "--state-dir" in done.stdout
 
@@ -39,7 +39,7 @@ def test_every_command_has_help(command: str) -> None:
     ["status", "--state-dir"], ["status", "--state-dir", ""], ["status", "--state-dir", "~no-such-user/x"]])
 def test_wrong_usage_is_one_line_and_status_2(tmp_path: Path, arguments: list[str]) -> None:
     tail = ["--state-dir", str(tmp_path)] if arguments and "--state-dir" not in arguments else []
-    done = run(*arguments, *tail)
+    done = run_here(*arguments, *tail)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
 
@@ -52,7 +52,8 @@ def test_without_a_node_one_line_says_so(tmp_path: Path, command: list[str]) -> 
                     '{"url": "http://127.0.0.1:99999", "key": "k", "page": ""}'):
         if content is not None:
             (tmp_path / "api.json").write_text(content)
-        done = run(*command, "--state-dir", str(tmp_path), "--json")
+        execute = run if content is None else run_here
+        done = execute(*command, "--state-dir", str(tmp_path), "--json")
         assert (done.returncode, done.stdout) == (1, ""), content
         assert len(done.stderr.splitlines()) == 1, content
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .nodes import run, wait_for
+from .nodes import run, run_here, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def test_without_a_sealing_library_a_node_of_a_group_does_not_start_unsealed(tmp
     ["settings", "group_passphrase=" + "hunter2" * 200], ["settings", "group_passphrase=hunter2\x07"],
     ["node", "--set", "group_passphrase=" + "hunter2" * 200], ["node", "--set", "group_passphrase=hunter2\x07"]])
 def test_a_wrong_passphrase_setting_is_told_without_repeating_it(tmp_path: Path, arguments: list[str]) -> None:
-    done = run(*arguments, "--state-dir", str(tmp_path))
+    done = run_here(*arguments, "--state-dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert "group_passphrase" in done.stderr
     assert "hunter2" not in done.stderr

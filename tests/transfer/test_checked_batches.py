@@ -9,8 +9,9 @@ from random import Random
 import pytest
 
 from tribler_multicast.transfer.session.checks import Checks, Suspect
+from tribler_multicast.transfer.session.coop_limits import SPOILT
 from tribler_multicast.transfer.session.coop_messages import Sums
-from tribler_multicast.transfer.session.events import PeerNamed
+from tribler_multicast.transfer.session.events import GroupSpoilt, PeerNamed
 from tribler_multicast.transfer.session.packets import (
     HEAD,
     HEARTBEAT,
@@ -136,3 +137,23 @@ def test_suspects_are_the_same_either_way() -> None:
         kept.append(checks._suspects[2])
     assert kept[0] == kept[1]
     assert kept[0][0].vouched, "a combination by its seed is made of whole segments only"
+
+
+@pytest.mark.parametrize(("bad_of_ten", "is_left"), [(1, False), (5, False), (7, False), (9, True), (10, True)])
+def test_the_group_is_left_when_nearly_all_in_it_is_bad_and_not_because_somebody_sends_some(
+        bad_of_ten: int, is_left: bool) -> None:
+    checks = told(0)
+    good = datagram(NUMBERED, PLACE.pack(0, 1) + symbols(0)[1])
+    bad = datagram(NUMBERED, PLACE.pack(0, 1) + bytes(SYMBOL))
+    batch = memoryview(bad * bad_of_ten + good * (10 - bad_of_ten))
+    for _ in range(5 * SPOILT // bad_of_ten):
+        checks.bad_in(batch, len(good), ALL[:10], bytearray(b"\1" * GEOMETRY.generations), (GROUP, HELPER))
+    assert [type(event) for event in checks.events if isinstance(event, GroupSpoilt)] == [GroupSpoilt] * is_left
+
+
+def test_what_helpers_send_says_nothing_about_the_group() -> None:
+    checks = told(0)
+    bad = datagram(NUMBERED, PLACE.pack(0, 1) + bytes(SYMBOL))
+    for _ in range(3 * SPOILT):
+        checks.bad_in(memoryview(bad), len(bad), ALL[:1], bytearray(b"\1" * GEOMETRY.generations), (HELPER, HELPER))
+    assert not checks.is_spoilt

@@ -93,7 +93,8 @@ class Told:
     def look(self, *words: str) -> None:
         calls = [f"/search?query={word}&timeout=1" for word in words]
         for one in self.neighbours:
-            for call in (*calls, "/streams", "/peers", "/announcements", "/friends", "/status", "/weather", "/weather/history"):
+            for call in (*calls, "/streams", "/peers", "/announcements", "/friends", "/status", "/weather",
+                         "/weather/history"):
                 self.text.append(json.dumps(one.rest("GET", call), ensure_ascii=False))
 
     def found(self, wanted: list[bytes]) -> list[bytes]:
@@ -157,7 +158,7 @@ def provoke_transfers(b: Tribler, node: Node, folder: Path) -> list[bytes]:
     (folder / "at-b").mkdir()
     for one, content_id, name in ((node, ours, "at-tv/coded-of-b.mkv"), (b, theirs, "at-b/coded-of-tv.mkv")):
         call = fetch(one, content_id, folder / name)
-        one.wait_for(partial(is_so, one, call, "state", "done"), 30, name)
+        one.wait_for(partial(is_so, one, call, "state", "done"), 90, name)
         assert (folder / name).read_bytes() == content[Path(name).name]
     assert node.rest("GET", fetch(node, "ab" * 32, folder / "nothing"))["state"] == "waiting"
     for machine, name in ((node.machine, "any-near-tv"), (b.machine, "any-near-b")):
@@ -182,14 +183,14 @@ def provoke_cooperation(b: Tribler, a: Tribler, node: Node, capture: Capture, fo
     for number in range(8):
         source, receivers = ((node, (a, b)), (b, (a, node)))[number % 2]
         name = f"coded-together-{number}.mkv"
-        (folder / name).write_bytes(os.urandom(6_000_000))
+        (folder / name).write_bytes(os.urandom(4_000_000))
         content_id = source.rest("POST", "/publications", {"path": str(folder / name)})["content_id"]
         found += content_traces(content_id)
         losing = receivers[1].machine
         losing.lose(20)
         calls = [(one, fetch(one, content_id, folder / f"{one.name}-{name}")) for one in receivers]
         for one, call in calls:
-            one.wait_for(partial(is_so, one, call, "state", "done"), 60, name)
+            one.wait_for(partial(is_so, one, call, "state", "done"), 240, name)
         losing.lose(0)
         if number and kinds(capture) >= COOPERATION:
             break
@@ -245,7 +246,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     told.look(*words)
 
     # An open one beside them, and its rate.
-    shown = b.share("opentoall.mp4", os.urandom(3_000_000))
+    shown = b.share("opentoall.mp4", os.urandom(6_000_000))
     b.api("PATCH", f"/api/downloads/{shown}", {"upload_limit": SLOW})
     a.wait_for(lambda: "torrents" in a.peer(b)["capabilities"], 30, "b takes connections")
     a.rest("POST", "/downloads", {"infohash": shown, "peer": b.mid})
@@ -255,7 +256,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
         seen.append(b.rest("GET", "/activity"))
         return bool(seen[-1]["up"] > SLOW / 3)
 
-    wait_for(is_sending, 30, "the rate of the open one is shown")
+    wait_for(is_sending, 90, "the rate of the open one is shown")
     assert seen[-1]["class"] == "bulk"
     assert all(each["up"] < 3 * SLOW and each["down"] < 3 * SLOW for each in seen)
     [port] = {peer["port"] for peer in a.download(shown)["peers"] if peer["ip"] == address}

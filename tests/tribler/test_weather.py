@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lan.node import ROOT, wait_all_local
-from tests.lan.test_weather import LIVE, Bulk, doing, rate, stream, weather
+from tests.lan.test_weather import LIVE, Bulk, rate, stream, weather
 from tests.lan.uplink import Home
 
 from .host import Tribler, torrent
@@ -88,7 +88,8 @@ class Leech(Bulk):
             self.infohash = node.share(name, content)
         else:
             (folder / name).write_bytes(content)
-            self.infohash = node.rest("POST", "/torrents", {"path": str(folder / name), "output": str(file)})["infohash"]
+            made = node.rest("POST", "/torrents", {"path": str(folder / name), "output": str(file)})
+            self.infohash = made["infohash"]
         node.wait_for(lambda: listed(node).get(self.infohash, {}).get("state") == "seeding", 60, "it is seeded")
         self.command = [
             "env", f"PYTHONPATH={ROOT}", sys.executable, str(ROOT / "tests" / "lan" / "leech.py"),
@@ -113,27 +114,43 @@ def percentile(delays: list[float], part: float) -> float:
     return delays[int(part * (len(delays) - 1))]
 
 
+def said_by_the_command(node: Node) -> str:
+    """Get what `weather` prints."""
+    return node.machine.run([sys.executable, "-m", "tribler_multicast", "weather", "--state-dir", str(node.state)])
+
+
 def test_uploads_of_tribler_and_of_a_node_step_aside_for_a_stream_and_come_back(
-        home: Home, nodes: list[Node], tmp_path: Path) -> None:
+        home: Home, tribler: Tribler, nodes: list[Node], tmp_path: Path) -> None:
     with ExitStack() as stack:
         bulks = [Leech(stack, home, node, tmp_path / node.name) for node in nodes[:2]]
         for node in nodes[:2]:
             node.wait_for(lambda node=node: node.rest("GET", "/activity")["up"] > 50_000, 30, "it uploads")
+        for node in nodes[:2]:
+            node.rest("PATCH", "/settings", {"step_aside": False})
+        with stream(home, home.machines[2]) as without:
+            time.sleep(6)
+        for node in nodes[:2]:
+            node.rest("PATCH", "/settings", {"step_aside": True})
         begun = time.monotonic()
+        told, events = tribler.host_events(), [node.events() for node in nodes[:2]]
         nodes[2].rest("PUT", "/activity", {"class": "live", "up": LIVE, "down": 0, "ttl": 60})
         with stream(home, home.machines[2]) as came:
             for node in nodes[:2]:
                 node.wait_for(lambda node=node: weather(node)["limit"]["why"] == "live", 15)
+                assert "a live stream on this network needs room" in said_by_the_command(node)
             time.sleep(4)
             shares = [rate([bulk], 8) for bulk in bulks]
         beside = sum(shares)
+        for heard in (told, *events):
+            assert "uploads" in heard.wait_for("multicast_weather", 5, why="live")[1]["text"]
         nodes[2].rest("PUT", "/activity", {"class": "idle", "ttl": 60})
         ended = time.monotonic()
         time.sleep(3)
         after = rate(bulks, 4)
         print(f"3 to 7 s after the end {after / 1000:.0f} kB/s, {time.monotonic() - ended:.0f} s")
     delays = [delay for sent, delay in came if sent >= begun + 2]
-    print(f"added delay p50 {1000 * percentile(delays, 0.5):.0f}, p95 {1000 * percentile(delays, 0.95):.0f} ms, "
+    print(f"without: {1000 * percentile([delay for _, delay in without], 0.5):.0f} ms; "
+          f"added delay p50 {1000 * percentile(delays, 0.5):.0f}, p95 {1000 * percentile(delays, 0.95):.0f} ms, "
           f"bulk {beside / 1000:.0f} kB/s of {(UPLINK - LIVE) / 1000:.0f} ({[round(s / 1000) for s in shares]}), "
           f"then {after / 1000:.0f} of {UPLINK / 1000:.0f}")
     assert percentile(delays, 0.95) <= 0.15
@@ -183,7 +200,7 @@ def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_t
             host.api("PATCH", call, {"upload_limit": much})
             host.wait_for(lambda: rate([leech], 4) > 1.6 * little, 90, "and more again")
             host.api("PATCH", call, {"state": "move_storage", "dest_dir": str(host.saved)})  # has it written
-            host.wait_for(lambda: 0 < stored(host, leech.infohash)[1] < UPLINK, 20, "our limit is in what Tribler keeps")
+            host.wait_for(lambda: 0 < stored(host, leech.infohash)[1] < UPLINK, 20, "ours is in what Tribler keeps")
             assert stored(host, leech.infohash)[0] == much
             host.kill()
         assert host.configuration["libtorrent"]["max_upload_rate"] == 0

@@ -196,3 +196,23 @@ def test_of_overlays_rather_too_much_is_known_than_too_little() -> None:
         overlays.look(100.0 + second)
         overlays.look(100.2 + second)
     assert overlays.rates() == (pytest.approx(1.3 * 50_000), 0.0)
+
+
+async def test_session_sends_in_small_bursts_while_there_is_a_limit_and_as_before_after_it() -> None:
+    libtorrent = pytest.importorskip("libtorrent")
+    session = libtorrent.session({"listen_interfaces": "127.0.0.1:0", "enable_dht": False, "enable_lsd": False,
+                                  "tick_interval": 400})
+    waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    stepping = Stepping(SimpleNamespace(downloads={}, ltsessions={0: waiting}, ltsettings={}))
+    stepping.limit(50_000.0, None)  # there is no session yet
+    stepping.limit(None, None)
+    waiting.set_result(session)
+    before = session.get_settings()
+    stepping.limit(50_000.0, None)
+    assert session.get_settings()["tick_interval"] < 100
+    assert session.get_settings()["send_buffer_watermark"] < before["send_buffer_watermark"]
+    stepping.limit(50_000.0, 60_000.0)
+    assert session.get_settings()["max_out_request_queue"] < before["max_out_request_queue"]
+    stepping.close()
+    assert session.get_settings() == before
+    assert before["tick_interval"] == 400

@@ -2,9 +2,10 @@
 A house on a virtual clock: nodes with the real classes, TCP-like traffic, and one uplink with a deep queue in front of
 it.
 
-Only the direction up has traffic, unless a test says otherwise; the rule is the same in both. Traffic is a fluid: each
-flow has a window and so a rate, which grows until the queue overflows, as TCP's does. Jitter, what probes see and
-which summaries get lost is random, by seed.
+All traffic goes one way, up or down, with acknowledgements the other way. It is a fluid: each flow has a window and so
+a rate, which grows until the queue overflows, as TCP's does. What a node knows of its own rate is half a second old; a
+new limit counts within a tenth of a second up, and within one down, where others still send what was asked for. Jitter,
+what probes see and which summaries get lost is random, by seed.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 MBIT = 1e6 / 8
 STEP = 0.02
 MSS = 1460.0
-LAG = 0.1
-"""Seconds within which a client follows a new limit."""
+UP, DOWN = 0, 1
+LAGS = (0.1, 0.7)
+"""Seconds within which a client follows a new limit, up and down."""
+METER = 0.5
+"""Seconds between two looks of a client at what it moved."""
+ACKNOWLEDGED = 0.03
+"""What goes the other way."""
 GATEWAY = "02:00:00:00:01:fe"
 RUN_EACH = 0.1
 PROBE_EACH = 0.2
@@ -85,24 +91,46 @@ class Machine:
         self.jitter: Callable[[Random], float] = lambda random: random.uniform(0, 0.001)
         self.weather = Weather(now, house.random.randbytes)
         self.weather.set_gateway(GATEWAY)
+        self._metered = 0.0
+        self._meter: tuple[float, float, float] | None = None
+        """When it was looked at, what had passed by then, and the rate that was found."""
         self.history: list[tuple[float, float, float | None, str]] = []
         """Time, bulk rate, limit, state."""
         self.published = 0
 
+    @property
+    def allowed(self) -> float | None:
+        return self.weather.limits[self.house.way]
+
+    def metered(self) -> float:
+        """
+        Get its bulk rate as its client knows it.
+        """
+        now = self.house.now
+        if self._meter is None:
+            self._meter = now, self._metered, 0.0
+        elif now - self._meter[0] >= METER:
+            self._meter = now, self._metered, (self._metered - self._meter[1]) / (now - self._meter[0])
+        return self._meter[2]
+
     def rates(self) -> Doing:
-        kind = self.kind if self.kind != "idle" or self.passed < 20_000 else "bulk"
-        return Doing(kind, Both(self.passed + self.high_demand, 0.0), Both(self.passed, 0.0))
+        bulk = self.metered()
+        kind = self.kind if self.kind != "idle" or bulk < 20_000 else "bulk"
+        every, bulks = (bulk + self.high_demand, bulk)
+        back = ACKNOWLEDGED * every, 0.0
+        pairs = [(there, other) for there, other in zip((every, bulks), back, strict=True)]
+        return Doing(kind, *(Both(*(pair if self.house.way == UP else pair[::-1])) for pair in pairs))
 
     def send(self, seconds: float) -> float:
         """
         Get the rate of what it sends now.
         """
-        if self.limit is None or self.limit > (wanted := self.weather.limits.up or INFINITE) or self.limit < wanted:
-            wanted = self.weather.limits.up
+        if self.limit is None or self.limit > (wanted := self.allowed or INFINITE) or self.limit < wanted:
+            wanted = self.allowed
             if wanted is None or self.limit is None:
                 self.limit = wanted if self.follows else None
             elif self.follows:
-                self.limit += (wanted - self.limit) * min(1.0, seconds / LAG)
+                self.limit += (wanted - self.limit) * min(1.0, seconds / LAGS[self.house.way])
         rtt = 0.03 + self.house.uplink.delay
         allowed = min(self.bulk_demand, INFINITE if self.limit is None else self.limit)
         self.bulk = min(allowed, self.window / rtt)
@@ -110,6 +138,9 @@ class Machine:
             self.window += 4 * MSS * seconds / rtt
         self.high = self.high_demand
         return self.bulk + self.high
+
+    def count(self, seconds: float) -> None:
+        self._metered += self.passed * seconds
 
     def lose(self) -> None:
         """
@@ -124,7 +155,9 @@ class House:
     Machines behind one uplink.
     """
 
-    def __init__(self, seed: int = 1, *, uplink: float = 5 * MBIT, depth: float = 1.0, loss: float = 0.02) -> None:
+    def __init__(self, seed: int = 1, *, uplink: float = 5 * MBIT, depth: float = 1.0, loss: float = 0.02,
+                 way: int = UP) -> None:
+        self.way = way
         self.random = Random(seed)
         self.now = 0.0
         self.uplink = Link(uplink, depth)
@@ -164,7 +197,7 @@ class House:
             return
         machine.weather.doing(self.now, machine.rates())
         self.run_weather(machine)
-        machine.history.append((self.now, machine.passed, machine.weather.limits.up, machine.weather.state))
+        machine.history.append((self.now, machine.passed, machine.allowed, machine.weather.state))
         self.at(self.now + RUN_EACH, lambda: self._run_node(machine))
 
     def run_weather(self, machine: Machine) -> None:
@@ -209,6 +242,7 @@ class House:
             self.got_in, overflowed = self.uplink.pass_on(arriving, STEP)
             for machine in self.machines:
                 machine.passed = machine.bulk * self.got_in
+                machine.count(STEP)
             if overflowed:
                 for machine in self.machines:
                     machine.lose()

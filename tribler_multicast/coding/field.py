@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Anything with the buffer protocol, contiguous (``collections.abc.Buffer`` is of Python 3.12)."""
 
-VERSION = 3
+VERSION = 4
 """Raised when what Python expects of the native code changes."""
 
 

@@ -50,11 +50,32 @@ RECEIVE_BUFFER: Final = 8 << 20
 READ_SIZE: Final = 65_536
 """Bytes read with one call: more than a datagram, or several glued together, can have."""
 
+PLAIN_SLOT: Final = 2048
+"""Bytes for each datagram where many are read with one call and none are glued: what an Ethernet frame can hold."""
+
+SLOTS: Final = {True: 8, False: 64}
+"""How many such calls of the kernel (glued or not) one of ours may take the place of. All that one brings is in the
+processor's cache."""
+
+SENDERS: Final = 64
+"""Addresses of senders that are remembered: whoever forges new ones makes us read them again, no more."""
+
 PACKETS_PER_TURN: Final = 512
 """Datagrams taken from one socket before the loop's other work has its turn: some milliseconds."""
 
 LONGEST_WAIT: Final = 5.0
 """Seconds that a datagram may have waited for us: what claims more was there when the clock was set."""
+
+SO_MEMINFO: Final = 55
+MEMINFO: Final = struct.Struct("@2I")
+"""Of Linux, asm-generic/socket.h and linux/sock_diag.h: how much of the receive buffer is taken, and all of it."""
+
+LATE: Final = 0.002
+"""Seconds after which a datagram waited for us: then it is worth asking how full the buffer is."""
+
+FILLED: Final = 0.375
+"""Up to this share of the buffer it is our business why datagrams wait there: the processor had other work. With more,
+they will soon get lost: who sends them has to feel that, as on any queue."""
 
 ANCILLARY_SIZE: Final = 256
 """Bytes for what the kernel tells beside the data: interface, hop limit, size of packets, drops."""
@@ -93,6 +114,15 @@ class Sent(NamedTuple):
         return self.error is not None and self.error.errno in FULL
 
 
+Run = tuple[int, int, int, int, int, int, int, "bytes | tuple[str, int]"]
+"""
+Datagrams that lie one behind the other: offset and length in the buffer, size of each but the last, count, when they
+arrived (nanoseconds since 1970, or -1), interface and hop limit (or -1), sender.
+"""
+
+Many = Callable[[int, bytearray, int], tuple[int, int, int, list[Run]]]
+"""(file, buffer, slot): messages of the kernel, those that were longer than a slot, dropped so far (or -1), runs."""
+
 Take = Callable[[memoryview, int, int, tuple[str, int], int | None, int | None], None]
 """
 Takes what arrived: (data, size, count, source, index, hops). `count` datagrams, each `size` bytes but the last, which
@@ -130,6 +160,19 @@ def enlarge(platform: Platform, sock: socket.socket, wanted: int) -> int:
             return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         wanted //= 2
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+
+class Reading(NamedTuple):
+    """
+    How a socket is read: who is told when some datagrams were taken and it is the turn of others; and what receives
+    many with one call (native code; Linux), of those that are not glued up to PLAIN_SLOT bytes.
+    """
+
+    turned: Callable[[], None] | None = None
+    many: Many | None = None
+
+
+ONE_BY_ONE: Final = Reading()
 
 
 class BatchSender:
@@ -236,11 +279,12 @@ class BatchReceiver:
     opened, told with the next datagram; where glued ones were dropped it is too low, since those count once.
 
     `arrived`: during a call of `take`, when what it gets arrived, by time.monotonic: as the kernel noted it, so that a
-    program that had to wait for the processor does not take that for a queue on the way; now where it does not.
+    program that had to wait for the processor does not take that for a queue on the way; now where it does not. With a
+    buffer that is FILLED, part of the wait counts.
     """
 
     def __init__(self, sock: socket.socket, take: Take, platform: Platform | None = None, *,
-                 plain: bool = False) -> None:
+                 reading: Reading = ONE_BY_ONE, plain: bool = False) -> None:
         """
         Prepare a socket; nothing is read until `start`.
 
@@ -248,17 +292,23 @@ class BatchReceiver:
         """
         self.sock = sock
         self.take = take
+        self.turned, many = reading
         self.platform = platform or current()
-        self.buffer = bytearray(READ_SIZE)
-        self.view = memoryview(self.buffer)
         self.datagrams = self.bytes = self.calls = self.truncated = self.lost = self.errors = self.failed = 0
         self.started = False
         self.arrived = 0.0
+        self.forgiven: float | None = None
         self.linux = self.platform.name == "linux"
         family = IPV6 if sock.family == socket.AF_INET6 else IPV4
         apply(sock, (option._replace(required=False) for option in receiving(self.platform, family)))
         self.receive_buffer = enlarge(self.platform, sock, RECEIVE_BUFFER)
         self.glues = self.linux and not plain and self.let_glue()
+        self.many = many if self.linux else None
+        self.slot = READ_SIZE if self.glues or self.many is None else PLAIN_SLOT
+        self.buffer = bytearray(READ_SIZE if self.many is None else SLOTS[self.glues] * self.slot)
+        self.view = memoryview(self.buffer)
+        self.known: dict[bytes, tuple[str, int]] = {}
+        """Addresses as the system has them, and as we do."""
         if self.linux:
             apply(sock, (Option(socket.SOL_SOCKET, SO_RXQ_OVFL, 1, required=False),
                          Option(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1, required=False)))
@@ -300,11 +350,11 @@ class BatchReceiver:
         """
         Hand over what has arrived, up to a limit; get how many datagrams.
         """
-        begin, started = self.datagrams, self.started
-        between_clocks = time.time() - time.monotonic()
-        while self.datagrams - begin < PACKETS_PER_TURN:
+        begin, started, more = self.datagrams, self.started, True
+        self.forgiven = None
+        while more and self.datagrams - begin < PACKETS_PER_TURN:
             try:
-                length, ancillary, flags, source = self.read()
+                runs, more = self.read()
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as e:
@@ -313,30 +363,74 @@ class BatchReceiver:
                     logger.debug("Can't receive: %s", e)
                 break
             self.calls += 1
-            self.arrived = time.monotonic()
-            size, when, index, hops = self.tell(ancillary)
-            if when is not None and 0 <= self.arrived - when + between_clocks < LONGEST_WAIT:
-                self.arrived = when - between_clocks
-            size = size or length
-            count = -(-length // size) if length else 1
+            self.hand_over(runs)
+            more = more and self.sock.fileno() >= 0 and self.started == started
+        if self.turned is not None and self.datagrams != begin:
+            self.turned()
+        return self.datagrams - begin
+
+    def hand_over(self, runs: list[Run]) -> None:
+        """
+        Hand over what was read.
+        """
+        now, unix = time.monotonic(), time.time()
+        for offset, length, size, count, when, index, hops, source in runs:
+            self.arrived = now
+            if when >= 0 and 0 <= (waited := unix - when / 1e9) < LONGEST_WAIT:
+                self.arrived -= waited if waited < LATE else waited * self.share()
             self.datagrams += count
             self.bytes += length
-            if flags & getattr(socket, "MSG_TRUNC", 0):
-                self.truncated += count
-                continue
+            sender = source if isinstance(source, tuple) else self.known.get(source) or self.address(source)
             try:
-                self.take(self.view[:length], size, count, (source[0].partition("%")[0], source[1]), index, hops)
+                self.take(self.view[offset:offset + length], size, count, sender, index if index >= 0 else None,
+                          hops if hops >= 0 else None)
             except Exception:
                 self.failed += 1
                 if self.failed <= LOGGED:
                     logger.exception("Failed on a batch of datagrams")
-            if self.sock.fileno() < 0 or self.started != started:
-                break  # Stopped by who took it.
-        return self.datagrams - begin
+            if self.sock.fileno() < 0:
+                break  # Closed by who took it.
 
-    def read(self) -> tuple[int, Iterable[tuple[int, int, bytes]], int, Any]:
+    def share(self) -> float:
         """
-        Read into the buffer: length, what the kernel tells beside it, flags, source.
+        Get the share of their wait in the buffer that datagrams are forgiven: looked at once for each turn.
+        """
+        if self.forgiven is None:
+            try:
+                taken, size = MEMINFO.unpack(self.sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size))
+            except (OSError, struct.error):
+                taken, size = 0, 1  # Before Linux 4.12.
+            self.forgiven = min(1.0, FILLED * size / max(1, taken))
+        return self.forgiven
+
+    def read(self) -> tuple[list[Run], bool]:
+        """
+        Read into the buffer: get what is there now, and whether there may be more.
+
+        :raises OSError: when nothing is there, or the socket fails.
+        """
+        if self.many is not None:
+            messages, truncated, lost, runs = self.many(self.sock.fileno(), self.buffer, self.slot)
+            self.truncated += truncated
+            self.datagrams += truncated
+            if lost >= 0:
+                self.lost += (lost - self.lost) & 0xFFFFFFFF  # It counts to 2^32.
+            return runs, messages * self.slot >= len(self.buffer)
+        length, ancillary, flags, source = self.read_one()
+        size, when, index, hops = self.tell(ancillary)
+        size = size or length
+        count = -(-length // size) if length else 1
+        if flags & getattr(socket, "MSG_TRUNC", 0):
+            self.truncated += count
+            self.datagrams += count
+            self.bytes += length
+            return [], True
+        return [(0, length, size, count, -1 if when is None else when, -1 if index is None else index,
+                 -1 if hops is None else hops, (source[0].partition("%")[0], source[1]))], True
+
+    def read_one(self) -> tuple[int, Iterable[tuple[int, int, bytes]], int, Any]:
+        """
+        Read with one call of the kernel: length, what it tells beside it, flags, source.
 
         :raises OSError: when nothing is there, or the socket fails.
         """
@@ -345,10 +439,21 @@ class BatchReceiver:
             return length, (), 0, source
         return self.sock.recvmsg_into((self.buffer,), ANCILLARY_SIZE)
 
-    def tell(self, ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, float | None, int | None, int | None]:
+    def address(self, sender: bytes) -> tuple[str, int]:
         """
-        Get size of each packet (0: there is one only), time of arrival (Unix seconds), arriving interface and hop
-        limit; note what the kernel dropped.
+        Read an address as the system has it (ip(7), ipv6(7)): IP address without scope, and port.
+        """
+        at, size = (8, 16) if self.sock.family == socket.AF_INET6 else (4, 4)
+        found = socket.inet_ntop(self.sock.family, sender[at:at + size]), int.from_bytes(sender[2:4], "big")
+        if len(self.known) >= SENDERS:
+            self.known.clear()
+        self.known[sender] = found
+        return found
+
+    def tell(self, ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, int | None, int | None, int | None]:
+        """
+        Get size of each packet (0: there is one only), time of arrival (nanoseconds since 1970), arriving interface and
+        hop limit; note what the kernel dropped.
         """
         size, when, others = 0, None, []
         for level, kind, data in ancillary:
@@ -358,7 +463,7 @@ class BatchReceiver:
                 self.lost += (int.from_bytes(data[:4], sys.byteorder) - self.lost) & 0xFFFFFFFF  # It counts to 2^32.
             elif self.linux and level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) == TIMESPEC.size:
                 seconds, nanoseconds = TIMESPEC.unpack(data)
-                when = seconds + nanoseconds / 1e9
+                when = seconds * 1_000_000_000 + nanoseconds
             else:
                 others.append((level, kind, data))
         return size, when, *read_ancillary(self.platform, others)

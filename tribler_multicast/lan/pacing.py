@@ -28,8 +28,9 @@ RTT_AT: Final = 68
 LAST_ACK_AT: Final = 56
 UNACKED_AT: Final = 24
 NOTSENT_AT: Final = 144
+ACKED_AT: Final = 120
 """Of struct tcp_info, linux/tcp.h: smoothed round trip in microseconds, milliseconds since the last acknowledgement,
-segments not acknowledged, bytes not sent."""
+segments not acknowledged, bytes not sent, bytes acknowledged."""
 
 Peer = tuple[str, int]
 
@@ -118,4 +119,17 @@ def round_trips(peers: Container[Peer], fresh: float) -> dict[Peer, float]:
             (last_ack,), (rtt,) = struct.unpack_from("@I", info, LAST_ACK_AT), struct.unpack_from("@I", info, RTT_AT)
             if rtt and last_ack <= 1000 * fresh:
                 found[peer] = rtt / 1e6
+    return found
+
+
+def acknowledged(peers: Container[Peer]) -> dict[Peer, int]:
+    """
+    Get how many bytes each of these peers has acknowledged: what a client counts as sent may wait in the kernel, for
+    seconds of it.
+    """
+    found = {}
+    for peer, sock in connections(peers):
+        with contextlib.suppress(OSError, struct.error):
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+            [found[peer]] = struct.unpack_from("@Q", info, ACKED_AT)
     return found

@@ -9,7 +9,7 @@ import socket
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from .batch import BatchReceiver
+from .batch import ONE_BY_ONE, BatchReceiver
 from .interfaces import IPV4
 from .link import LOG_INTERVAL, RETRY_FIRST
 from .options import Option, current
@@ -18,7 +18,7 @@ from .sockets import apply, explain, open_multicast, open_unicast, rejoin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .batch import Take
+    from .batch import Reading, Take
     from .interfaces import Interface
     from .options import Platform
 
@@ -96,7 +96,7 @@ class SessionGroup:
     """
 
     def __init__(self, interface: Interface, family: int, session_id: bytes, take: Take,
-                 platform: Platform | None = None) -> None:
+                 platform: Platform | None = None, reading: Reading = ONE_BY_ONE) -> None:
         """
         Not joined yet.
 
@@ -105,6 +105,7 @@ class SessionGroup:
         self.interface = interface
         self.family = family
         self.take = take
+        self.reading = reading
         self.platform = platform or current()
         self.address = group_of(session_id, family), SESSION_PORT
         self.receiver: BatchReceiver | None = None
@@ -124,7 +125,7 @@ class SessionGroup:
             return self.receiver is not None
         try:
             if self.receiver is None:
-                self.receiver = BatchReceiver(self.open(), self.take, self.platform)
+                self.receiver = BatchReceiver(self.open(), self.take, self.platform, reading=self.reading)
                 self.receiver.start()
             else:
                 rejoin(self.platform, self.receiver.sock, self.interface, self.family, self.address[0])

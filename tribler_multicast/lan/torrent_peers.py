@@ -6,6 +6,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from .pacing import acknowledged
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
@@ -45,7 +47,8 @@ def is_on_lan(text: str) -> bool:
 
 class Meter:
     """
-    Measures it, by what libtorrent counted between two looks: its own rates are means of many seconds.
+    Measures it, by what libtorrent counted between two looks, its own rates are means of many seconds; and of what is
+    sent by TCP, by what was acknowledged, where the kernel tells.
     """
 
     def __init__(self) -> None:
@@ -53,6 +56,7 @@ class Meter:
         Begin with nothing.
         """
         self._before: dict[tuple[Hashable, str, int], tuple[int, int]] = {}
+        self._acked: dict[tuple[str, int], int] = {}
         self._looked_at: float | None = None
 
     def look(self, now: float, handles: Mapping[Any, Any]) -> dict[Any, Moved]:
@@ -62,22 +66,27 @@ class Meter:
         """
         passed = 0.0 if self._looked_at is None else now - self._looked_at
         self._looked_at = now
+        scale = HEADERS / passed if passed > 0 else 0.0
         counted: dict[tuple[Hashable, str, int], tuple[int, int]] = {}
         moved = {}
-        for key, handle in handles.items():
+        every = {key: _peers(handle) for key, handle in handles.items()}
+        acked = acknowledged({(peer.ip[0], peer.ip[1]) for peers in every.values() for peer in peers})
+        for key, infos in every.items():
             up = down = 0
             peers: set[tuple[str, int]] = set()
-            for peer in _peers(handle):
-                name = key, peer.ip[0], peer.ip[1]
-                now_counted = counted[name] = peer.total_upload, peer.total_download
-                before = self._before.get(name, now_counted)
-                up += max(0, now_counted[0] - before[0])
+            for info in infos:
+                peer = info.ip[0], info.ip[1]
+                now_counted = counted[key, *peer] = info.total_upload, info.total_download
+                before = self._before.get((key, *peer), now_counted)
                 down += max(0, now_counted[1] - before[1])
+                if peer in acked:  # by TCP: what the client gave to the kernel is no matter
+                    up += max(0, acked[peer] - self._acked.get(peer, acked[peer]))
+                else:
+                    up += max(0, now_counted[0] - before[0])
                 if len(peers) < MOST_PEERS:
-                    peers.add((peer.ip[0], peer.ip[1]))
-            scale = HEADERS / passed if passed > 0 else 0.0
+                    peers.add(peer)
             moved[key] = Moved(up * scale, down * scale, frozenset(peers))
-        self._before = counted
+        self._before, self._acked = counted, acked
         return moved
 
 

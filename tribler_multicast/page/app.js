@@ -87,7 +87,7 @@ export class App {
         const play = (...what) => this.player.play(...what);
         this.getting = new Getting(api, { play, changed: () => this.drawView(), got: (part) => this.model.soon(part) });
         this.views = {
-            network: { parts: ["weather"], rooms: [new Sky(place("network")), new Peers(place("network"), { act, check: () => this.go("check") })] },
+            network: { parts: ["weather", "settings"], rooms: [new Sky(place("network")), new Peers(place("network"), { act, set, check: () => this.go("check") })] },
             find: { parts: [], rooms: [new Search(place("find"), { api, getting: this.getting }), new Streams(place("find"), { api, getting: this.getting })] },
             transfers: { parts: ["transfers", "downloads", "publications"],
                 rooms: [new Transfers(place("transfers"), { api, act, play, find: () => this.go("find") }), new Offers(place("transfers"), { act, browse: this.browse })] },
@@ -161,7 +161,8 @@ export class App {
             this.say(this.api.key || !document.cookie.includes("api_key") ? "wrong_key" : "wrong_key_host");
         } else {
             this.setConnection("lost");
-            this.say(error instanceof ApiError && error.status ? "node_error" : "lost", error?.status ? error.message : "");
+            const lost = this.model.get("status")?.client === "tribler" ? "lost_host" : "lost";
+            this.say(error instanceof ApiError && error.status ? "node_error" : lost, error?.status ? error.message : "");
         }
     }
 

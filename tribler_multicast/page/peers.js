@@ -12,10 +12,9 @@ const COLUMNS = ["name", "where", "address", "rtt", "activity", "total", "offers
 const SHOWN_CAPABILITIES = 8; // what a hostile node may list is longer
 
 export class Peers {
-    /** `act(method, path)` changes something, `check()` opens the doctor. */
-    constructor(root, { act, check }) {
-        this.act = act;
-        this.check = check;
+    /** `act(method, path)` changes something, `set({name: value})` settings; `check()` opens the doctor. */
+    constructor(root, { act, set, check }) {
+        Object.assign(this, { act, set, check });
         this.filter = "";
         this.peers = [];
         this.root = root;
@@ -47,6 +46,7 @@ export class Peers {
     }
 
     show(model) {
+        this.off = model.get("settings")?.find(({ name }) => name === "enabled")?.value === false;
         this.showAll(model.get("peers") ?? [], model.get("status"));
     }
 
@@ -162,6 +162,10 @@ export class Peers {
     /** Nobody is here: say what to do. */
     nobody(status) {
         if (!status) return html`<p class="ln-loading" role="status">${t("peers_loading")}</p>`;
+        if (this.off) {
+            return notice("empty", t("off"), t("off_do"), html`<button type="button" class="ln-button" data-kind="main"
+                @click=${() => this.set({ enabled: true }).catch(() => {})}>${t("switch_on")}</button>`);
+        }
         const unused = !status.interfaces.some((item) => item.joined.length > 0);
         const onlyLoopback = !unused && status.interfaces.every((item) => item.name === "lo" || !item.joined.length);
         const hint = unused ? t("nobody_no_network") : onlyLoopback ? t("nobody_lo") : "";

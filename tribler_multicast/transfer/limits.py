@@ -37,6 +37,9 @@ in a scan without end."""
 MAX_RUN_HEIGHT: Final = 5
 """A proof is for 2^5 = 32 segments at most: it fits one datagram, and costs its receiver some 50 hashes."""
 
+HASHERS: Final = 4
+"""Threads that hash what is to be offered, 1 MiB each: with more, reading holds them up."""
+
 OPEN_FILES: Final = 16
 """Files that one source or store holds open at a time: 100,000 small ones must not use up what the system gives."""
 
@@ -62,6 +65,13 @@ it can be asked to (Linux): 2,000 small files would take seconds otherwise."""
 
 PREALLOCATE: Final = 1 << 20
 """Files from this size on get their room before their data, so that the disk is full at the start or not at all."""
+
+LARGE_FILE: Final = 32 << 20
+ALIGNED: Final = 4096
+LEAST_DIRECT: Final = 64 << 10
+"""Whole segments of files from the first size on are written past the page cache, where place and length are such
+multiples, as disks want it, and the length is enough to be worth waiting for. Smaller files stay in it, for whoever
+opens them next."""
 
 COMPACT: Final = 4 << 20
 """Bytes that a journal may grow by before it is written anew; more where what it says is longer."""

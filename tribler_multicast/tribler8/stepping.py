@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..client import Traffic
+from ..lan.torrent_bursts import UNLIMITED, limited
 from ..lan.torrent_peers import Meter, Moved
 from .errors import find, guarded
 
@@ -69,6 +70,52 @@ class Overlays:
         return max((up for up, _ in self._rates), default=0.0), max((down for _, down in self._rates), default=0.0)
 
 
+class Bursts:
+    """
+    Has Tribler's session without anonymity send in small bursts while there is a limit, and as before after it. What
+    Tribler itself knows of its settings stays as it is, and none of these is among those that its user can set.
+    """
+
+    def __init__(self, download_manager: Any) -> None:  # noqa: ANN401
+        """
+        Work on the sessions of this manager.
+        """
+        self.download_manager = download_manager
+        self._before: tuple[Any, dict[str, object]] | None = None
+        self._now: dict[str, object] = {}
+
+    @guarded("sending in small bursts")
+    def follow(self, up: float | None, down: float | None) -> None:
+        """
+        Take over limits.
+        """
+        session = self._session()
+        if self._before is not None and (session is not self._before[0] or (up, down) == (None, None)):
+            before, self._before, self._now = self._before, None, {}
+            if session is before[0]:
+                session.apply_settings(before[1])
+        if session is None or (up, down) == (None, None):
+            return
+        if self._before is None:
+            self._before = session, self._settings_of(session)
+        wanted = limited(up, down)
+        if wanted != self._now:
+            self._now = wanted
+            session.apply_settings(wanted)
+
+    def _settings_of(self, session: Any) -> dict[str, object]:  # noqa: ANN401
+        """
+        Get what they are: as Tribler remembers them, for libtorrent may fail to tell because of its peer id.
+        """
+        remembered = getattr(self.download_manager, "ltsettings", {}).get(session, {})
+        known = remembered if remembered.keys() >= UNLIMITED.keys() else session.get_settings()
+        return {name: known[name] for name in UNLIMITED}
+
+    def _session(self) -> Any:  # noqa: ANN401
+        waiting = getattr(self.download_manager, "ltsessions", {}).get(0)
+        return waiting.result() if waiting is not None and waiting.done() and not waiting.cancelled() else None
+
+
 class Part(NamedTuple):
     """
     The limits of a download, bytes/s, and what its user and somebody else of ours want: who changes one of these puts
@@ -101,6 +148,7 @@ class Stepping:
         self.streaming: Streaming | None = None
         self.given = given
         self.overlays = Overlays(overlays)
+        self.bursts = Bursts(download_manager)
         self.every = 0.0, 0.0
         self.limits: tuple[float | None, float | None] = (None, None)
         self.limited: dict[bytes, Part] = {}
@@ -129,6 +177,7 @@ class Stepping:
         """
         self.limits = up, down
         self._apply()
+        self.bursts.follow(up, down)
 
     @guarded("looking at what downloads move")
     def look(self) -> None:
@@ -203,6 +252,7 @@ class Stepping:
             self._task.cancel()
         self.limits, self.moving = (None, None), {}
         self._apply()
+        self.bursts.follow(None, None)
 
 
 def is_moving(moved: Moved | None) -> bool:

@@ -12,15 +12,21 @@ from typing import Final
 
 SATURATED: Final = 0.008
 """A queue from which on a link is full."""
-EACH: Final = 1.0
+SATURATED_FOR: Final = 1.0
+"""Seconds for which it must have been: what others said of their rates is as old."""
+STEADY: Final = 0.35
+"""Share by which the sum may differ from what it was lately: when one takes over from another both are counted."""
+EACH: Final = 0.3
 MOST_SUMS: Final = 60
 SLOW: Final = 1.5
 """Seconds over which is smoothed what this node reached: into a queue goes more for a moment than the link passes."""
-STEEPEST: Final = 0.5
+STEEPEST: Final = 0.12
+"""Seconds per second by which the queue grows or falls at most: what others said is not of the same moment."""
 PERCENT: Final = 0.5
 """Of the sums in order, the one that stands so far up: the middle."""
-ENOUGH: Final = 10
+ENOUGH: Final = 6
 """Sums that it takes to be sure."""
+GUESSED: Final = 0.8
 BEST_PARTS: Final = 10
 BEST_PART: Final = 60.0
 """What this node alone reached, in so many parts of so long."""
@@ -38,7 +44,10 @@ class Capacity:
         self.sums: deque[float] = deque(maxlen=MOST_SUMS)
         self.passed = 0.0
         self._best: deque[list[float]] = deque(maxlen=BEST_PARTS)
+        self._reached: deque[list[float]] = deque(maxlen=BEST_PARTS)
+        self._together = 0.0
         self._next = 0.0
+        self._since: float | None = None
         self._slow = 0.0
         self._ran_at: float | None = None
 
@@ -54,11 +63,20 @@ class Capacity:
         self._slow += (own - self._slow) * min(1.0, passed / SLOW)
         if not self._best or now - self._best[-1][0] >= BEST_PART:
             self._best.append([now, self._slow])
+            self._reached.append([now, 0.0])
         else:
             self._best[-1][1] = max(self._best[-1][1], self._slow)
-        if now >= self._next and delay is not None and delay >= SATURATED and together > 0 and suspect:
+        self._together += (together - self._together) * min(1.0, passed / SLOW)
+        if delay is None or delay < SATURATED or not suspect:
+            self._since = None
+            return
+        if self._since is None:
+            self._since = now
+        self._reached[-1][1] = max(self._reached[-1][1], self._together)
+        if now - self._since >= SATURATED_FOR and now >= self._next and together > 0 and abs(slope) <= STEEPEST \
+                and abs(together - self._together) <= STEADY * self._together:
             self._next = now + EACH
-            self.sums.append(together / (1 + max(-STEEPEST, min(STEEPEST, slope))))
+            self.sums.append(together / (1 + slope))
 
     @property
     def own_best(self) -> float:
@@ -66,6 +84,13 @@ class Capacity:
         Get the most that this node reached in the last minutes: nobody can lie about that.
         """
         return max((rate for _, rate in self._best), default=0.0)
+
+    @property
+    def guess(self) -> float | None:
+        """
+        Get what it passes at least, before that is known: most of what all reached together while there was a queue.
+        """
+        return GUESSED * max((rate for _, rate in self._reached), default=0.0) or None
 
     @property
     def value(self) -> float | None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 STATES: Final = ("unknown", "clear", "suspected", "congested")
 
-MEAN_APART: Final = 0.5
-VARIABILITY_APART: Final = 0.6
+MEAN_APART: Final = 0.65
+VARIABILITY_APART: Final = 0.75
 """Share of the greater of two neighbours in order by which they may differ: a few probes a second, at different
 times."""
 TIME_APART: Final = 0.008
 """Seconds by which they may in any case."""
-SKEW_APART: Final = 0.6
+SKEW_APART: Final = 0.8
 LOSS_APART: Final = 0.15
 LOSS_COUNTS: Final = 0.1
 

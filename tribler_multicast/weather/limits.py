@@ -21,7 +21,7 @@ times the nodes with load."""
 PROBE_IDLE: Final = 20.0
 """Without load: so that the delay of the empty way is known before there is any."""
 
-PROBE_MOST: Final = 10.0
+PROBE_MOST: Final = 20.0
 """Probes per second that one node sends at all, whatever is asked for."""
 
 PROBE_TIMEOUT: Final = 2.0
@@ -111,20 +111,19 @@ TARGETS: Final = {"live": 0.010, "on_demand": 0.020, "room": 0.020, "none": 0.04
 """The queue at the gateway that bulk traffic makes, by who needs room: somebody with a live stream, on demand, other
 programs, nobody."""
 
-REFRACTORY: Final = 0.3
-"""Between two cuts: the last one must be felt first."""
-
 STRONGEST: Final = 0.3
-"""Share of what fills the link that a cut leaves at least: a wrong sample must not stop everything."""
+"""Share of a level that is left at least by what others say."""
 
-TAUS: Final = (1.0, 0.4)
+TAUS: Final = (0.7, 0.5)
 """Seconds in which a queue is to come to its target: when nobody needs room, and when somebody does. The longer, the
 steadier."""
 
+PROBE_UP_FULL: Final = 0.012
 PROBE_UP: Final = 0.02
+PROBE_UP_SOON: Final = 0.1
 PROBE_UP_MOST: Final = 0.25
-"""Growth per second while there is room: careful where the link was full just now, up to the second figure when it is
-not found full for long."""
+"""Growth per second: where what is known to pass is used; while there is room; up to the third figure when no queue was
+felt for a second, and to the fourth when for long."""
 
 FLOOR: Final = 0.1
 """Share of a node's fair share that no claim and no delay takes from it (default of the setting)."""

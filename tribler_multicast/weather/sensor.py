@@ -3,13 +3,14 @@ What this node feels itself: the queue at the gateway, and what is not the gatew
 
 The way to a WAN target begins with the way to the gateway: own cable, Wi-Fi, powerline. What the gateway's answers
 take longer than usual is of that, the rest is the queue behind it. Jitter comes and goes within milliseconds and a
-queue does not, so it is the shortest answer of the last half second that counts, to each; and of several targets the
-middle one, because one may be slow itself.
+queue does not, so it is the shortest answer of the last half second that counts, to each; and so do bursts, which are
+shorter than the time between them. Of routers right behind the gateway the shortest counts, of peers far away the
+middle one, because one may be slow itself, and ways are different.
 """
 from __future__ import annotations
 
 from collections import deque
-from statistics import median_low
+from statistics import median, median_low
 from typing import TYPE_CHECKING, NamedTuple
 
 from .limits import (
@@ -47,6 +48,8 @@ class Felt(NamedTuple):
 
     delay: float | None
     slope: float
+    usual: float | None
+    """The same as it mostly is, bursts and all; None when it is not known."""
     own: float | None
     is_bloated: bool
     """For a while now the gateway has had a queue."""
@@ -200,15 +203,23 @@ class Sensor:
 
     def _near(self, now: float) -> float | None:
         """
-        Get the queue on the way to routers behind the gateway: the middle of those that answered just now, else the
-        latest answer, where they are asked seldom.
+        Get the queue on the way to routers behind the gateway: the shortest of those that answered just now, all stand
+        behind the same queue; else the latest answer, where they are asked seldom.
         """
         targets = [target for target in self.targets.values() if target.near and target.path.latest is not None]
         recent = [min(queues) for target in targets if (queues := target.queues.since(now - WINDOW / 2))]
         if recent:
-            return median_low(recent)
+            return min(recent)
         latest = max((target.path.latest for target in targets if target.path.latest is not None), default=None)
         return None if latest is None or now - latest[0] > STALE else latest[1]
+
+    def usual(self, now: float) -> float | None:
+        """
+        Get the queue behind the gateway as most answers of the last second felt it, not the shortest.
+        """
+        near = [queue for target in self.targets.values() if target.near for queue in target.queues.since(now - WINDOW)]
+        own = self.gateway.queues.since(now - WINDOW)
+        return max(0.0, median(near) - median(own)) if near and own else None
 
     def _look(self, now: float) -> None:
         delay = self.delay(now)
@@ -241,7 +252,8 @@ class Sensor:
         if delay is None:
             self.bloat.update(now, None)
         losses = [loss for target in self.targets.values() if (loss := target.path.loss) is not None]
-        return Felt(delay, self._slope(now), own, self.bloat.holds, self.own.update(now, own), self._has_jitter(now),
+        return Felt(delay, self._slope(now), self.usual(now), own, self.bloat.holds,
+                    self.own.update(now, own), self._has_jitter(now),
                     self.delays.summary(now) if delay is not None else None, median_low(losses) if losses else None)
 
     def _has_jitter(self, now: float) -> bool:

@@ -8,12 +8,11 @@ comes and goes. Who wants less than the level simply uses less, and the rest fin
 - **Own delay decides.** Nobody is made to yield by words alone. When somebody says that a stream needs room, all that
   changes is how long a queue this node tolerates (TARGETS), and that is what it feels itself. A liar who says `live`
   for ever and sends nothing costs some milliseconds of queue.
-- **Down** when the queue is above the target, not more often than every REFRACTORY: from the rate that the link passes
-  (what was sent, less how the queue grew) by as much as makes the queue come to the target within TAU; at most by
-  half.
-- **Up** slowly, the faster the longer no queue was felt.
-- **Room at once** when a need is new and this node feels a queue: as much as it is said to need, shared by those who
-  have to give, at most half; not more often than every ROOM_EACH.
+- **Down** at once: as long as there is more queue than that, the limit is below the level by what drains it within TAU,
+  so it comes back by itself as the queue goes. Only a queue that stays although this was done lowers the level.
+- **Up** slowly, the faster the longer no queue was felt; where it is known what the gateway passes, quickly up to that.
+- **Room at once** when a need is new and this node feels a queue: what is short of it, shared by those who have to
+  give; not more often than every ROOM_EACH.
 - **Back at once** when the need ends: nearly to the fair share of what the gateway passes.
 - **Never below the floor.**
 
@@ -22,15 +21,16 @@ Without a need nothing is limited, unless two or more nodes feel the gateway con
 from __future__ import annotations
 
 from statistics import median_high
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .limits import (
     FLOOR,
     HOLD,
     LEAST_LIMIT,
     PROBE_UP,
+    PROBE_UP_FULL,
     PROBE_UP_MOST,
-    REFRACTORY,
+    PROBE_UP_SOON,
     STALE,
     STRONGEST,
     SUMMARY_SHARE,
@@ -38,23 +38,22 @@ from .limits import (
     TAUS,
 )
 
+if TYPE_CHECKING:
+    from .situation import Situation
+
 NO_NEED: Final = "none"
 BUSY: Final = 0.85
 HUNGRY: Final = 0.6
-"""Who uses less than this share of the level does not need more now; who uses less than the second does not want more:
+"""Who uses less than this share of the limit does not need more now; who uses less than the second does not want more:
 while levels rise, what is used comes after."""
-BACK: Final = 0.97
+BACK: Final = 0.98
 """Share of its fair share to which a level goes back at once when a need ends."""
-FILL: Final = 0.93
-"""Share of what filled the link a moment ago, or of what it passes, that is taken again quickly."""
-NEW: Final = 1.5
-"""Seconds after a limit began in which what fills the link is not known: others just cut too."""
+FILL: Final = 0.95
+"""Share of what the gateway passes that is taken again quickly."""
 FELT: Final = 5.0
 """A queue that was felt so many seconds ago counts when levels come together."""
 PULL: Final = 0.25
 """Share of the way to the middle of all levels that is gone in a second."""
-JOIN: Final = 0.5
-"""Share of the others' level that a newcomer begins with."""
 ROOM_EACH: Final = 5.0
 ROOM_WAITS: Final = 2.0
 """Seconds after a new need within which the queue must be felt for room to be made at once."""
@@ -64,9 +63,7 @@ EMPTY_FOR: Final = 1.0
 RELEASE: Final = 10.0
 """Without a need, and alone in wanting more, the limit goes after so many seconds."""
 FULL_FOR: Final = 6.0
-BACK_RATE: Final = 2.0
-"""What filled the link a moment ago will fill it now: for so many seconds a level that is below goes there, by this
-share of the way per second."""
+"""For so many seconds after a queue was felt growth is careful."""
 UNUSED_RATE: Final = 0.7
 """Of what the gateway passes and nobody uses so much is taken per second, the less the more seldom others tell what
 they use."""
@@ -80,42 +77,35 @@ FASTEST: Final = 2.0
 """Growth per second at most; by how much it is slower for who has more than the middle of all, and faster for who has
 less."""
 SLOPE_MOST: Final = 0.5
-STEP_DOWN: Final = 0.7
-"""Share that one cut leaves of a level that was right a moment ago: who came may make room himself; if not, the next
-cut is soon."""
-UP_AT_MOST: Final = 1.1
-"""While there is a queue above the target a level may grow by no more at once: when others made room already."""
+"""What came in while the queue grew would have been less by that share for it not to grow; but at most by so much."""
+LEFT: Final = 0.15
+"""Share of the level that is left while a queue drains."""
+EASE: Final = 0.2
+EASE_FOR: Final = 1.5
+"""When a limit begins, or room is made, a little less for some time, so that the way is seen empty."""
+SETTLES: Final = 1.5
+FALLS: Final = -0.05
+FOLLOWED: Final = 1.15
+LOWER: Final = 0.8
+"""What keeps a queue standing lowers the level, by this share of what drains it per second: when nothing was changed
+for so many seconds, the queue does not get shorter by so many seconds per second, and this node does not use more than
+so many times its limit, so that it was felt."""
+BURSTY: Final = 0.025
+SPARE: Final = 0.06
+SPARED: Final = 0.82
+"""Where answers mostly take so many seconds longer than the shortest ones the level sinks by so much per second, to
+that share of what is left beside who needs room."""
+OVER: Final = 1.5
+"""Who has more than his part of what the gateway passes gives so much of that back per second."""
+SMALL: Final = 0.5
+"""Who has less than this share of the middle of all lowers his level by half as much: others fill the link."""
 MOST_GROWTH_GAP: Final = 0.5
+KNOWN: Final = 2.0
+"""Seconds of bulk traffic until its rate is known well: nothing that can wait is decided before."""
+LEAST_BEGIN: Final = 16_000.0
+"""Bytes/s that a limit begins with at least: who was crowded out by others has not shown what he needs."""
 CHATTER: Final = 8_000.0
 """Bytes/s that are nothing to limit."""
-
-
-class Situation(NamedTuple):
-    """
-    What a direction looks like. Rates in bytes/s.
-
-    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
-    `suspect`: it may be of this direction; `need`: who needs room, a key of TARGETS; `room`: the rate that is said to
-    be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses; `bulk_before`: the
-    same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
-    `sharers`: how many of all want more, this node included; `capacity`: what the gateway passes, None when it is not
-    known well enough; `used`: what all together use; `own_best`: what this node's traffic reached in the last minutes.
-    """
-
-    delay: float | None
-    is_told: bool
-    slope: float
-    suspect: bool
-    need: str
-    room: float
-    together: bool
-    bulk: float
-    bulk_before: float
-    levels: tuple[float, ...]
-    sharers: int
-    capacity: float | None
-    used: float
-    own_best: float
 
 
 class Share:
@@ -129,14 +119,15 @@ class Share:
         """
         self.floor_share = floor
         self.level: float | None = None
+        self.limit: float | None = None
+        """The level, less what drains the queue now."""
         self.need = NO_NEED
-        self.why = ""
         self._room = 0.0
         self._room_at = -ROOM_EACH
         self._room_until = 0.0
-        self._began_at = -FELT
-        self._start = 0.0
-        self._cut_at = 0.0
+        self._changed_at = -FELT
+        """When the level was changed at once."""
+        self._busy_since = 0.0
         self._ran_at: float | None = None
         self._empty_since: float | None = None
         self._growth = PROBE_UP
@@ -145,7 +136,7 @@ class Share:
         self._before: float | None = None
         self._back_at = -STALE
         self._full = -FULL_FOR, 0.0
-        """When it was seen last what fills the link, and that."""
+        """When a queue was felt last, and the level then."""
 
     @property
     def target(self) -> float:
@@ -167,13 +158,13 @@ class Share:
         """
         Get what a level may be: no more than twice what this node ever used lately, whatever others have.
         """
-        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_LIMIT)
+        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_BEGIN)
 
     def is_hungry(self, bulk: float) -> bool:
         """
         Tell whether bulk traffic would go faster if it were let.
         """
-        return bulk > CHATTER if self.level is None else bulk >= HUNGRY * self.level
+        return bulk > CHATTER if self.limit is None else bulk >= HUNGRY * self.limit
 
     def run(self, now: float, s: Situation, *, ended: bool = False) -> float | None:
         """
@@ -186,18 +177,50 @@ class Share:
         self._follow_need(now, s, ended=ended)
         if self.level is None:
             self._begin(now, s)
-            return self.level
-        self._make_room(now, s)
-        if s.suspect and s.delay is not None and s.delay > self.target:
-            self._empty_since, self._growth = None, PROBE_UP
-            if now - self._cut_at >= REFRACTORY:
-                self._cut(now, s, s.delay)
         else:
-            self._grow(now, s, passed)
-        self._pull(now, s, passed)
-        self.level = max(min(self.level, self._most(s)), self.floor(s))
-        self._release(now, s)
-        return self.level
+            self._make_room(now, s)
+            self.level = max(self.level, self.floor(s))
+            if self._is_full(s):
+                self._lower(now, s, passed)
+            else:
+                self._grow(now, s, passed)
+            self._pull(now, s, passed)
+            self._spare(s, passed)
+            self.level = max(min(self.level, self._most(s)), self.floor(s))
+            self._release(now, s)
+        self.limit = None if self.level is None else max(self.level - self._drain(now, s), self.floor(s))
+        return self.limit
+
+    def _is_full(self, s: Situation) -> bool:
+        return s.suspect and s.delay is not None and s.delay > self.target
+
+    def _drain(self, now: float, s: Situation) -> float:
+        """
+        Get what is to be sent less for the queue to come to the target in TAU seconds. Of a queue that only others felt
+        not so much.
+        """
+        if self.level is None:
+            return 0.0
+        ease = EASE * self.level if now - self._changed_at < EASE_FOR and self._back_at < self._changed_at else 0.0
+        if s.delay is None or not self._is_full(s):
+            return ease
+        unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
+        return min((1 - (STRONGEST if s.is_told else LEFT)) * self.level,
+                   max(ease, unit * (s.delay - self.target) / TAUS[self.need != NO_NEED]))
+
+    def _spare(self, s: Situation, passed: float) -> None:
+        """
+        Leave some more when bursts alone make queues, beside somebody who needs room: others send them, and nothing but
+        less of them helps.
+        """
+        if self.level is None or s.capacity is None or not self._is_bursty(s):
+            return
+        least = SPARED * max(0.0, s.capacity - s.room) / max(1, s.sharers)
+        if self.level > least:
+            self.level = max(least, self.level * (1 - SPARE * passed))
+
+    def _is_bursty(self, s: Situation) -> bool:
+        return self.need != NO_NEED and s.usual is not None and s.usual > BURSTY
 
     # Needs
 
@@ -221,15 +244,25 @@ class Share:
         if self.level is None or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
                 or not s.suspect or s.delay is None or not (s.delay >= self.target or self._was_full(now)):
             return
-        self._room_at = self._cut_at = now
-        self._full = now, max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
-        self.level = self._full[1]
+        self._room_at = self._changed_at = now
+        self.level = self._with_room(self.level, s)
+        self._full = now, self.level
+
+    def _with_room(self, level: float, s: Situation) -> float:
+        """
+        Get a level less this node's part of what is short for those who need room: who has more gives more.
+        """
+        part = max(1 / max(1, s.sharers), level / (level + sum(s.levels)))
+        if s.guess is None:
+            return max(STRONGEST * level, level - s.room * part)
+        short = max(0.0, min(s.room, s.used - FILL * s.guess))
+        return min(level, max(level - short * part, max(0.0, FILL * s.guess - s.room) / max(1, s.sharers)))
 
     def _was_full(self, now: float) -> bool:
         """
         Tell whether this node felt a queue a moment ago, at no more than it uses now.
         """
-        return self.level is not None and now - self._full[0] < FULL_FOR and self.level >= FILL * self._full[1]
+        return self.level is not None and now - self._full[0] < FULL_FOR and self.level >= BUSY * self._full[1]
 
     def _back(self, now: float, s: Situation) -> None:
         """
@@ -237,32 +270,31 @@ class Share:
         """
         if self.level is None:
             return
-        due = s.capacity / max(1, s.sharers) if s.capacity is not None else self._before or s.own_best
+        due = s.guess / max(1, s.sharers) if s.guess is not None else self._before or s.own_best
         self.level = max(self.level, BACK * due)
-        self._back_at = now
+        self._back_at = self._changed_at = now
         self._full = now, due
         self._growth = PROBE_UP
 
     # Begin and end
 
     def _begin(self, now: float, s: Situation) -> None:
+        if s.bulk <= CHATTER:
+            self._busy_since = now
         if s.delay is None or not s.suspect or s.delay <= self.target or s.bulk <= CHATTER \
-                or (s.need == NO_NEED and not s.together):
+                or (s.need == NO_NEED and (not s.together or now - self._busy_since < KNOWN)):
             return
-        self._began_at = self._needless_since = now
+        self._changed_at = self._needless_since = now
         self._full = -FULL_FOR, 0.0
-        if s.levels:  # the others are limited already: come in with what they have, no more
+        self.level = max(SLOPE_MOST * s.bulk_before, s.bulk_before * (1 - max(0.0, s.slope)))
+        if s.capacity is not None:
+            self.level = min(max(BACK * s.capacity - s.room, 0.0) / max(1, s.sharers), self._most(s))
+        elif s.levels:  # the others are limited already: come in with what they have, no more
             self.level = min(max(median_high(s.levels), STRONGEST * s.bulk), self._most(s))
-            if s.bulk < BUSY * self.level:
-                return
-        else:
-            self.level = s.bulk
-        self._start = self.level
-        if s.room:
+        elif s.room:
             self._room_at = now
-            self.level = max(STRONGEST * self.level, self.level - s.room / max(1, s.sharers))
-        self._cut(now, s, s.delay)
-        self.level = max(self.level, self.floor(s))
+            self.level = self._with_room(self.level, s)
+        self.level = max(self.level, LEAST_BEGIN, self.floor(s))
 
     def _release(self, now: float, s: Situation) -> None:
         alone = s.sharers <= 1 and not s.levels
@@ -273,56 +305,55 @@ class Share:
 
     # Down and up
 
-    def _cut(self, now: float, s: Situation, delay: float) -> None:
+    def _lower(self, now: float, s: Situation, passed: float) -> None:
         """
-        Set the level so that the queue comes to the target in TAU seconds.
-
-        What came in while the queue grew by `slope` would have been less by that share of what the link passes for it
-        not to grow.
+        Lower the level when the queue stays although it is being drained.
         """
         assert self.level is not None
-        self._cut_at = now
-        unit = self._unit(s)
-        before = s.bulk_before if now == self._began_at else max(s.bulk_before, BUSY * self.level)
-        full = max(SLOPE_MOST * before, before - max(-SLOPE_MOST, min(SLOPE_MOST, s.slope)) * unit)
-        if now - self._began_at >= NEW and not s.is_told:
-            self._full = now, full
-        if s.is_told:
-            full = max(full, self._start)
-        wanted = max(STRONGEST * full, full - unit * (delay - self.target) / TAUS[self.need != NO_NEED])
-        self.level = max(min(wanted, UP_AT_MOST * self.level), 0.0 if now == self._began_at else STEP_DOWN * self.level,
-                         STRONGEST * self._start if s.is_told else 0.0)
-
-    def _unit(self, s: Situation) -> float:
-        """
-        Get this node's part of what the gateway passes: with what others stream it is more than it may use, but what is
-        known of it may be wrong.
-        """
-        part = 0.0 if s.capacity is None else s.capacity / max(1, s.sharers)
-        return min(max(s.bulk_before, part), MOST_PART * s.bulk_before)
+        assert self.limit is not None
+        self._empty_since, self._growth = None, PROBE_UP
+        if not s.is_told:
+            self._full = now, self.level
+        if now - self._changed_at < SETTLES or s.slope < FALLS or s.bulk > FOLLOWED * self.limit + CHATTER:
+            return
+        over = 0.0 if s.capacity is None else self.level - max(0.0, s.capacity - s.room) / max(1, s.sharers)
+        self.level -= max(0.0, over) * min(1.0, OVER * passed)
+        small = SMALL if s.levels and self.level < SMALL * self._middle(s) else 1.0
+        self.level -= LOWER * small * self._drain(now, s) * passed
 
     def _grow(self, now: float, s: Situation, passed: float) -> None:
         assert self.level is not None
         if s.delay is None or not s.suspect or s.delay < EMPTY * self.target:
             if self._empty_since is None:
                 self._empty_since = now
-            elif now - self._empty_since >= EMPTY_FOR and now - self._full[0] >= FULL_FOR:
-                self._growth = min(PROBE_UP_MOST, self._growth * (1 + passed))
+            elif now - self._empty_since >= EMPTY_FOR:
+                most = PROBE_UP_MOST if now - self._full[0] >= FULL_FOR else PROBE_UP_SOON
+                self._growth = max(PROBE_UP, min(most, self._growth * (1 + passed)))
         else:
             self._empty_since, self._growth = None, PROBE_UP
+        planned = max(s.used, self.level * s.sharers + s.room)  # what is used comes after
+        if s.capacity is not None and self._filled(s, s.capacity) <= planned:
+            self._growth = PROBE_UP_FULL
+            if s.usual is not None and s.usual > self.target:
+                self._growth = 0.0
         if s.bulk < BUSY * self.level:
             return
         growth = self._growth * self.level
         if self._empty_since is not None:
             middle = self._middle(s)
-            if now - self._full[0] < FULL_FOR:
-                growth = max(growth, BACK_RATE * (min(FILL * self._full[1], middle) - self.level))
-            if s.capacity is not None and now - self._back_at >= STALE:
-                unused = FILL * s.capacity - s.used
+            if s.guess is not None and now - self._back_at >= STALE:
+                unused = self._filled(s, s.guess) - planned
                 growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
             slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
             growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
         self.level += min(growth, UP_MOST * self.level) * passed
+
+    def _filled(self, s: Situation, capacity: float) -> float:
+        """
+        Get how much of what the gateway passes is to be used quickly.
+        """
+        spared = s.room + SPARED * max(0.0, capacity - s.room) if self._is_bursty(s) else capacity
+        return min(spared, FILL * capacity)
 
     def _middle(self, s: Situation) -> float:
         """
@@ -338,8 +369,8 @@ class Share:
         if not s.levels or self.level is None:
             return
         middle = self._middle(s)
-        is_full = s.suspect and s.delay is not None and s.delay > self.target
+        is_full = self._is_full(s)
         felt = is_full or (s.suspect and s.delay is not None and (
-            s.delay > EMPTY * self.target or now - max(self._full[0], self._began_at) < FELT))
+            s.delay > EMPTY * self.target or now - max(self._full[0], self._changed_at) < FELT))
         if (middle > self.level and not is_full) or (middle < self.level and felt):
-            self.level += min(middle - self.level, self.level) * min(1.0, PULL * passed)
+            self.level += min(middle - self.level, 2 * self.level) * min(1.0, PULL * passed)

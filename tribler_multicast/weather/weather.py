@@ -33,7 +33,8 @@ from .limits import (
     WINDOW,
 )
 from .sensor import SLOPE_SPAN, Felt, Sensor
-from .share import CHATTER, NO_NEED, Share, Situation
+from .share import CHATTER, NO_NEED, Share
+from .situation import Situation
 from .statistics import Summary
 from .summary import Both, WeatherSummary
 
@@ -310,11 +311,13 @@ class Weather:
         limits: list[float | None] = []
         for way, share in enumerate((self.up, self.down)):
             bulk = self.bulk[way]
+            room = crowd.room[way] + (max(0.0, self.rates[way] - bulk) if self.kind in HIGH else 0.0)
             capacity, confidence = self.capacity(way, crowd)
             limits.append(share.run(now, Situation(
-                felt.delay, self._is_told, felt.slope, suspects[way], need, crowd.room[way],
+                felt.delay, self._is_told, felt.slope, felt.usual, suspects[way], need, room,
                 self.state == "congested", bulk, self._bulk_before(now, way), crowd.levels[way],
-                crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None, together[way],
+                crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None,
+                capacity if confidence >= SURE else self.capacities[way].guess, together[way],
                 self.capacities[way].own_best), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
         return Limits(limits[0], limits[1], why)

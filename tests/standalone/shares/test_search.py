@@ -144,11 +144,11 @@ async def test_many_threads_search_while_files_come_and_go(database: Path, share
         threads = [threading.Thread(target=search) for _ in range(4)]
         for thread in threads:
             thread.start()
-        for number in range(60):
+        for number in range(40):
             write(share / "changing" / f"{number}.txt")
-            (share / "changing" / f"{number - 50}.txt").unlink(missing_ok=True)
+            (share / "changing" / f"{number - 30}.txt").unlink(missing_ok=True)
             await asyncio.sleep(0.01)
-        await until(lambda: len(found(shares, "changing")) == 50)
+        await until(lambda: len(found(shares, "changing")) == 30)
         stop.set()
         for thread in threads:
             thread.join()

@@ -1,4 +1,5 @@
 /* The Python module: the arithmetic on buffers. The same functions as in fallback.py, which describes them. */
+#include "module_arrivals.h"
 #include "module_generation.h"
 #include "module_session.h"
 
@@ -6,7 +7,7 @@
 #include <string.h>
 
 /* Raised together with field.VERSION when what Python expects changes. */
-#define VERSION 3
+#define VERSION 4
 
 int has_arguments(const char *function, Py_ssize_t given, Py_ssize_t wanted)
 {
@@ -332,6 +333,9 @@ static PyMethodDef methods[] = {
     {"seal", FAST(seal), METH_FASTCALL, "See fallback_datagrams.seal."},
     {"lay", FAST(lay), METH_FASTCALL, "See fallback_datagrams.lay."},
     {"collect", FAST(collect), METH_FASTCALL, "See fallback_datagrams.collect."},
+#ifdef __linux__
+    {"receive", FAST(receive), METH_FASTCALL, "receive(file, buffer, slot): what arrived at a socket."},
+#endif
     {NULL, NULL, 0, NULL}};
 
 static int execute(PyObject *module)

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from ...client import Traffic
+from ...lan.torrent_bursts import UNLIMITED, limited
 from ...lan.torrent_peers import Meter
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 FRESH: Final = 0.5
 """Seconds for which it is known what was moved."""
 MOST_TORRENTS: Final = 50
-LIMITED: Final[dict[str, object]] = {
-    # Smaller bursts while there is a limit (docs/weather.md); what is written but not sent can't be held back.
-    "send_buffer_watermark": 65_536, "utp_target_delay": 25, "tick_interval": 50}
-USUAL: Final[dict[str, object]] = {"send_buffer_watermark": 512_000, "utp_target_delay": 100, "tick_interval": 100}
 LEAST: Final = 1_000
 
 
@@ -39,7 +36,7 @@ class Internet:
         self._traffic = Traffic()
         self._looked_at = -FRESH
         self._looking = False
-        self._limited = False
+        self._settings = UNLIMITED
         self._meter = Meter()
 
     def traffic(self) -> Traffic:
@@ -84,7 +81,7 @@ class Internet:
         values["upload_limit"] = 0 if up is None else max(LEAST, int(up))
         values["download_limit"] = 0 if down is None else max(LEAST, int(down))
         session.session.set_peer_class(session.internet, values)
-        limited = up is not None or down is not None
-        if limited != self._limited:
-            self._limited = limited
-            session.apply(LIMITED if limited else USUAL)
+        settings = limited(up, down)
+        if settings != self._settings:
+            self._settings = settings
+            session.apply(settings)

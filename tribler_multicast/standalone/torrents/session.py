@@ -20,6 +20,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import __version__
+from ...lan.torrent_bursts import ASKED_AHEAD, UNLIMITED
 from ...lan.torrent_peers import LAN_RANGES
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ SETTINGS: Final[dict[str, object]] = {
     # Several nodes, or a node and another client, may be on one machine or behind one address.
     "allow_multiple_connections_per_ip": True,
     "max_metadata_size": MAX_METADATA,
-    "tick_interval": 100,
+    **ASKED_AHEAD, **UNLIMITED,
 }
 
 

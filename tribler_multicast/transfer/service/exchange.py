@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import logging
 from random import Random
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...protocol.wire import Kind
 from ..session.coop_limits import ASK_MOST, MAX_PACE
 from ..session.coop_messages import Have
 from ..session.cooperation import Cooperation
 from ..session.events import Checking, GroupMembership, GroupSpoilt, PeerNamed
+from ..session.limits import LEAST_INTERVAL
 from .dealings import Since
 from .giver import Giver
 
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from .together import Together
 
 logger = logging.getLogger(__name__)
-
-LOOK_LEAST: Final = 0.002
-"""Seconds between two looks: at 1 Gbit/s batches come in faster than there is anything to be decided."""
-
 
 class Owner(Protocol):
     """
@@ -73,7 +70,8 @@ class Exchange:
         for mid in together.named.mids(now):
             self.coop.seeker.exclude(mid)
         self._since = Since()
-        self._looked = now
+        self.due = now
+        """When to `look`."""
 
     @property
     def is_helped(self) -> bool:
@@ -110,15 +108,11 @@ class Exchange:
         if self.is_helped:
             self.coop.give(segment, data)  # type: ignore[arg-type]
 
-    def look(self, now: float) -> float:
+    def look(self, now: float) -> None:
         """
-        Ask for what is lacking, when that is due; get when to look again.
+        Ask for what is lacking.
         """
         coop = self.coop
-        due = coop.seeker.next_timer()
-        if now < due and now - self._looked < LOOK_LEAST:
-            return due
-        self._looked = now
         coop.run_timers(now)
         for event in coop.take_events() if coop.events else ():
             if isinstance(event, PeerNamed):
@@ -130,12 +124,12 @@ class Exchange:
             elif isinstance(event, Checking):
                 self.together.counters["session: checked"] += 1
                 logger.info("A segment was wrong: packets are checked as they come")
-        source = coop.seeker.source
         for mid, kind, payload in coop.take_messages():
-            # Who is the only receiver is repaired for without asking.
-            if mid != source or kind != Kind.HELP or coop.seeker.peers:
-                self.courier.send(mid, kind, payload, self.incoming.socket.key)
-        return coop.seeker.next_timer()
+            self.courier.send(mid, kind, payload, self.incoming.socket.key)
+        # While the source's stream comes, answers are not waited for: each datagram of it would cost a look.
+        self.due = coop.seeker.next_timer()
+        if coop.seeker.lacking.is_quiet(now):
+            self.due = min(self.due, now + LEAST_INTERVAL)
 
     def part(self, mid: bytes) -> None:
         """

@@ -114,8 +114,11 @@ class Holding:
         """
         Count what was given.
         """
-        for giver in self.givers.values():
+        for (content_id, *_), giver in self.givers.items():
             giver.count(now)
+            publication = self.find(content_id)
+            if publication is not None:
+                self._asked(publication)
         self._forget()
 
     def end(self, content_id: bytes | None = None) -> None:

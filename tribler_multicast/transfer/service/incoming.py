@@ -11,11 +11,12 @@ import logging
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from ...lan.batch import BatchReceiver
+from ...lan.batch import BatchReceiver, Reading
 from ...lan.session_group import SessionGroup, open_data
 from ...protocol.links import Link
 from ...protocol.wire import Kind
 from ..session.events import AllStored, SegmentReady
+from ..session.kernels import RECEIVE
 from ..session.limits import SENDER_SILENT
 from ..session.messages import Ending, pack_end, pack_report
 from ..session.packets import OVERHEAD
@@ -82,16 +83,22 @@ class DataSocket:
         sock = open_data(platform, interface, key[1], ports)
         self.port: int = sock.getsockname()[1]
         self.link = Link(key[0], key[1], interface.address(key[1]) or "", self.port, tuple(networks))
+        self._source = "", False
+        """The latest source, and whether it is of this link."""
         self.taker: Callable[[memoryview, int, int, float], None] | None = None
         self.strange = 0
         """Datagrams that were dropped because they came from elsewhere."""
-        self.receiver = BatchReceiver(sock, self._take, platform)
+        self.receiver = BatchReceiver(sock, self._take, platform, reading=Reading(many=RECEIVE))
 
     def is_local(self, source: tuple[str, int], hops: int | None, unicast: bool) -> bool:
         """
         Tell whether something came from this link. Where the platform does not tell hops, the source has to do.
         """
-        return hops in (None, HOPS[unicast]) and self.link.is_on_link(source[0])
+        if hops not in (None, HOPS[unicast]):
+            return False
+        if source[0] != self._source[0]:
+            self._source = source[0], self.link.is_on_link(source[0])
+        return self._source[1]
 
     def _take(self, data: memoryview, size: int, count: int, source: tuple[str, int],
               index: int | None, hops: int | None) -> None:
@@ -134,7 +141,8 @@ class Incoming:
         self.counters = counters
         self.loop = asyncio.get_running_loop()
         self.receiver: Receiver | None = None
-        self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform)
+        self.group = SessionGroup(socket.interface, socket.key[1], accept.tag, self._by_group, socket.platform,
+                                  Reading(self.look, RECEIVE))
         self.group_meter, self.unicast_meter = Meter(), Meter()
         self.credit = Credit(courier)
         self._heard = 0, self.loop.time()
@@ -155,6 +163,7 @@ class Incoming:
                                  keys=(self.accept.group_key, self.accept.unicast_key), random=Random(),
                                  now=self.loop.time(), stored=stored, reports=reports, sealed=self.accept.sealed)
         self.socket.taker = self._by_unicast
+        self.socket.receiver.turned = self.look
         return self.receiver
 
     @property
@@ -228,7 +237,6 @@ class Incoming:
     def _received(self, data: memoryview, size: int, count: int, arrived: float) -> None:
         if self.receiver is not None and not self._closed:
             self.receiver.batch_received(data, size, count, arrived)
-            self.look()
 
     # --- What follows.
 
@@ -249,7 +257,9 @@ class Incoming:
             self._tell(receiver)
         when = receiver.next_timer()
         if self.exchange is not None:
-            when = min(when, self.exchange.look(now))
+            if now >= self.exchange.due:
+                self.exchange.look(now)
+            when = min(when, self.exchange.due)
         if not self._closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()

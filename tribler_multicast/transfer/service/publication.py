@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import ContentError
 from .meter import Meter
-from .transfer import ACTIVE, DONE, MULTICAST, RECEIVER, SOURCE, UNICAST, WAITING, Transfer, TransferPeer
+from .transfer import ACTIVE, DONE, HELPER, MULTICAST, RECEIVER, SOURCE, UNICAST, WAITING, Transfer, TransferPeer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,14 +153,12 @@ class Serving(Transfer):
     A publication as a transfer.
     """
 
-    def __init__(self, publication: Publication, role: str = SOURCE) -> None:
+    def __init__(self, publication: Publication) -> None:
         """
-        Begin with nobody.
-
-        :param role: HELPER while it is given only to those who ask for some of it.
+        Begin with nobody. It is a helper's while it is given to those who ask for some of it, more than in sessions.
         """
         digest = sha256(b"source\0" + publication.content_id).digest()
-        super().__init__(digest[:8].hex(), publication.content_id, role)
+        super().__init__(digest[:8].hex(), publication.content_id, SOURCE)
         self.publication = publication
         self.clock = asyncio.get_running_loop().time
 
@@ -168,10 +166,12 @@ class Serving(Transfer):
         """
         Get the state that it should have.
         """
-        publication = self.publication
-        if publication.sessions:
-            self.role = SOURCE
+        publication, dealings = self.publication, self.publication.dealings
+        helped = 0 if dealings is None else dealings.total.total
+        self.role = HELPER if helped > publication.meter.total and not publication.receivers else SOURCE
         if any(session.unfinished for session in publication.sessions.values()):
+            return ACTIVE
+        if dealings is not None and dealings.total.rate(self.clock()) > 0:
             return ACTIVE
         return DONE if publication.finished else WAITING
 

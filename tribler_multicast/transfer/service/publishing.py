@@ -48,7 +48,7 @@ from .links import SendingLinks
 from .outgoing import OutgoingSession
 from .publication import Place, Serving
 from .together import Together
-from .transfer import FAILED, HELPER, PAUSED
+from .transfer import FAILED, PAUSED
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -274,9 +274,8 @@ class Publisher:
         """
         Note that somebody gets some of it, with no session.
         """
-        if publication.serving is None:
-            publication.serving = Serving(publication, HELPER)
-            self.changed(publication.serving, publication.serving.look())
+        publication.serving = publication.serving or Serving(publication)
+        self._look(publication)
 
     def leave_received(self, mid: bytes, payload: bytes, link: LinkKey) -> None:
         """

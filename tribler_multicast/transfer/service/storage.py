@@ -16,6 +16,7 @@ from ..content.source import Source
 from ..errors import ChangedError, DiskFullError, StoreError, TransferError
 from ..store.ending import discard, finish
 from ..store.opening import receive_to
+from .limits import SEGMENTS_DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,8 +127,12 @@ class Storage:
         """
         assert self.store is not None
         self.queued += 1
-        writing = self._loop.run_in_executor(self._writer, self.store.write_segment, segment, data)
+        writing = self._loop.run_in_executor(self._writer, self._write, self.store, segment, data)
         writing.add_done_callback(partial(self._written, segment, data, written))
+
+    def _write(self, store: Store, segment: int, data: Bytes) -> bool | None:
+        # Past the cache is less work, but waits for the disk: the cache is for when that can't keep up.
+        return store.write_segment(segment, data, cached=self.queued > SEGMENTS_DIRECT)
 
     def _written(self, segment: int, data: Bytes, written: Callable[[int, bool], None],
                  done: asyncio.Future[bool | None]) -> None:

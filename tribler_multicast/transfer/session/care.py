@@ -114,9 +114,15 @@ class Care:
                    if member.counts and member.helps and member.forged == inf]
         queues = {member.name: sender.rate.queue_of((sender.tag, member.name), now) for member in grouped}
         turns = self.ways.look(now, sender.rate.rate, queues, {member.name: member.loss for member in grouped})
-        for name, alone in turns if self.is_helped else ():
-            if name in sender.members:
+        is_helped = self.is_helped
+        for name, alone in turns:
+            if name in sender.members and (is_helped or not alone):
                 self._move(sender.members[name], alone, now)
+        for member in sender.members.values() if not is_helped else ():
+            # Whom it held up is gone: nobody else could help it either.
+            self.ways.alone.pop(member.name, None)
+            if member.alone is not None:
+                self._move(member, alone=False, now=now)
         for member in sender.members.values():
             is_forged = member.forged < inf
             if (is_forged or member.alone is not None) and not member.finished and (

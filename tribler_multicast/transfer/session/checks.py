@@ -20,11 +20,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...coding import field
 from ...coding.checksums import ChecksumError, Functionals, Rows, Verifier
 from ...coding.coefficients import expand
-from .coop_limits import ALARM_AGAIN, ALARM_EACH, ALARM_TIMES, CHECKED_AHEAD, SPOILT, SUSPECTS, SUSPECTS_EACH
+from .coop_limits import (
+    ALARM_AGAIN,
+    ALARM_EACH,
+    ALARM_TIMES,
+    CHECKED_AHEAD,
+    SPOILT,
+    SPOILT_SHARE,
+    SUSPECTS,
+    SUSPECTS_EACH,
+)
 from .coop_messages import LARGEST_CHECKED, pack_alarm
 from .events import Checking, GroupSpoilt, PeerNamed
 from .fallback_datagrams import ACCEPTED
-from .packets import HEAD, MAC_SIZE, NUMBERED, RECODED, UNICAST
+from .packets import HEAD, MAC_SIZE, NUMBERED, PLACE, RECODED, UNICAST
 from .reports import WHOLE, Lacks, Run
 
 if TYPE_CHECKING:
@@ -37,6 +46,8 @@ if TYPE_CHECKING:
 
 GROUP = 0
 SOURCE = 1
+NOWHERE = -1, 0
+"""Generation and number of what is too short to have them."""
 
 
 class Suspect(NamedTuple):
@@ -80,7 +91,8 @@ class Checks:
         self._alarm_at = float("-inf")
         self._suspects: defaultdict[int, list[Suspect]] = defaultdict(list)
         self._kept: Counter[int] = Counter()
-        self._forged = 0
+        self._forged = self._fine = 0
+        """Packets to the group that were checked, and bad or good, since there were SPOILT bad ones last."""
         self.is_spoilt = False
 
     @property
@@ -194,17 +206,19 @@ class Checks:
         whole, symbol = len(data) // size, self.geometry.symbol
         room = size - HEAD.size - MAC_SIZE - symbol
         bad: list[int] = []
-        found = b""
-        number = -1
+        found, verifiers, checked, number = b"", self._verifiers, 0, -1
+        fine = 0
         while (number := verdicts.find(ACCEPTED, number + 1)) >= 0:
             at = number * size
-            form, generation = data[at], int.from_bytes(data[at + HEAD.size:at + HEAD.size + 4], "big")
-            verifier = self._verifiers.get(generation)
-            if verifier is None or not missing[generation]:
+            form, (generation, index) = data[at], PLACE.unpack_from(data, at + HEAD.size) if number < whole else NOWHERE
+            verifier = verifiers.get(generation)
+            if (verifier is None or not missing[generation]) and number < whole:
                 continue
-            origin = tags[1] if form & UNICAST else tags[0]
-            form &= ~UNICAST
-            if number >= whole or room != (8 if form == NUMBERED else 4 + verifier.k):
+            is_group = not form & UNICAST
+            origin = tags[0] if is_group else tags[1]
+            is_numbered = form & ~UNICAST == NUMBERED
+            if verifier is None or room != (PLACE.size if is_numbered else 4 + verifier.k) \
+                    or form & ~UNICAST not in (NUMBERED, RECODED):
                 # The last of a batch may be a shorter one; else it can't be what it says, and is dropped elsewhere.
                 if not self.is_good_datagram(data[at:at + size], missing, origin):
                     bad.append(number)
@@ -212,17 +226,17 @@ class Checks:
             if not found:
                 assert self._functionals is not None
                 found = bytes(self._functionals.of(Rows(data, whole, symbol, size, HEAD.size + room)))
-            self.counters["check: packets"] += 1
-            if form == NUMBERED:
-                identity: int | bytes = int.from_bytes(data[at + HEAD.size + 4:at + HEAD.size + 8], "big")
-            elif form == RECODED:
-                identity = bytes(data[at + HEAD.size + 4:at + HEAD.size + room])
-            else:
-                continue
+            checked += 1
+            fine += is_group
+            identity = index if is_numbered else bytes(data[at + HEAD.size + 4:at + HEAD.size + room])
             if found[number::whole] != verifier.due(identity):
                 payload = bytes(data[at + HEAD.size + room:at + size - MAC_SIZE])
                 self._bad(self._suspect(generation, verifier.k, identity, payload, origin))
                 bad.append(number)
+                fine -= is_group
+        if checked:
+            self.counters["check: packets"] += checked
+            self._fine += fine if tags[0] == GROUP else 0
         return bad
 
     def _suspect(self, generation: int, size: int, identity: int | bytes, payload: bytes, origin: int) -> Suspect:
@@ -267,9 +281,11 @@ class Checks:
         self.counters["check: bad"] += 1
         if suspect.origin == GROUP:
             self._forged += 1
-            if self._forged >= SPOILT and not self.is_spoilt:
-                self.is_spoilt = True
-                self.events.append(GroupSpoilt())
+            if self._forged >= SPOILT:
+                if not self.is_spoilt and self._forged > SPOILT_SHARE * self._fine:
+                    self.is_spoilt = True
+                    self.events.append(GroupSpoilt())
+                self._forged = self._fine = 0
             return
         if self._kept[suspect.origin] < SUSPECTS_EACH and self._kept.total() < SUSPECTS:
             self._kept[suspect.origin] += 1
@@ -283,6 +299,8 @@ class Checks:
         """
         self.suspected.pop(segment, None)
         self._asked.pop(segment, None)
+        if not self._verifiers and not self._suspects:
+            return
         for generation in self.geometry.of(segment):
             self._verifiers.pop(generation, None)
             for suspect in self._suspects.pop(generation, ()):

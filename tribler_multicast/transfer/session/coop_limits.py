@@ -151,4 +151,7 @@ OLD_ONES: Final = 16
 delays is worth nothing."""
 
 SPOILT: Final = 200
-"""After so many bad packets under the key of all the group's stream is worth nothing: it is left, for unicast."""
+SPOILT_SHARE: Final = 4
+"""When of so many bad packets under the key of all there are so many times as many as good ones, the group's stream is
+worth nothing: it is left, for unicast. Fewer are dropped as they come: for everybody to leave because somebody sends
+200 would cost the source its link, once for each receiver, which is what that one wants."""

@@ -12,6 +12,7 @@ from . import fallback_datagrams
 if TYPE_CHECKING:
     from ...coding.fallback_generation import Generation
     from ...coding.field import Kernels
+    from ...lan.batch import Many
     from .fallback_datagrams import MacKey, Streams
     from .packets import Bytes
 
@@ -64,3 +65,5 @@ class Way(NamedTuple):
 FALLBACK: Final = Way(fallback_datagrams, fallback)
 NATIVE: Final = None if field.why_not_native else Way(cast("Datagrams", field.kernels), field.kernels)
 BEST: Final = NATIVE or FALLBACK
+RECEIVE: Final[Many | None] = None if NATIVE is None else getattr(NATIVE.datagrams, "receive", None)
+"""Reads many datagrams with one call of the kernel, where there is such a thing."""

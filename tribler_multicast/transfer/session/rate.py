@@ -78,6 +78,9 @@ NOT_BUSY: Final = 1.5
 to that of others: the rate comes down to this times what came."""
 BUSY: Final = 0.8
 """Who sends less than this share of the rate learns nothing about more."""
+GROWTH_SENT: Final = 1.3
+"""A rate grows to this times what was sent at most: where the processor is what holds the stream up, it would stand at
+twice what ever goes, and leave in bursts what was delayed."""
 OTHERS_SEEN: Final = 0.05
 """Traffic of others on this machine above this share of the link counts: acknowledgements and questions do not."""
 OTHERS_MATTER: Final = 0.25
@@ -325,6 +328,8 @@ class RateControl:
         wanted = min(wanted, self._beside_others(sent / seconds, self._empty_at < now))
         if wanted > self.rate and not is_busy:
             return
+        if not self.starting:
+            wanted = min(wanted, max(self.rate, GROWTH_SENT * sent / seconds))
         self.rate = min(max(wanted, self.floor), self.cap)
         if now - self._empty_at > SLOWDOWN_EACH:
             self._resume_at, self._pause = self.rate, PAUSE_ROUNDS

@@ -40,6 +40,7 @@ from .packets import (
     read_proof,
 )
 from .reports import FIXED, MAX_REPORT, NOT_ZERO, Delay, Report, describe
+from .rooms import Rooms
 from .stream import arriving
 from .track import Track
 
@@ -116,6 +117,7 @@ class Receiver:
         self._codes: dict[int, Code] = {}
         self._decoders: dict[int, Decoder] = {}
         self._generations: dict[int, Generation] = {}
+        self._rooms = Rooms()
         self._open: dict[int, memoryview] = {}
         self._proving: dict[int, tuple[memoryview, dict[int, Decoder]]] = {}
         self._unproved: dict[int, memoryview] = {}
@@ -359,7 +361,7 @@ class Receiver:
             self.give_up(max(self._open, key=lambda each: sum(self.missing[each * parts:(each + 1) * parts])))
             self.counters["segment: given up"] += 1
         if segment not in self._open:
-            self._open[segment] = memoryview(bytearray(sum(self.geometry.sizes(segment)) * self.geometry.symbol))
+            self._open[segment] = self._rooms.room(sum(self.geometry.sizes(segment)) * self.geometry.symbol)
         size = self.sizes[generation]
         if size not in self._codes:
             self._codes[size] = Code(size, self.geometry.symbol)

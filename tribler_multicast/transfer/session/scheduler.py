@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .rate import RateControl
     from .sender import Batch
 
-MOST: Final = 32
-"""Datagrams of one batch: below what systems take at once."""
+MOST: Final = 44
+"""Datagrams of one batch, what systems take at once: a batch costs more than what is in it, here and at receivers."""
 BATCH_TIME: Final = 0.001
 """Seconds of the rate in one batch: what others' packets may have to wait for."""
 

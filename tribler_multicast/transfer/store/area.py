@@ -17,7 +17,8 @@ from ...durable import BINARY, NO_FOLLOW, sync_file, sync_folder
 from ..content.layout import Spans
 from ..content.scan import Stamp
 from ..errors import LostError, shown
-from ..limits import OPEN_FILES, PREALLOCATE, SYNC_EACH
+from ..limits import LARGE_FILE, OPEN_FILES, PREALLOCATE, SYNC_EACH
+from .direct import Direct
 from .disk import allocate, failed, sync_all, write_at
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Area:
         self._doubt = doubt
         self._preallocate = preallocate
         self._open: OrderedDict[int, FileIO] = OrderedDict()
+        self._direct = Direct()
         self._stamps = array("Q", bytes(8 * 3 * len(paths)))
         self._made: set[Path] = set()
 
@@ -152,10 +154,11 @@ class Area:
         """
         self.write_many(((start, data),))
 
-    def write_many(self, pieces: Iterable[tuple[int, bytes | bytearray | memoryview]]) -> None:
+    def write_many(self, pieces: Iterable[tuple[int, bytes | bytearray | memoryview]], *, cached: bool = True) -> None:
         """
         Write at many places (start, data). The files are looked at once for all of them.
 
+        :param cached: by the system's page cache; else past it where that can be done (`direct.py`).
         :raises LostError: when a file was deleted or replaced.
         :raises StoreError: when it can't be written.
         """
@@ -168,8 +171,11 @@ class Area:
                     handle = handles.get(number)
                     if handle is None:
                         handle = self._begin(number, handles)
-                    if (written := write_at(handle, data, start - starts[number])) != len(data):
-                        self._rest(handle, data, start - starts[number], written)
+                    at, written = start - starts[number], 0
+                    if not cached and self.sizes[number] >= LARGE_FILE:
+                        written = self._direct.write(number, self.paths[number], handle, data, at)
+                    if (written := written or write_at(handle, data, at)) != len(data):
+                        self._rest(handle, data, at, written)
                     continue
                 view = memoryview(data)
                 for span in self.spans.of(start, len(view)):
@@ -271,7 +277,7 @@ class Area:
             raise
         self._open[number] = file
         if len(self._open) > OPEN_FILES:
-            self._open.popitem(last=False)[1].close()
+            self._close(next(iter(self._open)))
         return file
 
     def _make_folder(self, folder: Path) -> None:
@@ -289,6 +295,7 @@ class Area:
         self._doubt(self.spans.starts[number], self.sizes[number])
 
     def _close(self, number: int) -> None:
+        self._direct.close(number)
         if number in self._open:
             self._open.pop(number).close()
 
@@ -330,5 +337,5 @@ class Area:
         Close the files.
         """
         while self._open:
-            self._open.popitem()[1].close()
+            self._close(next(iter(self._open)))
 

@@ -118,9 +118,9 @@ class Areas:
         assert area is not None
         return area
 
-    def write(self, pieces: Iterable[tuple[int, int, bytes | bytearray | memoryview]]) -> None:
+    def write(self, pieces: Iterable[tuple[int, int, bytes | bytearray | memoryview]], *, cached: bool = True) -> None:
         """
-        Write parts of segments (segment, offset, data). Errors as `Area.write_many`.
+        Write parts of segments (segment, offset, data). As `Area.write_many`.
         """
         first = self.layout.index_segments
         index: list[tuple[int, bytes | bytearray | memoryview]] = []
@@ -131,9 +131,9 @@ class Areas:
             else:
                 data.append(((segment - first) * SEGMENT_SIZE + offset, piece))
         if index:
-            self.of(0).write_many(index)
+            self.of(0).write_many(index, cached=cached)
         if data:
-            self.of(first).write_many(data)
+            self.of(first).write_many(data, cached=cached)
 
     def read(self, segment: int, offset: int = 0, length: int | None = None) -> bytes:
         """

@@ -160,10 +160,12 @@ class Store:
                 self.commits.unsaved += len(data)
         return len(new)
 
-    def write_segment(self, segment: int, data: bytes | bytearray | memoryview) -> bool | None:
+    def write_segment(self, segment: int, data: bytes | bytearray | memoryview, *, cached: bool = True) -> bool | None:
         """
         Write a whole segment when its hash is right: False when it is not, None when the hash is not known. Errors as
         `write`.
+
+        :param cached: as `Area.write_many`.
         """
         with self._mutex:
             self._check_open()
@@ -171,7 +173,7 @@ class Store:
                 return True
             fits = self.tree.check(segment, data)
             if fits:
-                self.areas.write(((segment, 0, data),))
+                self.areas.write(((segment, 0, data),), cached=cached)
                 self.progress.set_whole(segment)
                 self.commits.unsaved += len(data)
             return fits

@@ -65,7 +65,7 @@ class OtherPrograms:
         rates = Both(*(max(0.0, (new - old) / passed - (1 + MARGIN) * mine - RETURNING * other)
                        for new, old, mine, other in zip(counted, last[2], own, reversed(own), strict=True)))
         self._seen = self._seen + 1 if min(rates) >= SOME and max(rates) <= EVEN * min(rates) else 0
-        self._lately.append(Both(*(rate - RETURNING * other for rate, other in zip(rates, reversed(rates), strict=True))))
+        self._lately.append(Both(rates.up - RETURNING * rates.down, rates.down - RETURNING * rates.up))
         self._streams = [self._is_stream(way) for way in (0, 1)]
         self.rates = rates if self._seen >= LASTS else Both(*(
             rate if stream else 0.0 for rate, stream in zip(rates, self._streams, strict=True)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from ...client import Traffic
 from ...lan.pacing import pace, round_trips
 from ...lan.probes import Probes
+from ...lan.windows import Windows
 from ..prober import Prober
 from ..summary import Both
 from ..view import limit_text, minute_view, weather_view
@@ -119,6 +120,8 @@ class WeatherService:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._paced: frozenset[tuple[str, int]] = frozenset()
+        self._is_pacing = False
+        self._windows = Windows()
         self._paced_at = self._far_at = 0.0
         self._greet_at: float | None = None
         self._watched_until = 0.0
@@ -278,19 +281,25 @@ class WeatherService:
             self.around.limit(limits.up, limits.down)
             if told:
                 self._tell()
-        peers = self.traffic.peers if self.limits.up is not None else frozenset()
+        peers = frozenset() if self.limits[:2] == (None, None) else self.traffic.peers
         if news or peers - self._paced or now - self._paced_at >= PACE_EACH:
             self._pace(now, peers)
 
     def _pace(self, now: float, peers: frozenset[tuple[str, int]]) -> None:
         """
-        Have the kernel keep the limit, also for what it holds already.
+        Have the kernel keep the limits, also for what it holds already, or was said to have room for.
         """
         self._paced_at = now
-        if gone := self._paced - peers:
+        up, down = self.limits.up, self.limits.down
+        if self._is_pacing and (gone := self._paced - peers if up is not None else self._paced):
             pace(gone, None)
-        if peers:
-            pace(peers, self.limits.up)
+        self._is_pacing = up is not None
+        if down is None:
+            self._windows.free()
+        if peers and up is not None:
+            pace(peers, up)
+        if peers and down is not None:
+            self._windows.narrow(peers, down)
         self._paced = peers
 
     def _tell(self) -> None:
