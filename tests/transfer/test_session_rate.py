@@ -152,3 +152,14 @@ def test_the_newest_datagram_ends_a_start_before_the_least_delay_tells() -> None
     control.run(0.026)
     assert control.rate < before
     assert not control.starting
+
+
+def test_a_rate_that_the_sender_cannot_keep_up_with_does_not_run_away() -> None:
+    control, most = RateControl(0.0, start=50e6), 60e6
+    control.starting = False
+    for step in range(1, 200):
+        now = step * 0.025
+        control.on_sent(now, int(min(control.rate, most) * 0.025))
+        control.feedback(now, "one", Delay(0, 0, int(now * 1e6)))
+        control.run(now)
+    assert most <= control.rate <= 1.65 * most, "it grows to where less than 0.8 of it is sent, by 1.3 at most"
