@@ -12,23 +12,19 @@ from tribler_multicast.lan.probes import NOWHERE
 from tribler_multicast.protocol.wire import OVERHEAD, Kind
 from tribler_multicast.weather.summary import FIELDS
 
-from .household import DOWN, LIVE, UP, Bulk, Seen, delay, prepare, rate, stalls, stream, until_back, weather
+from .household import DOWN, LIVE, UP, Bulk, Seen, delay, doing, prepare, rate, stalls, stream, until_back, weather
 from .node import wait_all_local
 from .uplink import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .node import Node
     from .testbed import Lan
 
 RATES = {UP: 5, DOWN: 20}
 """Mbit/s of the gateway."""
 HEADERS = {UP: 1.06, DOWN: 1.0}
 """What the gateway carries for each byte that is counted: of the torrent, or on the wire."""
-
-def doing(node: Node, mid: str) -> str | None:
-    return next((each["activity"] for each in weather(node)["nodes"] if each["mid"] == mid), None)
 
 
 def test_activity_is_seen_by_the_others_and_names_nothing(lan: Lan) -> None:
