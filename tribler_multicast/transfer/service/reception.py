@@ -291,6 +291,7 @@ class Reception(Received):
         if how in AVOIDED:
             self.joining.avoid(mid)
             self._deaf += how is Outcome.SILENT
+        logger.info("The session ended: %s", how.value)
         self._is_spoilt = self._is_spoilt or how is Outcome.SPOILT
         return Ending.FAILED if how is Outcome.TROUBLE else Ending.CANCELLED
 
