@@ -65,7 +65,7 @@ class Target:
 
 class Figure(NamedTuple):
     """
-    What became of a target: inputs, how many were understood, the slowest in ms (of a clock on the wall), MiB left over.
+    What became of a target: inputs, how many were understood, the slowest in ms (wall clock), MiB left over.
     """
 
     name: str
