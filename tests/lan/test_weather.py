@@ -19,7 +19,6 @@ from .uplink import Home
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .node import Node
     from .testbed import Lan
 
 RATES = {UP: 5, DOWN: 20}
