@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .crowd import LONG_TASKS, busy_minute, drawn
+from .crowd import busy_minute, drawn, traced
 from .looking import open_page
 from .scenes import crowd
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-FAR_TOO_LONG = 400
-"""Milliseconds. The aim is 50; here other tests run beside, so this only finds a page that draws everything at once."""
+TOO_LONG = 80
+"""Milliseconds of the processor. The aim is 50 on a quiet machine; drawing all rows at once takes more than this."""
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,9 @@ def test_events_of_a_crowd_do_not_make_the_page_stop(
     crowd(stage, 500, 200)
     page, complaints = open_page(context, stage.url, view)
     drawn(page, selector, rows)
-    page.evaluate(LONG_TASKS)
-    busy_minute(stage, page)
-    assert max(page.evaluate("window.tasks"), default=0) < FAR_TOO_LONG
+    with traced(page) as tasks:
+        busy_minute(stage, page, 6)
+    assert tasks[0].processor < TOO_LONG
     assert complaints == []
 
 
@@ -57,8 +57,9 @@ def test_a_row_that_did_not_change_is_not_drawn_again_and_keeps_the_focus(
                    { subtree: true, childList: true, characterData: true, attributes: true });
     }""")
     peers = stage.answers["/peers"]["peers"]
-    one = next(each for each in peers if each["online"])
-    one["nickname"] = "aaa"  # it moves to the top, over the row with the focus
+    focused = page.evaluate("document.activeElement.closest('tr').dataset.mid")
+    one = next(each for each in peers if each["mid"] == focused)
+    one["nickname"] = "aaa"  # the row with the focus moves to the top
     stage.tell("multicast_peer_local", mid=one["mid"], nickname="aaa")
     page.locator("tbody tr:first-child").get_by_text("aaa").wait_for()
     assert page.evaluate("document.activeElement === window.focused")

@@ -35,7 +35,7 @@ ROUTES: Final = ("downloads/all", "downloads/downloading", "downloads/completedo
 TRIBLERS_OWN: Final = re.compile(r"/api/versioning/versions/(check|current)$")
 """What fails in any Tribler that is told to look for no new version, as the ones of these tests are."""
 
-PATIENCE: Final = 60_000
+PATIENCE: Final = 180_000
 """Milliseconds that anything may take: the machine that runs the tests may be busy."""
 
 
@@ -96,7 +96,7 @@ class Window:
         self.page.on("pageerror", lambda error: self.errors.append((f"uncaught: {error}", "")))
         self.page.on("request", lambda request: self.requests.append(request.url.removeprefix(tribler.url)))
         context.add_cookies([{"name": "api_key", "value": key or tribler.key, "url": tribler.url}])
-        self.page.goto(f"{tribler.url}/ui/#/{route}", timeout=PATIENCE)
+        self.page.goto(f"{tribler.url}/ui/#/{route}", timeout=PATIENCE, wait_until="commit")
         self.page.locator("aside nav").wait_for()
 
     def _said(self, said: ConsoleMessage) -> None:

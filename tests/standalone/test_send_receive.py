@@ -194,6 +194,19 @@ def test_a_disk_that_is_too_small_is_one_line(lo: Lo, tmp_path: Path) -> None:
     assert len(receiver.said().splitlines()) == 1
 
 
+def test_where_nothing_can_be_written_it_is_said_before_anybody_sends(lo: Lo, tmp_path: Path) -> None:
+    if not namespace():
+        pytest.skip("a read-only disk needs Linux and the right to mount (root, or user namespaces)")
+    fixed = tmp_path / "fixed"
+    fixed.mkdir()
+    for output in (fixed, fixed / "film.mkv"):
+        receiver = lo.receive("--any", output, name=f"receive {output.name}", prefix=lambda command: [
+            *namespace(), "sh", "-c", f'mount -t tmpfs -o ro none "{fixed}" && exec "$@"', "sh", *command])
+        assert receiver.wait(PATIENCE) == 1
+        assert receiver.said() == ("tribler-multicast: nothing can be written to the folder "
+                                   f"{fixed}: no permission, or read-only\n")
+
+
 def test_two_receivers_of_one_place_are_told_apart(lo: Lo, tmp_path: Path) -> None:
     path = film(tmp_path / "in", 3_000_000)
     lo.send(path, "--set", "transfer_rate=50000")

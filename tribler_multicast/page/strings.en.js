@@ -57,7 +57,7 @@ export const en = {
     local_online: "On your network now, verified",
     local_offline: "Was on your network, is offline",
     elsewhere: "elsewhere",
-    seen: "seen {ago}",
+    seen: "{ago}",
     seen_at: "Seen last at {time}",
     more_addresses: "+{count}",
     up: "up",

@@ -47,7 +47,8 @@ export class Weather {
     off(error, settings) {
         const setting = settings?.find(({ name }) => name === "weather");
         if (error.status !== 503 || !setting) return notice("error", t("weather_fails"), error.message);
-        if (setting.value) return notice("empty", t("weather_waits"), t("weather_waits_do"));
+        if (setting.value && setting.needs_restart) return notice("empty", t("weather_waits"), t("weather_waits_do"));
+        if (setting.value) return html`<p class="ln-loading" role="status">${t("weather_loading")}</p>`;
         return notice("empty", t("weather_off"), t("weather_off_do"), html`<button type="button" class="ln-button" data-kind="main"
             ?disabled=${this.asked} @click=${() => this.switchOn()}>${t("weather_on")}</button>`);
     }

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..settings import SettingError, Settings
 from ..transfer.content.source import Source
-from ..transfer.errors import TransferError
+from ..transfer.errors import TransferError, shown
 from .log import set_up_log
 
 if TYPE_CHECKING:
@@ -89,7 +89,19 @@ def receive(arguments: OneShotArguments, content_id: bytes | None, output: Path,
     """
     memory = Received(arguments.state_dir / RECEIVED)
     if content_id is None or not memory.report_if_here(content_id, output, report):
+        check_writable(output)
         _run(arguments, lambda node: _receive(node, memory, content_id, output, report, rate))
+
+
+def check_writable(output: Path) -> None:
+    """
+    See that something can be put there, before it is waited for perhaps for hours.
+
+    :raises OneShotError: when it can't.
+    """
+    folder = output if output.is_dir() else output.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OneShotError(f"nothing can be written to the folder {shown(str(folder))}: no permission, or read-only")
 
 
 def settings_of(arguments: OneShotArguments) -> Settings:
