@@ -190,6 +190,15 @@ def test_session_speed_measures_both_sides_with_and_without_native_code() -> Non
         assert path == "fallback" or found[f"ChaCha20, {path}"]["theirs"] > 0
 
 
+def test_defence_costs_no_bytes_unless_all_is_checked() -> None:
+    document = run("bench.defence", "--size", "2", "--rounds", "1")
+    found = rows(document)
+    assert found["evidence: bytes for one receiver, of the content"]["value"] == 1
+    assert 1 < found["checked: bytes for one receiver, of the content"]["value"] < 1.02
+    assert found["checked: receiver"]["value"] > 0
+    assert document["details"]["packets checked"] > document["details"]["packets"] / 2
+
+
 def test_overhead_counts_packets_that_told_nothing_new() -> None:
     document = run("bench.overhead", "--generations", "100", "--only", "direct", "--only", "relays", "--k", "16")
     found = rows(document)

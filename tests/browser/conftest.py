@@ -66,7 +66,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     A profile of its own, without the proxies of whoever runs the tests.
     """
     created = browser.new_context(viewport={"width": 1000, "height": 640})
-    created.set_default_timeout(15_000)
+    created.set_default_timeout(30_000)
     yield created
     created.close()
 

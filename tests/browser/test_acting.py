@@ -11,7 +11,7 @@ import pytest
 
 from tests.standalone.nodes import wait_for
 
-from .looking import GREEN, go, open_page, row_of
+from .looking import go, open_page, row_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,10 +194,3 @@ def test_pages_and_pictures_of_strangers_do_not_run_here(
         and "MIME type" not in text
         and "Failed to load resource" not in text
     ]
-
-
-def test_both_pages_show_the_other_in_green(context: BrowserContext, start_node: StartNode) -> None:
-    first, second = start_node("a"), start_node("b")
-    for node, other in ((first, second), (second, first)):
-        page, _ = open_page(context, node.ready["page"])
-        row_of(page, other.mid).locator(GREEN).wait_for()

@@ -89,7 +89,7 @@ def test_what_happens_is_read_aloud(context: BrowserContext, stage: Stage) -> No
 def test_the_weather_says_when_it_is_off_and_is_switched_on_with_a_click(context: BrowserContext, stage: Stage) -> None:
     stage.status["features"] = []
     changed = [
-        {**each, "value": True} if each["name"] == "weather" else each
+        {**each, "value": True, "needs_restart": True} if each["name"] == "weather" else each
         for each in stage.answers["/settings"]["settings"]
     ]
     stage.answers["PATCH /settings"] = {"settings": changed}

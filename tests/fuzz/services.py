@@ -123,4 +123,4 @@ def nodes() -> Iterator[Target]:
     """
     transfers = Transfers()
     yield Target("transfers: from verified peers", transfers.take, transfers.samples(), refill=transfers.samples,
-                 close=transfers.close)
+                 close=transfers.close, weight=8)

@@ -48,9 +48,9 @@ def test_what_is_nearly_right_is_borne_for_a_moment(group: str) -> None:
 def test_what_is_nearly_right_is_borne_for_ten_minutes() -> None:
     seed = int(os.environ.get("FUZZ_SEED", time.time()))
     targets = [target for group in GROUPS.values() for target in group()]
-    seconds = float(os.environ.get("FUZZ_SECONDS", "600")) / len(targets)
+    each = float(os.environ.get("FUZZ_SECONDS", "600")) / sum(target.weight for target in targets)
     figures: list[Figure] = []
     for target in targets:
-        figures.append(run(target, seconds, seed))
+        figures.append(run(target, each * target.weight, seed))
         print(figures[-1])
-    print(f"{sum(each.inputs for each in figures):,} inputs to {len(figures)} parsers, seed {seed}")
+    print(f"{sum(figure.inputs for figure in figures):,} inputs to {len(figures)} parsers, seed {seed}")

@@ -41,6 +41,13 @@ def weather(node: Node) -> dict[str, Any]:
     return found
 
 
+def doing(node: Node, mid: str) -> str | None:
+    """
+    Return what a node takes another one to do; None when it knows nothing of it.
+    """
+    return next((each["activity"] for each in weather(node)["nodes"] if each["mid"] == mid), None)
+
+
 def prepare(home: Home, *, echo: bool = True) -> None:
     """
     Make all use the same TCP, and let them send echo requests or not.

@@ -29,6 +29,8 @@ NAMED = re.compile(r"The peer ([0-9a-f]{40}) sent data that is certainly wrong")
 MALLORY = re.compile(r"mallory ([0-9a-f]{40})")
 MIB = int(os.environ.get("ATTACKED_MIB", "16"))
 """Size of the film of the long tests; figures are told for 64."""
+MBIT = float(os.environ.get("ATTACKED_MBIT", "100"))
+"""Of each link: ten receivers on two cores need a slow one for the processor not to be the limit."""
 NAMES = {"recoded", "numbered", "other"}
 """Attacks whose evidence is certain: who does it is named, if it met anybody."""
 
@@ -64,7 +66,7 @@ def attacked(lan: Lan, folder: Path, honest: int, attacks: list[str], *, size: i
     """
     sender, *receivers = lan.machines(1 + honest + len(attacks), Families.IPV4)
     for each in (sender, *receivers):
-        each.shape(100)
+        each.shape(MBIT)
     for each in receivers:
         each.lose(percent)
     path, outputs = film(folder / "in", size), folders(folder, honest + len(attacks))

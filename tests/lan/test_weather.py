@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tribler_multicast.lan.probes import NOWHERE
 from tribler_multicast.protocol.wire import OVERHEAD, Kind
 from tribler_multicast.weather.summary import FIELDS
 
+from .household import DOWN, LIVE, UP, Bulk, Seen, delay, doing, prepare, rate, stalls, stream, until_back, weather
 from .node import wait_all_local
-from .testbed import ROOT
-from .uplink import SERVER, Home
+from .uplink import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from .node import Node
-    from .testbed import Lan, Machine
+    from .testbed import Lan
 
-LIVE = 375_000
-"""Bytes/s of a stream of 3 Mbit/s."""
-STREAM = str(ROOT / "tests" / "lan" / "live_stream.py")
-
-
-def weather(node: Node) -> dict[str, Any]:
-    found: dict[str, Any] = node.rest("GET", "/weather")
-    return found
-
-
-def doing(node: Node, mid: str) -> str | None:
-    return next((each["activity"] for each in weather(node)["nodes"] if each["mid"] == mid), None)
+RATES = {UP: 5, DOWN: 20}
+"""Mbit/s of the gateway."""
+HEADERS = {UP: 1.06, DOWN: 1.0}
+"""What the gateway carries for each byte that is counted: of the torrent, or on the wire."""
 
 
 def test_activity_is_seen_by_the_others_and_names_nothing(lan: Lan) -> None:
@@ -78,97 +65,118 @@ def test_node_without_a_gateway_says_unknown(lan: Lan) -> None:
     assert weather(node)["gateway"]["delay_ms"] is None
 
 
-class Bulk:
+def test_nothing_goes_beyond_the_routers_behind_the_gateway(lan: Lan) -> None:
+    """With the setting as it is by default, idle and with load: no packet of a node passes the fourth router."""
+    home = Home(lan, 2)
+    prepare(home)
+    sniffer = home.gateway.sniff("out")
+    nodes = [machine.node() for machine in home.machines]
+    wait_all_local(nodes)
+    nodes[0].rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 60})
+    nodes[0].wait_for(lambda: weather(nodes[0])["gateway"]["state"] == "clear", 30)
+    nodes[1].wait_for(lambda: doing(nodes[1], nodes[0].mid) == "live", 10)
+    went = sniffer.select(lambda packet: packet.sent)
+    assert went  # probes
+    assert max(packet.hop_limit for packet in went) <= 3  # one hop was the gateway
+    assert {packet.destination for packet in went} == {NOWHERE}
+    names, values = [line.split()[1:] for line in home.server.run(["cat", "/proc/net/snmp"]).splitlines()
+                     if line.startswith("Icmp:")]
+    assert int(values[names.index("InEchos")]) == 0
+
+
+class Evening:
     """
-    Somebody on the internet who gets a torrent from a node.
+    Nodes that move bulk, and one that watches.
     """
 
-    def __init__(self, stack: ExitStack, home: Home, node: Node, machine: Machine, folder: Path, *, utp: bool) -> None:
-        folder.mkdir()
-        content = folder / "content"
-        content.write_bytes(os.urandom(100 << 20))
-        made = node.rest("POST", "/torrents", {"path": str(content), "output": str(folder / "content.torrent")})
-        command = ["env", f"PYTHONPATH={ROOT}", f"UTP={int(utp)}", sys.executable,
-                   str(ROOT / "tests" / "lan" / "leech.py"), str(folder / "got"), made["file"],
-                   str(machine.interfaces["eth0"].ipv4), "32126"]
-        (folder / "got").mkdir()
-        self.process = stack.enter_context(subprocess.Popen(home.server.namespace.command(command), text=True,
-                                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-        assert self.process.stdout is not None
-        assert self.process.stdin is not None
-        stack.callback(self.process.stdin.close)
-        assert self.process.stdout.readline() == "ready\n"
-
-    def got(self) -> tuple[float, int]:
+    def __init__(self, lan: Lan, folder: Path, way: str, *, utp: bool, size: int) -> None:
         """
-        Get the time, and the bytes that came so far.
+        Let two nodes move bulk that way, after they saw the way empty.
         """
-        assert self.process.stdout is not None
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        said = json.loads(self.process.stdout.readline())
-        return said["time"], said["down"]
+        self.way = way
+        self.home = Home(lan, 3)
+        prepare(self.home)
+        self.nodes = [machine.node() for machine in self.home.machines]
+        wait_all_local(self.nodes)
+        for node in self.nodes:
+            node.wait_for(lambda node=node: weather(node)["gateway"]["state"] == "clear", 30)
+        time.sleep(5)  # the empty way is seen a few times
+        self.stack = ExitStack()
+        self.bulks = [Bulk(self.stack, self.home, self.nodes[number], self.home.machines[number],
+                           folder / str(number), utp=utp, way=way, size=size) for number in range(2)]
+        self.capacity = RATES[way] * 125_000
+
+    @property
+    def left(self) -> float:
+        """
+        What is left beside the stream, as bulk is counted.
+        """
+        return (self.capacity - 1.034 * LIVE) / HEADERS[self.way]
+
+    def watch(self, seconds: float) -> tuple[Seen, float, float]:
+        """
+        Watch so long; get what came, when it began, and what bulk got from the fourth second on.
+        """
+        begun = time.monotonic()
+        self.nodes[2].rest("PUT", "/activity", {"class": "live", self.way: LIVE, "ttl": 60})
+        with stream(self.home, self.home.machines[2], self.way) as came:
+            time.sleep(4)
+            beside = rate(self.bulks, seconds - 4)
+        return came, begun, beside
 
 
-def rate(bulks: list[Bulk], seconds: float) -> float:
-    """
-    Measure what all get together, bytes/s.
-    """
-    before = [bulk.got() for bulk in bulks]
-    time.sleep(seconds)
-    after = [bulk.got() for bulk in bulks]
-    return sum((new[1] - old[1]) / (new[0] - old[0]) for new, old in zip(after, before, strict=True))
-
-
-@contextmanager
-def stream(home: Home, machine: Machine, mbit: float = 3) -> Iterator[list[tuple[float, float]]]:
-    """
-    Send a live stream up, and get at its end when each packet was sent, and how long it took.
-    """
-    came: list[tuple[float, float]] = []
-    with subprocess.Popen(home.server.namespace.command([sys.executable, STREAM, "receive", "5004"]), text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as receiver:
-        assert receiver.stdout is not None
-        assert receiver.stdout.readline() == "ready\n"
-        sender = machine.popen([sys.executable, STREAM, "send", SERVER, "5004", str(mbit)])
-        try:
-            yield came
-        finally:
-            sender.end()
-            said, _ = receiver.communicate(timeout=30)
-            came += [tuple(each) for each in json.loads(said)]
+def test_two_nodes_that_upload_step_aside_for_a_stream_and_come_back(lan: Lan, tmp_path: Path) -> None:
+    """The short form of what follows below: with bounds that a busy machine keeps too."""
+    evening = Evening(lan, tmp_path, UP, utp=False, size=20)
+    with evening.stack:
+        evening.nodes[0].wait_for(lambda: weather(evening.nodes[0])["limit"]["up"] is not None, 20)
+        came, begun, beside = evening.watch(9)
+        assert weather(evening.nodes[0])["limit"]["why"] == "live"
+        evening.nodes[2].rest("PUT", "/activity", {"class": "idle", "ttl": 60})
+        _, back = until_back(evening.bulks, 0.8 * evening.capacity / HEADERS[UP], 20)
+    assert delay(came, 0.5, begun + 2) <= 0.3  # a second without
+    assert 0.3 * evening.left <= beside <= 1.1 * evening.left
+    assert back >= 0.8 * evening.capacity / HEADERS[UP]
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("utp", [False, True], ids=["TCP", "uTP"])
-def test_two_nodes_that_upload_step_aside_for_a_stream_of_a_third(lan: Lan, tmp_path: Path, utp: bool) -> None:
-    home = Home(lan, 3)
-    for machine in (*home.machines, home.server):
-        machine.namespace.sysctl(ipv4__tcp_congestion_control="reno")
-        home.allow_echo(machine, allowed=True)
-    nodes = [machine.node(weather=True) for machine in home.machines]
-    wait_all_local(nodes)
-    time.sleep(6)  # the empty way is seen
-    with ExitStack() as stack:
-        bulks = [Bulk(stack, home, nodes[number], home.machines[number], tmp_path / str(number), utp=utp)
-                 for number in range(2)]
-        time.sleep(6)
-        begun = time.monotonic()
-        nodes[2].rest("PUT", "/activity", {"class": "live", "up": LIVE, "down": 0, "ttl": 60})
-        with stream(home, home.machines[2]) as came:
-            time.sleep(4)
-            beside = rate(bulks, 16)
-            assert weather(nodes[0])["limit"]["why"] == "live"
-        nodes[2].rest("PUT", "/activity", {"class": "idle", "ttl": 60})
-        time.sleep(3)
-        after = rate(bulks, 4)
-        for node in nodes[:2]:
+@pytest.mark.parametrize("way", [UP, DOWN])
+@pytest.mark.parametrize("crashes", [False, True], ids=["ends", "crashes"])
+def test_bulk_steps_aside_for_a_stream_of_a_third(lan: Lan, tmp_path: Path, way: str, utp: bool, crashes: bool
+                                                  ) -> None:
+    evening = Evening(lan, tmp_path, way, utp=utp, size=60 if way == UP else 300)
+    with evening.stack:
+        time.sleep(9)
+        came, begun, beside = evening.watch(18)
+        wanted = 0.95 * evening.capacity / HEADERS[way]
+        if crashes:
+            evening.nodes[2].kill()
+        else:
+            evening.nodes[2].rest("PUT", "/activity", {"class": "idle", "ttl": 60})
+        after, back = until_back(evening.bulks, wanted, 20)
+    late, stalled = delay(came, 0.95, begun + 2), stalls(came, begun + 2)
+    print(f"\n{way} {'uTP' if utp else 'TCP'}: queue p50 {1000 * delay(came, 0.5, begun + 2):.0f} p95 "
+          f"{1000 * late:.0f} ms, stalled {stalled:.2f} s, bulk {100 * beside / evening.left:.0f} % of what is left; "
+          f"after {'kill -9' if crashes else 'its end'} {100 * back * HEADERS[way] / evening.capacity:.0f} % of the "
+          f"capacity {after:.1f} s later")
+    assert stalled <= 0.1
+    assert late <= (0.06 if (way, utp) != (DOWN, True) else 0.15)  # docs/weather.md says what limits it
+    assert beside >= 0.75 * evening.left
+    assert back >= wanted
+    assert after <= (10 if crashes else 5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("utp", [False, True], ids=["TCP", "uTP"])
+@pytest.mark.parametrize("way", [UP, DOWN])
+def test_without_stepping_aside_the_stream_is_late(lan: Lan, tmp_path: Path, way: str, utp: bool) -> None:
+    evening = Evening(lan, tmp_path, way, utp=utp, size=60 if way == UP else 300)
+    with evening.stack:
+        for node in evening.nodes:
             node.rest("PATCH", "/settings", {"step_aside": False})
-            node.wait_for(lambda node=node: weather(node)["limit"]["up"] is None, 10)
-    delays = sorted(delay for sent, delay in came if sent >= begun + 2)
-    late = delays[int(0.95 * (len(delays) - 1))]
-    print(f"\nqueue p95 {1000 * late:.0f} ms, bulk {beside / 1000:.0f} kB/s of 250, then {after / 1000:.0f} of 600")
-    assert late <= 0.15
-    assert beside >= 0.6 * 250_000
-    assert after >= 0.5 * 600_000
+        time.sleep(9)
+        came, begun, _ = evening.watch(12)
+    late = delay(came, 0.95, begun + 2)
+    print(f"\n{way} {'uTP' if utp else 'TCP'}, without: queue p95 {1000 * late:.0f} ms")
+    assert late >= 0.08

@@ -128,6 +128,22 @@ def test_asking_again_does_not_add_up() -> None:
     assert len(heard(a)) == MAX_OFFERS
 
 
+def test_a_join_is_a_question_for_one_offer() -> None:
+    lan, (a, b) = meet()
+    assert send(a, b, Kind.OFFERS_WANTED, b"")
+    say(b, a, Kind.OFFER)
+    assert send(a, b, Kind.JOIN)
+    for _ in range(MAX_OFFERS):
+        say(b, a, Kind.OFFER)
+    lan.run(0.01)
+    assert len(heard(a)) == MAX_OFFERS, "it takes nothing away from what was asked for before"
+    assert send(a, b, Kind.JOIN)
+    say(b, a, Kind.OFFER)
+    say(b, a, Kind.OFFER)
+    lan.run(0.01)
+    assert len(heard(a)) == MAX_OFFERS + 1
+
+
 def test_the_largest_messages_of_a_session_fit() -> None:
     lan, (a, b) = meet()
     assert session_limits.MAX_CONTROL == MAX_CODED_PAYLOAD

@@ -71,14 +71,14 @@ async def test_the_weather_has_no_query(api: Api) -> None:
     assert (await api.refused("GET", PATH + "?a=b"))[0] == 422
 
 
-@pytest.mark.parametrize("settings", [{}])
+@pytest.mark.parametrize("settings", [{"weather": False}])
 async def test_a_node_that_is_not_to_know_it_says_so(api: Api) -> None:
     status, message = await api.refused("GET", PATH)
     assert status == 503
     assert "setting weather" in message
 
 
-@pytest.mark.parametrize("settings", [{}])
+@pytest.mark.parametrize("settings", [{"weather": False}])
 async def test_it_can_be_switched_on_and_off_at_once(api: Api) -> None:
     for wanted in (True, False, True):
         status, _ = await api.call("PATCH", "/api/multicast/settings", json={"weather": wanted})

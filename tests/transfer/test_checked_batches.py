@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tribler_multicast.transfer.session.checks import Checks, Suspect
-from tribler_multicast.transfer.session.coop_limits import SPOILT
+from tribler_multicast.transfer.session.coop_limits import SPOILT, SUMS_AT_ONCE
 from tribler_multicast.transfer.session.coop_messages import Sums
 from tribler_multicast.transfer.session.events import GroupSpoilt, PeerNamed
 from tribler_multicast.transfer.session.packets import (
@@ -45,8 +45,9 @@ def told(*segments: int) -> Checks:
     summer.alarm_received(b"me", Lacks(0, GEOMETRY.segments, [Run(each, 1, WHOLE) for each in segments]))
     for segment in segments:
         summer.give(segment, CONTENT.segments[segment])
-    for _, sums in summer.take():
-        assert checks.sums_received(Sums.read(sums.pack(), GEOMETRY) or sums)
+    while summer.is_due:
+        for _, sums in summer.take():
+            assert checks.sums_received(Sums.read(sums.pack(), GEOMETRY) or sums)
     return checks
 
 
@@ -157,3 +158,16 @@ def test_what_helpers_send_says_nothing_about_the_group() -> None:
     for _ in range(3 * SPOILT):
         checks.bad_in(memoryview(bad), len(bad), ALL[:1], bytearray(b"\1" * GEOMETRY.generations), (HELPER, HELPER))
     assert not checks.is_spoilt
+
+
+def test_checksums_are_made_a_few_at_once_and_the_rest_is_due_at_once() -> None:
+    summer = Summer(GEOMETRY, TAG)
+    for mid in range(40):
+        summer.alarm_received(bytes([mid]) * 20, Lacks(0, GEOMETRY.segments, [Run(0, 1, WHOLE)]))
+    assert not summer.is_due
+    summer.give(0, CONTENT.segments[0])
+    got: list[int] = []
+    while summer.is_due:
+        got.append(len({mid for mid, _ in summer.take()}))
+    assert sum(got) == 40
+    assert max(got) <= SUMS_AT_ONCE

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.lan.household import LIVE, Bulk, doing, rate, stream, weather
 from tests.lan.node import ROOT, wait_all_local
-from tests.lan.test_weather import LIVE, Bulk, rate, stream, weather
 from tests.lan.uplink import Home
 
 from .host import Tribler, torrent

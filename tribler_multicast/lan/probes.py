@@ -40,6 +40,8 @@ PORTS: Final = 32
 table of connections; more are never under way."""
 NOWHERE: Final = "203.0.113.1"
 """Where to, when nothing better is known: an address of RFC 5737, of nobody."""
+FARTHEST: Final = 4
+"""Hops that an echo request goes at most: routers right behind the gateway are asked, nobody beyond."""
 MOST_AT_ONCE: Final = 64
 """Answers taken in a row: then others have their turn."""
 OLDEST: Final = 1.0
@@ -78,6 +80,7 @@ class Probes:
             loop.add_reader(self._datagrams, self._read_errors, self._datagrams)
         with contextlib.suppress(OSError):
             self._echo = _bound(socket.SOCK_DGRAM, socket.IPPROTO_ICMP, address)
+            self._echo.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, FARTHEST)
             loop.add_reader(self._echo, self._read_echo, self._echo)
         self.can_echo = self._echo is not None
 

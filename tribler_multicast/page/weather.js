@@ -39,6 +39,7 @@ export class Weather {
         const shown = minutes.filter(({ time }) => time >= until - this.range);
         for (const chart of this.charts) chart.show(shown, until - this.range, until);
         this.waiting.hidden = shown.length > 0;
+        for (const figure of this.root.querySelectorAll("figure, details")) figure.hidden = !shown.length;
         this.drawNodes(weather, model.get("peers") ?? []);
         this.drawTable(shown);
     }
@@ -47,7 +48,8 @@ export class Weather {
     off(error, settings) {
         const setting = settings?.find(({ name }) => name === "weather");
         if (error.status !== 503 || !setting) return notice("error", t("weather_fails"), error.message);
-        if (setting.value) return notice("empty", t("weather_waits"), t("weather_waits_do"));
+        if (setting.value && setting.needs_restart) return notice("empty", t("weather_waits"), t("weather_waits_do"));
+        if (setting.value) return html`<p class="ln-loading" role="status">${t("weather_loading")}</p>`;
         return notice("empty", t("weather_off"), t("weather_off_do"), html`<button type="button" class="ln-button" data-kind="main"
             ?disabled=${this.asked} @click=${() => this.switchOn()}>${t("weather_on")}</button>`);
     }

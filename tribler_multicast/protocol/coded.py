@@ -4,13 +4,13 @@ What is said around coded transfers: questions for offers, joining, reports, lea
 Payloads are the business of those above (`transfer/session/messages.py`). Here is who may say something, to whom, by
 which way, and how often: verified peers that the policy allows, always by unicast, always sealed for the pair, because
 all of it tells who has or wants what, and some of it has keys in it. Nothing about a content is pushed: an OFFER counts
-for who was asked.
+for who was asked, by OFFERS_WANTED or a JOIN.
 """
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .events import CodedReceived
 from .limits import MAX_CODED_PAYLOAD, MAX_OFFERS, MAX_PEERS, OFFER_PATIENCE
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .core import MulticastProtocol
     from .links import Arrival
     from .peers import LinkKey, Path, PeerState
+
+
+OFFERS_FOR: Final = {Kind.OFFERS_WANTED: MAX_OFFERS, Kind.JOIN: 1}
+"""What may be answered by OFFERs, and how many: who had to refuse a JOIN offers that content once it is there."""
 
 
 @dataclass(slots=True)
@@ -75,16 +79,18 @@ class Coded:
         path = next((path for path in self.paths(peer) if link in (None, path.link)), None)
         if path is None or len(payload) > MAX_CODED_PAYLOAD or kind not in CODED_KINDS:
             return False
-        if kind == Kind.OFFERS_WANTED:
-            self.expect(peer, now)
+        if kind in OFFERS_FOR:
+            self.expect(peer, OFFERS_FOR[kind], now)
         self.core.outbox.to_peer(kind, peer, path.link, path.address, payload, sealed=True)
         return True
 
-    def expect(self, peer: PeerState, now: float) -> None:
+    def expect(self, peer: PeerState, offers: int, now: float) -> None:
         """
-        Let a peer answer a question for offers. The next question does not add to it.
+        Let a peer answer a question by so many offers. The next question does not add to it.
         """
-        self.asked[peer.key] = Asked(MAX_OFFERS, now + OFFER_PATIENCE)
+        before = self.asked.get(peer.key)
+        left = before.left if before is not None and now < before.until else 0
+        self.asked[peer.key] = Asked(max(left, offers), now + OFFER_PATIENCE)
         self.asked.move_to_end(peer.key)
         while len(self.asked) > MAX_PEERS or next(iter(self.asked.values())).until <= now:
             self.asked.popitem(last=False)

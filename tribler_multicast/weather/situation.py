@@ -10,13 +10,15 @@ class Situation(NamedTuple):
     """
     What a direction looks like. Rates in bytes/s.
 
-    `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
-    `usual`: what it mostly is, bursts and all; `suspect`: it may be of this direction; `need`: who needs room, a key of
-    TARGETS; `room`: the rate that is said to be needed; `together`: two or more nodes feel bloat; `bulk`: what this node's bulk traffic uses;
-    `bulk_before`: the same as long ago as `slope` is old; `levels`: of other link-layer neighbours whose bulk traffic wants more;
-    `sharers`: how many of all want more, this node included; `capacity`: what the gateway passes, None when it is not
-    known well enough; `guess`: the same as far as it can be guessed; `used`: what all together use; `own_best`: what
-    this node's traffic reached in the last minutes.
+    - `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
+      `usual`: what it mostly is, bursts and all; `suspect`: it may be of this direction.
+    - `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more
+      nodes feel bloat.
+    - `bulk`: what this node's bulk traffic uses; `bulk_before`: the same as long ago as `slope` is old; `own_best`:
+      what this node's traffic reached in the last minutes; `used`: what all together use.
+    - `levels`: of other link-layer neighbours whose bulk traffic wants more; `sharers`: how many of all want more, this
+      node included.
+    - `capacity`: what the gateway passes, None when it is not known well enough; `guess`: as far as it can be guessed.
     """
 
     delay: float | None

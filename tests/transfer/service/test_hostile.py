@@ -181,7 +181,7 @@ async def test_wrong_manifest_is_refused_and_the_next_neighbour_asked(node: Make
     publication = await soon(publishing.publish(film))
     manifest = publication.manifest.pack()
     bad = Accept(publication.content_id, TAG, KEY, KEY, 64, 1344)
-    lies = [bad, bad._replace(manifest=manifest[:-1] + b"\0"), bad._replace(manifest=manifest, k=8),
+    lies = [bad, bad._replace(manifest=manifest[:-1] + bytes([manifest[-1] ^ 1])), bad._replace(manifest=manifest, k=8),
             bad._replace(manifest=manifest, symbol=64), bad._replace(manifest=bytes(200))]
     source.service = None
     await service_of(liar)

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tribler_multicast.protocol.wire import Kind
+from tribler_multicast.transfer.content.source import Source
 from tribler_multicast.transfer.errors import TransferError
 from tribler_multicast.transfer.service import offers
 from tribler_multicast.transfer.service.courier import Path as Way
+from tribler_multicast.transfer.service.limits import HINTS_AT_ONCE
 from tribler_multicast.transfer.service.transfer import ACTIVE
+from tribler_multicast.transfer.session.messages import Offer
 from tribler_multicast.transfer.session.receiver import Receiver
 
 from ..trees import FOLDER, MIB, contents, make, some_bytes
@@ -68,6 +72,39 @@ async def test_file_gets_to_another_node_with_the_third_datagram(node: MakeNode,
     assert wire.kinds().index("REPORT") == 2
     await until(lambda: publication.finished == 1)
     assert publication.uploaded < 1.1 * publication.size
+
+
+async def test_who_asked_in_vain_is_told_when_it_is_offered_and_need_not_wait_for_its_next_question(
+        node: MakeNode, wire: Wire, film: Path) -> None:
+    source, sink = node("source"), node("sink")
+    await started(source, sink)
+    assert sink.service is not None
+    transfer = await sink.service.receive(Source.publish(film).content.id, sink.home)
+    await until(lambda: wire.kinds().count("REFUSE") >= 6)
+    before = len(wire.said)
+    await offered(source, film)
+    await done(transfer)
+    after = [said for said in wire.said[before:] if said.kind.name in {"OFFER", "JOIN", "ACCEPT"}]
+    offer = next(number for number, said in enumerate(after) if said.kind.name == "OFFER")
+    assert [(said.kind.name, said.sender) for said in after[offer:offer + 3]] == [
+        ("OFFER", source), ("JOIN", sink), ("ACCEPT", source)]
+
+
+async def test_offers_that_nobody_waits_for_are_not_looked_at(node: MakeNode, film: Path) -> None:
+    source, sink = node("source"), node("sink")
+    await started(source, sink)
+    publication = await offered(source, film)
+    offer = Offer(False, 0, publication.manifest.pack()).pack()
+    source.send(sink.mid, Kind.OFFER, offer)
+    assert sink.service is not None
+    await until(lambda: sink.service is not None and sink.service.counters["offer: not asked for"])
+    transfer = await sink.service.receive(bytes(32), sink.home)
+    await until(lambda: any(said.kind == Kind.REFUSE for said in source.wire.said))
+    for _ in range(2 * HINTS_AT_ONCE):
+        source.send(sink.mid, Kind.OFFER, offer)
+    await until(lambda: sink.service is not None
+                and sink.service.counters["offer: not asked for"] >= HINTS_AT_ONCE)
+    assert transfer.state == "waiting"
 
 
 async def test_file_gets_the_name_that_is_asked_for(node: MakeNode, film: Path) -> None:

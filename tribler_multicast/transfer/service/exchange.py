@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from random import Random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.wire import Kind
 from ..session.coop_limits import ASK_MOST, MAX_PACE
@@ -17,6 +17,7 @@ from .dealings import Since
 from .giver import Giver
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable
 
     from ..session.packets import Bytes
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from .together import Together
 
 logger = logging.getLogger(__name__)
+
+READY_FOR: Final = 2.0
+"""Seconds since somebody asked, for which segments are kept in memory when they are stored."""
+
 
 class Owner(Protocol):
     """
@@ -101,12 +106,21 @@ class Exchange:
             self.giver.finished(mid)
         self.incoming.look()
 
-    def give(self, segment: int, data: Bytes) -> None:
+    @property
+    def is_asked(self) -> bool:
         """
-        Have a segment that was just stored ready for others.
+        Whether segments are to be ready for others when they are complete. Where nobody lacks anything their memory is
+        used again.
         """
-        if self.is_helped:
+        return self.giver.was_asked(READY_FOR)
+
+    def checked(self, segment: int, data: Bytes, done: asyncio.Future[bool | None]) -> None:
+        """
+        Have a segment ready for others, if it has its hash.
+        """
+        if not done.cancelled() and done.exception() is None and done.result():
             self.coop.give(segment, data)  # type: ignore[arg-type]
+            self.giver.look()
 
     def look(self, now: float) -> None:
         """

@@ -110,13 +110,13 @@ class Joining:
         """
         Ask somebody who just came, if we are asking.
         """
-        if self._wanted is not None and not self._wanted.done() and mid not in self._fresh:
+        if self._is_asking and mid not in self._fresh:
             self._fresh.add(mid)
             self._ask_fresh(mid, 0)
 
     def _ask_fresh(self, mid: bytes, number: int) -> None:
         now = self.loop.time()
-        if self._wanted is None or self._wanted.done() or mid not in self._fresh:
+        if not self._is_asking or mid not in self._fresh:
             self._fresh.discard(mid)
             return
         asked = self.asked.get(mid)
@@ -129,10 +129,24 @@ class Joining:
 
     def offered(self, mid: bytes) -> None:
         """
-        Note that somebody has it.
+        Note that somebody has it, and ask at once, if we are asking and did not just now.
         """
         if len(self.likely) < CANDIDATES:
             self.likely[mid] = None
+        now = self.loop.time()
+        asked = self.asked.get(mid)
+        if self._is_asking and (asked is None or now - asked[1] >= FRESH_AFTER[0]):
+            self._ask(mid, now)
+
+    @property
+    def _is_asking(self) -> bool:
+        return self._wanted is not None and not self._wanted.done()
+
+    def is_hint(self, mid: bytes) -> bool:
+        """
+        Tell whether an OFFER of somebody whom we asked in vain may be of this content.
+        """
+        return self._is_asking and mid in self.asked
 
     def avoid(self, mid: bytes) -> None:
         """

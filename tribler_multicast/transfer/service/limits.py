@@ -29,6 +29,13 @@ JOINS_A_ROUND: Final = 16
 ASKED: Final = 10.0
 """For so long an ACCEPT is expected after a JOIN: one that nobody asked for is dropped."""
 
+ASKERS: Final = 256
+"""Who asked in vain is remembered so often: who asks for many contents makes us forget others, who ask again anyway."""
+
+HINTS_PER_SECOND: Final = 1.0
+HINTS_AT_ONCE: Final = 8
+"""OFFERs of one peer that are looked at although nobody asks for offers, because a content is waited for."""
+
 FAREWELLS: Final = (0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 """Who has all of it says so again after these, until it is answered: at 20 % loss each way one in 10,000 is not
 heard."""

@@ -79,11 +79,13 @@ class Offers:
         self.known: dict[bytes, Found] = {}
         """What was found lately, by content id."""
 
-    def offer_received(self, mid: bytes, payload: bytes) -> Found | None:
+    def offer_received(self, mid: bytes, payload: bytes, *, is_hint: bool = False) -> Found | None:
         """
         Take an OFFER; None when it is none, or nobody asked.
+
+        :param is_hint: it is looked at all the same: it may be of what was asked for by a JOIN.
         """
-        if not any(question.looked_at < OFFERS_LOOKED_AT for question in self.questions):
+        if not is_hint and not any(question.looked_at < OFFERS_LOOKED_AT for question in self.questions):
             self.counters["offer: not asked for"] += 1
             return None
         for question in self.questions:

@@ -49,6 +49,7 @@ from .outgoing import OutgoingSession
 from .publication import Place, Serving
 from .together import Together
 from .transfer import FAILED, PAUSED
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -94,10 +95,25 @@ class Publisher:
         self._asks = KeyedBuckets(ASKS_PER_SECOND, ASKS_AT_ONCE, PEERS_KEPT)
         self._reports = KeyedBuckets(REPORTS_PER_SECOND, REPORTS_AT_ONCE, PEERS_KEPT)
         self._next_offer: dict[bytes, int] = {}
+        self._waiting = Waiting()
         self.holding = Holding(self.together, self.publications.get, self._readers, self._unreadable, self._asked)
 
     def _receivers(self, link: SendingLink) -> set[bytes]:
         return {mid for session in self.sessions.values() if session.link is link for mid in session.receivers}
+
+    def offer(self, publication: Publication) -> None:
+        """
+        Offer a content, and tell those who asked for it in vain just now.
+        """
+        self.publications[publication.content_id] = publication
+        for mid, link in self._waiting.take(publication.content_id, asyncio.get_running_loop().time()):
+            if self.courier.may(mid):
+                self._tell(mid, publication, link)
+
+    def _tell(self, mid: bytes, publication: Publication, link: LinkKey) -> None:
+        if publication.source is not None and publication.error is None:
+            offer = Offer(bool(publication.sessions), publication.receivers, publication.manifest.pack())
+            self.courier.send(mid, Kind.OFFER, offer.pack(), link)
 
     # --- What others say.
 
@@ -114,9 +130,7 @@ class Publisher:
         else:
             wanted = self.publications.get(payload) if payload else None
             for publication in self._some(mid) if not payload else [wanted] if wanted else []:
-                if publication.source is not None and publication.error is None:
-                    offer = Offer(bool(publication.sessions), publication.receivers, publication.manifest.pack())
-                    self.courier.send(mid, Kind.OFFER, offer.pack(), link)
+                self._tell(mid, publication, link)
             manifest = self.partly(payload) if payload and wanted is None else None
             if manifest is not None:
                 self.courier.send(mid, Kind.OFFER, Offer(False, 0, manifest.pack()).pack(), link)
@@ -154,6 +168,7 @@ class Publisher:
             return Refusal.POLICY
         publication = self.publications.get(join.content_id)
         if publication is None or publication.source is None or publication.error is not None:
+            self._waiting.note(join.content_id, mid, link, now)
             return Refusal.UNKNOWN if self.partly(join.content_id) is None else Refusal.PARTLY
         lacks = join.lacks(publication.source.layout.segments)
         if lacks is None:

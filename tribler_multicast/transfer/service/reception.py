@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ...coding import MAX_SYMBOLS
@@ -290,6 +291,7 @@ class Reception(Received):
         if how in AVOIDED:
             self.joining.avoid(mid)
             self._deaf += how is Outcome.SILENT
+        logger.info("The session ended: %s", how.value)
         self._is_spoilt = self._is_spoilt or how is Outcome.SPOILT
         return Ending.FAILED if how is Outcome.TROUBLE else Ending.CANCELLED
 
@@ -344,16 +346,17 @@ class Reception(Received):
         """
         Have a segment checked and written.
         """
-        self.storage.write(segment, data, lambda segment, is_good: self._written(incoming, segment, data, is_good))
+        self.storage.write(segment, data, lambda segment, is_good: self._written(incoming, segment, is_good))
         if self.storage.queued >= SEGMENTS_QUEUED:
             incoming.hold()
+        exchange = incoming.exchange
+        if exchange is not None and exchange.is_asked:
+            self.storage.check(segment, data).add_done_callback(partial(exchange.checked, segment, data))
 
-    def _written(self, incoming: Incoming, segment: int, data: Bytes, is_good: bool) -> None:
+    def _written(self, incoming: Incoming, segment: int, is_good: bool) -> None:
         if incoming is not self.incoming or incoming.receiver is None:
             return
         incoming.receiver.stored(segment, is_good)
-        if is_good and incoming.exchange is not None:
-            incoming.exchange.give(segment, data)
         if self.state == WAITING:
             self._set(ACTIVE)
         if not is_good:

@@ -14,6 +14,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from ...protocol.budget import KeyedBuckets
 from ...protocol.wire import Kind
 from ..content import record
 from ..content.manifest import ID_SIZE, Manifest
@@ -21,7 +22,16 @@ from ..content.source import Source
 from ..errors import StoreError, TransferError, shown
 from ..session.messages import Accept, Ending, read_end, read_refusal
 from . import remembered
-from .limits import MAX_RATE, OFFER_OF_FELLOW, RECEPTIONS, TICK, TRANSFERS
+from .limits import (
+    HINTS_AT_ONCE,
+    HINTS_PER_SECOND,
+    MAX_RATE,
+    OFFER_OF_FELLOW,
+    PEERS_KEPT,
+    RECEPTIONS,
+    TICK,
+    TRANSFERS,
+)
 from .offers import Found, Offers
 from .publication import Publication, Serving
 from .publishing import Publisher
@@ -74,6 +84,7 @@ class TransferService:
         self.together = self.publisher.together
         self.desk = Desk(self.together, self.publisher, self._receiving, self._receptions)
         self.offered = Offers(courier, self.counters)
+        self._hints = KeyedBuckets(HINTS_PER_SECOND, HINTS_AT_ONCE, PEERS_KEPT)
         self._told: dict[str, tuple[str, float]] = {}
         self._ticking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -151,7 +162,7 @@ class TransferService:
         elif kind == Kind.OFFERS_WANTED:
             self.publisher.offers_wanted(mid, payload, link, now)
         elif kind == Kind.OFFER:
-            self._offer_received(mid, payload)
+            self._offer_received(mid, payload, now)
         elif kind == Kind.ACCEPT:
             self._accept_received(mid, payload, link)
         elif kind == Kind.REFUSE:
@@ -163,8 +174,9 @@ class TransferService:
         else:
             self.counters["message: unknown"] += 1
 
-    def _offer_received(self, mid: bytes, payload: bytes) -> None:
-        found = self.offered.offer_received(mid, payload)
+    def _offer_received(self, mid: bytes, payload: bytes, now: float) -> None:
+        is_hint = any(reception.joining.is_hint(mid) for reception in self._receptions()) and self._hints.take(mid, now)
+        found = self.offered.offer_received(mid, payload, is_hint=is_hint)
         if found is not None:
             reception = self._receiving(found.manifest.content.id)
             if reception is not None:
@@ -269,7 +281,7 @@ class TransferService:
             self.publisher.end(before, Ending.CANCELLED)
             if before.serving is not None:
                 self.transfers.pop(before.serving.id, None)
-        self.publisher.publications[publication.content_id] = publication
+        self.publisher.offer(publication)
         if self.records is not None and publication.source is not None:
             # Without a record it is hashed again some day, no more.
             with contextlib.suppress(StoreError):
@@ -286,7 +298,7 @@ class TransferService:
         publication.paused, publication.rate = published.paused, published.rate
         if source is None:
             publication.fail(f"{shown(str(published.path))} was changed or deleted since it was offered")
-        self.publisher.publications[content_id] = publication
+        self.publisher.offer(publication)
 
     async def unpublish(self, content_id: bytes) -> None:
         """

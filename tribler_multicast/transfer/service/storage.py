@@ -60,6 +60,7 @@ class Storage:
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, "transfer-write")
         self._committer = ThreadPoolExecutor(1, "transfer-commit")
+        self._checker = ThreadPoolExecutor(1, "transfer-check")
         self._committing: asyncio.Future[None] | None = None
         self._is_ending = False
         self._unwritten: list[tuple[int, Bytes]] = []
@@ -217,6 +218,13 @@ class Storage:
 
     # --- For others.
 
+    def check(self, segment: int, data: Bytes) -> asyncio.Future[bool | None]:
+        """
+        Begin to check a segment that waits to be written: others need not wait for the disk.
+        """
+        assert self.store is not None
+        return self._loop.run_in_executor(self._checker, self.store.tree.check, segment, data)
+
     def segment(self, segment: int) -> asyncio.Future[bytes]:
         """
         Begin to read a segment that is here and checked. The result may be any error.
@@ -298,6 +306,7 @@ class Storage:
         """
         self._writer.shutdown(wait=False)
         self._committer.shutdown(wait=False)
+        self._checker.shutdown(wait=False)
 
     # --- Reading.
 

@@ -138,6 +138,9 @@ ALARM_TIMES: Final = 10
 CHECKED_AHEAD: Final = 4
 """Segments ahead of the source's pass of which checksums are asked for."""
 
+SUMS_AT_ONCE: Final = 16
+"""Segments whose checksums are made before anything else has its turn: a millisecond or two with native code."""
+
 SUMS_TIMES: Final = 8
 """How often the source makes the checksums of one segment for one receiver: they get lost; nobody orders a flood."""
 

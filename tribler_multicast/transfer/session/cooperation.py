@@ -368,4 +368,4 @@ class SourceCooperation:
         Get when `take_messages` may have something, if nothing comes before.
         """
         moves = [told.at for told in self._told.values() if told.times]
-        return min([*moves, self.introducer.next_timer()])
+        return float("-inf") if self.summer.is_due else min([*moves, self.introducer.next_timer()])

@@ -50,6 +50,12 @@ class Held:
         """
         self._missed.pop(segment, None)
 
+    def has(self, segment: int) -> bool:
+        """
+        Tell whether a segment is here.
+        """
+        return segment in self._held
+
     def get(self, segment: int) -> bytes | None:
         """
         Get a segment; one that is not here is wanted from now on.

@@ -10,8 +10,9 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ...coding import field
 from ...coding.checksums import KEY_SIZE, Functionals
-from .coop_limits import SUMS_TIMES
+from .coop_limits import SUMS_AT_ONCE, SUMS_TIMES
 from .coop_messages import LARGEST_CHECKED, SUMS_ROOM, Sums
 from .held import Held
 
@@ -77,17 +78,26 @@ class Summer:
 
     def take(self) -> list[tuple[bytes, Sums]]:
         """
-        Take the SUMS that can be made now, and for whom.
+        Take SUMS that can be made now, and for whom; `is_due` tells whether there are more. Without native code those
+        of one segment take a good part of a second, in which nothing else goes on, so that there are no more at once.
         """
-        found = []
+        found, left = [], 1 if field.why_not_native else SUMS_AT_ONCE
         for mid, segment in list(self._due):
             data = self._held.get(segment)
-            if data is None:
+            if data is None or not left:
                 continue
+            left -= 1
             del self._due[mid, segment]
             self._made[mid, segment] += 1
             found += [(mid, sums) for sums in self._of(mid, segment, data)]
         return found
+
+    @property
+    def is_due(self) -> bool:
+        """
+        Whether some can be made now.
+        """
+        return any(self._held.has(segment) for _, segment in self._due)
 
     def _of(self, mid: bytes, segment: int, data: bytes) -> list[Sums]:
         symbol = self.geometry.symbol
