@@ -26,6 +26,7 @@ const STYLE = `
     .${PAGE_CLASS} { flex: 1 1 auto; min-width: 0; }
     @media (max-width: 767px) { .${PAGE_CLASS} { max-width: 100vw; } } /* where Tribler's header is wider than the window */
     .${PAGE_CLASS} header { background: none; }
+    .${PAGE_CLASS} .ln-notice ol { list-style: decimal; }
 `;
 
 /** Where in Tribler this is, by the address. */
