@@ -279,7 +279,7 @@ def test_the_page_goes_by_triblers_theme_language_and_width(flat: Flat) -> None:
     window.open_ours()
     window.wait_live()
     page.evaluate("document.documentElement.classList.replace('light', 'dark')")
-    page.screenshot(path=flat.pictures / "dark.png")
+    page.screenshot(path=flat.pictures / "dark.png", animations="disabled")
     page.evaluate("document.documentElement.classList.replace('dark', 'light')")
     page.get_by_role("button", name="en", exact=True).click()
     page.get_by_role("menuitem", name="es", exact=True).click()
@@ -296,6 +296,7 @@ def test_the_page_goes_by_triblers_theme_language_and_width(flat: Flat) -> None:
         page.locator(ENTRY).click()
         page.locator(ENTRY).wait_for(state="hidden")  # Tribler closes its menu, as with its own entries
         page.locator(".tribler-multicast-page").wait_for()
+        assert page.locator(".tribler-multicast-page").evaluate("element => element.scrollWidth") <= 420
         page.screenshot(path=flat.pictures / "narrow.png")
     finally:
         page.set_viewport_size({"width": 1280, "height": 800})

@@ -113,6 +113,8 @@ export class App {
         render(VIEWS.map((name) => html`<button type="button" role="tab" id="ln-tab-${name}" aria-controls="ln-view-${name}"
             aria-selected=${name === this.view} tabindex=${name === this.view ? 0 : -1} @click=${() => this.go(name)}
             @keydown=${(event) => this.arrow(event)}>${t(`view_${name}`)}</button>`), this.tabs);
+        const open = this.tabs.querySelector("[aria-selected=true]");
+        this.tabs.scrollLeft = open.offsetLeft - this.tabs.offsetLeft - (this.tabs.clientWidth - open.offsetWidth) / 2;
     }
 
     arrow(event) {

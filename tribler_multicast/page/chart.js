@@ -50,7 +50,9 @@ export class Chart {
         const step = [600, 900, 1800, 3600, 7200, 14400, 21600].find((size) => (until - from) / size <= inner / 70) ?? 43200;
         const marks = [];
         const shift = new Date(from * 1000).getTimezoneOffset() * 60;
-        for (let time = Math.ceil((from - shift) / step) * step + shift; time < until; time += step) marks.push(time);
+        for (let time = Math.ceil((from - shift) / step) * step + shift; x(time) < width - 28; time += step) {
+            if (x(time) > LEFT + 20) marks.push(time);
+        }
         render(html`<svg role="img" aria-label=${this.label()} viewBox="0 0 ${width} ${height}" width=${width} height=${height}>
             ${[0, 0.5, 1].map((part) => svg`<line class="ln-grid" x1=${LEFT} x2=${width - RIGHT} y1=${y(part * top)} y2=${y(part * top)}></line>
                 <text class="ln-label" x=${LEFT - 8} y=${y(part * top) + 4} text-anchor="end">${this.words(part * top)}</text>`)}

@@ -27,7 +27,8 @@ function streamers(weather, peers, me) {
  */
 export function sentence(weather, peers, status) {
     const here = peers.filter((peer) => localState(peer) === "online").length;
-    if (!weather) return { mood: "unknown", text: here ? t("here", { n: here }) : t("here_none"), name: "" };
+    const present = here ? t("here", { n: here }) : t("here_none");
+    if (!weather) return { mood: "unknown", text: present, name: "" };
     const { gateway, limit, own_link: own } = weather;
     const all = streamers(weather, peers, status?.mid);
     const streams = all.filter(({ activity }) => activity === all[0].activity);
@@ -46,5 +47,5 @@ export function sentence(weather, peers, status) {
     if (gateway.state === "suspected") return { mood: "suspected", text: t("sky_suspected", full), name: "" };
     if (own.state === "slow") return { mood: "suspected", text: t("sky_own_slow", { delay: milliseconds(own.delay_ms) }), name: "" };
     if (gateway.state === "clear") return { mood: "clear", text: t("sky_clear"), name: "" };
-    return { mood: "unknown", text: t("sky_unknown"), name: "" };
+    return { mood: "unknown", text: `${present} ${t("sky_unknown")}`, name: "" };
 }

@@ -146,7 +146,7 @@ export const en = {
     sky_suspected: "The way to the internet may be full: this node waits {delay} at the gateway.",
     sky_own_slow: "The link from this machine to the gateway is slow: {delay} of waiting.",
     sky_clear: "All is calm: nothing waits at the gateway.",
-    sky_unknown: "How full the way to the internet is, is not known now.",
+    sky_unknown: "Nothing is known of the way to the internet.",
 
     fact_gateway: "Gateway",
     fact_delay: "Queue",

@@ -24,7 +24,9 @@ const ICON = `<svg width="15" height="15" viewBox="0 0 15 15" fill="none" stroke
 const STYLE = `
     div:has(> .${PAGE_CLASS}[data-guest]) > :not(.${PAGE_CLASS}) { display: none; }
     .${PAGE_CLASS} { flex: 1 1 auto; min-width: 0; }
+    @media (max-width: 767px) { .${PAGE_CLASS} { max-width: 100vw; } } /* where Tribler's header is wider than the window */
     .${PAGE_CLASS} header { background: none; }
+    .${PAGE_CLASS} .ln-notice ol { list-style: decimal; }
 `;
 
 /** Where in Tribler this is, by the address. */

@@ -39,6 +39,7 @@ export class Weather {
         const shown = minutes.filter(({ time }) => time >= until - this.range);
         for (const chart of this.charts) chart.show(shown, until - this.range, until);
         this.waiting.hidden = shown.length > 0;
+        for (const figure of this.root.querySelectorAll("figure, details")) figure.hidden = !shown.length;
         this.drawNodes(weather, model.get("peers") ?? []);
         this.drawTable(shown);
     }

@@ -33,7 +33,7 @@ function Element({view}: {view?: string}) {
         <div className="tribler-multicast-page">
             {createElement("tribler-local-network", {
                 lang: i18n.language.slice(0, 2),
-                ...(view ? {view, bare: ""} : {}),
+                ...(view ? {view, bare: true} : {}),
             })}
         </div>
     );
