@@ -60,6 +60,10 @@ ROOM_WAITS: Final = 2.0
 EMPTY: Final = 0.4
 """A queue below this share of the target is none."""
 EMPTY_FOR: Final = 1.0
+ROOM_MOST: Final = 0.7
+"""Part of what the gateway passes that is believed to be needed."""
+TOLD: Final = 0.6
+"""Share of a level that is left at least while only others feel a queue."""
 RELEASE: Final = 10.0
 """Without a need, and alone in wanting more, the limit goes after so many seconds."""
 FULL_FOR: Final = 6.0
@@ -174,6 +178,8 @@ class Share:
         """
         passed = 0.0 if self._ran_at is None else min(MOST_GROWTH_GAP, now - self._ran_at)
         self._ran_at = now
+        if s.guess is not None:
+            s = s._replace(room=min(s.room, ROOM_MOST * s.guess))
         self._follow_need(now, s, ended=ended)
         if self.level is None:
             self._begin(now, s)
@@ -205,7 +211,7 @@ class Share:
         if s.delay is None or not self._is_full(s):
             return ease
         unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
-        return min((1 - (STRONGEST if s.is_told else LEFT)) * self.level,
+        return min((1 - (TOLD if s.is_told else LEFT)) * self.level,
                    max(ease, unit * (s.delay - self.target) / TAUS[self.need != NO_NEED]))
 
     def _spare(self, s: Situation, passed: float) -> None:
@@ -241,7 +247,7 @@ class Share:
         """
         Make room for a new need at once, when this node feels a queue, or did a moment ago.
         """
-        if self.level is None or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
+        if self.level is None or s.is_told or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
                 or not s.suspect or s.delay is None or not (s.delay >= self.target or self._was_full(now)):
             return
         self._room_at = self._changed_at = now
@@ -312,9 +318,9 @@ class Share:
         assert self.level is not None
         assert self.limit is not None
         self._empty_since, self._growth = None, PROBE_UP
-        if not s.is_told:
+        if not s.is_told:  # by words alone nothing is lowered for good
             self._full = now, self.level
-        if now - self._changed_at < SETTLES or s.slope < FALLS or s.bulk > FOLLOWED * self.limit + CHATTER:
+        if s.is_told or now - self._changed_at < SETTLES or s.slope < FALLS or s.bulk > FOLLOWED * self.limit + CHATTER:
             return
         over = 0.0 if s.capacity is None else self.level - max(0.0, s.capacity - s.room) / max(1, s.sharers)
         self.level -= max(0.0, over) * min(1.0, OVER * passed)
