@@ -9,7 +9,6 @@ from tribler_multicast.weather.limits import FLOOR, MAX_KEYS
 from .house import INFINITE, MBIT, House
 from .liars import CROWDS, LIES, lie, under_liars
 
-
 OPEN = pytest.mark.xfail(reason="known, docs/weather.md: a young node is lowered too far by this lie", strict=False)
 
 
