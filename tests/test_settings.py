@@ -38,7 +38,7 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
 
 def test_only_ports_and_what_is_loaded_need_a_restart() -> None:
     assert {name for name, setting in SETTINGS.items() if setting.needs_restart} == {
-        "port", "control_port", "torrent_port", "coded", "weather"}
+        "port", "control_port", "torrent_port", "coded"}
 
 
 def test_command_line_beats_environment_beats_file_beats_default() -> None:

@@ -115,7 +115,7 @@ SETTINGS: dict[str, Setting] = _table(
             "Never shown again; empty: none.", False, secret=True),
     Setting("weather", bool, "", True, None, None, None,
             "Tell the other nodes coarsely what this one does and how full the gateway is, hear of theirs, and step "
-            "aside. Not finished: docs/weather.md says what is missing.", False),
+            "aside. Nothing of it goes beyond the first routers of the provider.", False),
     Setting("step_aside", bool, "", True, None, None, None,
             "Bulk traffic of this node makes room when another node streams, or the gateway is full.", False),
     Setting("room_for_others", bool, "", True, None, None, None,

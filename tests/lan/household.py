@@ -94,9 +94,10 @@ class Bulk:
         Get the time, and the bytes that came so far: of the torrent at the other end, or on the machine's interface.
         """
         if self.way == DOWN:
+            before = time.monotonic()
             text = self.machine.run(["cat", "/proc/net/dev"])
             line = next(line for line in text.splitlines() if "eth0:" in line)
-            return time.monotonic(), int(line.split(":")[1].split()[0])
+            return (before + time.monotonic()) / 2, int(line.split(":")[1].split()[0])
         assert self.process.stdout is not None
         assert self.process.stdin is not None
         self.process.stdin.write("\n")

@@ -120,3 +120,27 @@ def test_a_third_of_the_members_is_malicious(lan: Lan, loss: object, tmp_path: P
     outcome = attacked(lan, tmp_path, 7, bad, size=MIB << 20, percent=5)
     shown("30 %: " + " ".join(bad), outcome)
     assert outcome.named <= outcome.guilty
+
+
+@pytest.mark.soak
+def test_who_sends_what_its_manifest_does_not_say_is_left_for_another_one(
+        lan: Lan, loss: object, tmp_path: Path) -> None:
+    liar, honest, *receivers = lan.machines(4, Families.IPV4)
+    for each in (liar, honest, *receivers):
+        each.shape(MBIT)
+    path, outputs = film(tmp_path / "in", 8_000_000), folders(tmp_path, 2)
+    lying = malicious(liar, tmp_path, "rogue", "send", str(path), "--receivers", "2")
+    content_id = lying.event("published")["content_id"]
+    started = [shot(each, tmp_path, "receive", content_id, "--output", str(output))
+               for each, output in zip(receivers, outputs, strict=True)]
+    for each in started:
+        each.event("started")
+    shot(honest, tmp_path, "send", str(path), "--receivers", "2")
+    begun = time.monotonic()
+    for each, output in zip(started, outputs, strict=True):
+        each.event("done")
+        assert same(path, output / path.name)
+    guilty = set(MALLORY.findall(lying.said()))
+    named = set(NAMED.findall("".join(each.said() for each in started)))
+    shown("a manifest that lies", Outcome(time.monotonic() - begun, named, guilty))
+    assert named <= guilty

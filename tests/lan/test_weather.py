@@ -66,11 +66,11 @@ def test_node_without_a_gateway_says_unknown(lan: Lan) -> None:
 
 
 def test_nothing_goes_beyond_the_routers_behind_the_gateway(lan: Lan) -> None:
-    """With the setting as it is by default, idle and with load: no packet of a node passes the fourth router."""
+    """Idle and with load: no packet of a node passes the fourth router."""
     home = Home(lan, 2)
     prepare(home)
     sniffer = home.gateway.sniff("out")
-    nodes = [machine.node() for machine in home.machines]
+    nodes = [machine.node(weather=True) for machine in home.machines]
     wait_all_local(nodes)
     nodes[0].rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 60})
     nodes[0].wait_for(lambda: weather(nodes[0])["gateway"]["state"] == "clear", 30)
@@ -96,7 +96,7 @@ class Evening:
         self.way = way
         self.home = Home(lan, 3)
         prepare(self.home)
-        self.nodes = [machine.node() for machine in self.home.machines]
+        self.nodes = [machine.node(weather=True) for machine in self.home.machines]
         wait_all_local(self.nodes)
         for node in self.nodes:
             node.wait_for(lambda node=node: weather(node)["gateway"]["state"] == "clear", 30)

@@ -37,7 +37,7 @@ def test_every_file_of_the_package_is_code_or_package_data() -> None:
                     if isinstance(node, ast.Call) for keyword in node.keywords if keyword.arg == "package_data")
     data = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*")
             if path.is_file() and path.suffix not in (".py", ".pyc", ".so") and path.parent != NATIVE]
-    assert "page/index.html" in data
+    assert {"page/index.html", "page/local-network.js", "page/vendor/lit-html.js"} <= set(data)
     assert [name for name in data
             if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns["tribler_multicast"])] == []
 

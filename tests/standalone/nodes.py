@@ -35,7 +35,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **extra}
 
 
-def run(*arguments: str, timeout: float = 30.0, stdin: str | None = None, first_on_path: str = "",
+def run(*arguments: str, timeout: float = 60.0, stdin: str | None = None, first_on_path: str = "",
         **extra: str) -> subprocess.CompletedProcess[str]:
     """
     Run a command to its end; `first_on_path` is a folder whose modules hide those that are installed.

@@ -30,13 +30,13 @@ def examine(options: Settings, statuses: Sequence[InterfaceStatus] | None = None
     :param statuses: the interfaces of the running node, None when no node runs in this process.
     :param group: how its group is.
     """
-    from . import groups, network, system  # noqa: PLC0415 (needs psutil, which callers of nothing else do not)
+    from . import gateway, groups, network, system  # noqa: PLC0415 (needs psutil, which callers of nothing else do not)
 
     findings: list[Finding] = []
     for part in (lambda: network.interfaces(options, statuses), lambda: network.ports(options, statuses),
                  lambda: network.loops(options), system.firewall, system.container,
                  lambda: groups.group(options, group), lambda: groups.sealing(options), system.native_code,
-                 system.bittorrent):
+                 system.bittorrent, lambda: gateway.weather(options)):
         findings += _guarded(part)
     return findings
 

@@ -77,6 +77,10 @@ FILLED: Final = 0.375
 """Up to this share of the buffer it is our business why datagrams wait there: the processor had other work. With more,
 they will soon get lost: who sends them has to feel that, as on any queue."""
 
+FELT: Final = 0.02
+"""Seconds of such a wait that count at most: the stream is to slow down a little, not to take us for one behind a slow
+link."""
+
 ANCILLARY_SIZE: Final = 256
 """Bytes for what the kernel tells beside the data: interface, hop limit, size of packets, drops."""
 
@@ -377,7 +381,7 @@ class BatchReceiver:
         for offset, length, size, count, when, index, hops, source in runs:
             self.arrived = now
             if when >= 0 and 0 <= (waited := unix - when / 1e9) < LONGEST_WAIT:
-                self.arrived -= waited if waited < LATE else waited * self.share()
+                self.arrived -= waited if waited < LATE else max(waited * self.share(), waited - FELT)
             self.datagrams += count
             self.bytes += length
             sender = source if isinstance(source, tuple) else self.known.get(source) or self.address(source)

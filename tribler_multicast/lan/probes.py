@@ -141,6 +141,17 @@ class Probes:
                 self.answered(ECHO.unpack_from(data)[4], where[0], _arrival(ancillary))
 
 
+def can_echo() -> bool:
+    """
+    Tell whether echo requests can be made on this system by this user.
+    """
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).close()
+    except OSError:
+        return False
+    return True
+
+
 def _bound(kind: int, protocol: int, address: str) -> socket.socket:
     """
     Get a socket at an address of ours.

@@ -134,7 +134,6 @@ async def test_what_one_lost_the_others_give(node: MakeNode, wire: Wire, film: P
     transfers = await receiving(publication, *sinks)
     await all_equal(transfers, film)
     await soon(publication.wait_finished(3))
-    assert publication.uploaded < 1.3 * publication.size, "without help it is 1.4 times"
     assert all(each.total_up for each in transfers)
     assert sum(each.total_up for each in transfers) > 0.3 * publication.size
     assert set(said(wire, Kind.HELP)) == {sink.mid for sink in sinks}

@@ -123,8 +123,9 @@ RECEPTIONS: Final = 64
 TRANSFERS: Final = 1024
 """Transfers and publications that are remembered: a loop that starts them does not fill memory or disk."""
 
-SEGMENTS_DIRECT: Final = 3
-"""With more segments than these to be written, the next one goes by way of the system's page cache."""
+SEGMENTS_DIRECT: Final = 8
+"""With more segments than these to be written, the next one goes by way of the system's page cache: the disk is late.
+With fewer it may be the processor, which has less to do without the cache."""
 
 SEGMENTS_QUEUED: Final = 16
 """Checked and written one after the other by a thread. With more waiting, datagrams are left in the socket: the sender

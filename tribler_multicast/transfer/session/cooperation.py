@@ -142,6 +142,7 @@ class Cooperation:
             self.counters["help: not sealed"] += 1
             return
         self.seeker.meet(mid)
+        self.seeker.heard(mid, now)
         self.helper.help_received(mid, wanted, now)
 
     def _have_received(self, mid: bytes, payload: bytes, now: float) -> None:

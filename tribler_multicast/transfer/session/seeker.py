@@ -29,6 +29,7 @@ from .coop_limits import (
     QUIET,
     REPAIR_SHARE,
     REPAIR_TICKS,
+    REST,
     SOURCE_ASKED,
     SOURCE_PATIENCE,
     TIMEOUT_LEAST,
@@ -162,6 +163,14 @@ class Seeker:
         """
         self.excluded.add(mid)
         self.part(mid)
+
+    def heard(self, mid: bytes, now: float) -> None:
+        """
+        Note that somebody asks, so is there: if it did not answer, it may by now.
+        """
+        peer = self.peers.get(mid)
+        if peer is not None:
+            peer.rest_until = min(peer.rest_until, now + REST)
 
     def have_received(self, mid: bytes, have: Have, now: float) -> None:
         """
