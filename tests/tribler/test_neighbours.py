@@ -56,7 +56,7 @@ def test_two_triblers_and_a_standalone_node_list_each_other_as_local(flat: Flat)
     for one in flat:
         one.wait_local(*(other for other in flat if other is not one), timeout=20)
     assert flat.b.peer(flat.a)["nickname"] == "Anna"
-    assert flat.node.peer(flat.a)["capabilities"] == ["coded", "search", "tribler"]
+    assert flat.node.peer(flat.a)["capabilities"] == ["coded", "search", "tribler", "weather"]
     assert flat.a.status()["client"] == "tribler"
 
 

@@ -196,9 +196,9 @@ def test_when_tribler_starts_itself_anew_the_plugin_is_there_again(start: Callab
 
 
 @pytest.mark.parametrize(("name", "config", "capabilities"), [
-    ("nodatabase", {"database": {"enabled": False}}, ["coded", "tribler"]),
-    ("nodiscovery", {"content_discovery_community": {"enabled": False}}, ["coded", "tribler"]),
-    ("memory", {"memory_db": True}, ["coded", "search", "tribler"])])
+    ("nodatabase", {"database": {"enabled": False}}, ["coded", "tribler", "weather"]),
+    ("nodiscovery", {"content_discovery_community": {"enabled": False}}, ["coded", "tribler", "weather"]),
+    ("memory", {"memory_db": True}, ["coded", "search", "tribler", "weather"])])
 def test_with_parts_of_tribler_switched_off_the_others_work(
         start: Callable[..., Tribler], house: Lan, node: Node, name: str, config: dict[str, Any],
         capabilities: list[str]) -> None:
@@ -273,7 +273,7 @@ def test_without_coded_transfers_there_is_no_such_overlay_and_they_are_not_claim
     node.wait_local(host)
     assert host.overlay("CodedTransferCommunity") == {}
     assert host.overlay("MulticastCommunity")["is_isolated"] is True
-    assert node.peer(host)["capabilities"] == ["search", "tribler"]
+    assert node.peer(host)["capabilities"] == ["search", "tribler", "weather"]
     host.shutdown()
     assert not host.complaints()
     assert not (host.state / "git" / "multicast-transfers").exists()
