@@ -264,7 +264,7 @@ def test_it_is_shown_as_json_with_null_for_the_unknown() -> None:
     assert empty["gateway"]["state"] == "unknown"
     assert empty["gateway"]["delay_ms"] is None
     assert empty["gateway"]["up"] is None
-    assert empty["limit"] == {"up": None, "down": None, "why": None}
+    assert empty["limit"] == {"up": None, "down": None, "why": None, "text": None}
     node = loaded()
     node.heard[b"viewer"] = {"kind": "live", "rates": Both(300_000.0, 0.0)}
     node.heard[b"afar"] = {"gateway": OTHER}
