@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tribler_multicast.weather.limits import FLOOR, LEAST_LIMIT
-from tribler_multicast.weather.share import KNOWN, METERED, RELEASE, TOLD, Share
+from tribler_multicast.weather.share import EASE, KNOWN, LEAST_BEGIN, LEFT, METERED, RELEASE, TOLD, Share
 from tribler_multicast.weather.situation import Situation
 
 QUIET = Situation(delay=0.0, is_told=False, slope=0.0, usual=0.0, suspect=True, need="none", room=0.0, together=False,
@@ -276,3 +276,9 @@ def test_who_has_a_small_part_of_what_he_reached_and_feels_no_queue_grows_whatev
     for step in range(300):
         share.run(now + step * 0.1, follow(share, lies)._replace(used=1e9))
     assert share.level >= 50_000
+
+
+def test_bulk_that_just_stopped_has_no_part_in_making_room() -> None:
+    limit = Share().run(0.0, QUEUE._replace(bulk_before=0.0))
+    assert limit is not None
+    assert limit >= LEAST_BEGIN * (1 - EASE) * LEFT

@@ -263,7 +263,7 @@ class Share:
         """
         Get a level less this node's part of what is short for those who need room: who has more gives more.
         """
-        part = max(1 / max(1, s.sharers), level / (level + sum(s.levels)))
+        part = max(1 / max(1, s.sharers), level / max(1.0, level + sum(s.levels)))
         if s.guess is None:
             return max(STRONGEST * level, level - s.room * part)
         short = max(0.0, min(s.room, s.used - FILL * s.guess))
