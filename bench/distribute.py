@@ -13,6 +13,7 @@ A file from one machine to many on a LAN: ours beside udpcast, UFTP, BitTorrent 
 - *folder*: 2,000 files of 10 KB, and one of 20 MB.
 - *gigabit*: 1 GiB to 4 by 1 Gbit/s; goodput, and processor time of each role; 64 MiB with no native code.
 - *beside*: what a TCP flow on the sender's link, and the round trips of others, are while it sends.
+- *slow*: one of the four behind 5 Mbit/s: when the others have it, and when that one has.
 - *memory*: 4 GiB from one to one, not shaped.
 
 What is not installed is left out, and said. A transfer that is not over after --limit seconds is stopped. With another
@@ -27,10 +28,11 @@ import sys
 from .common import Report, main
 from .distribute_beside import beside
 from .distribute_nodes import small
+from .distribute_slow import slow
 from .distribute_table import TOOLS, folder, gigabit, memory, receivers, table
 
 SCENARIOS = {"table": table, "receivers": receivers, "small": small, "folder": folder, "gigabit": gigabit,
-             "beside": beside, "memory": memory}
+             "beside": beside, "slow": slow, "memory": memory}
 
 
 def bench(options: argparse.Namespace) -> Report:

@@ -29,9 +29,8 @@ NOT_ALLOWED = "Failed to load resource: the server responded with a status of 40
 
 STILL = f"""
     {ENTRY} {{ display: none !important; }}
-    footer, [class*="Toaster"], .go4109123758 {{ visibility: hidden !important; }}
 """
-"""What a page looks like without our entry, and without the figures in the footer."""
+"""What a page looks like without our entry."""
 
 
 class Flat:
@@ -235,11 +234,13 @@ def still(window: Window, route: str, wanted: bytes | None = None) -> bytes:
     """Take a picture of a page when nothing moves in it any more, or it looks as wanted."""
     page = window.page
     window.go(route)
-    content = page.locator("aside").locator("xpath=../following-sibling::div")
-    mask = [content] if route.startswith("debug/") else [page.locator("td", has_text="seconds")]
+    moving = "div:has(> aside) + div" if route.startswith("debug/") else "no-such-element"
+    style = f"{moving} {{ visibility: hidden !important; }}"
+    clip = {"x": 0, "y": 0, "width": 1280, "height": 770}  # without the footer, whose figures are never still
     last = b""
     for _ in range(60):
-        picture = page.screenshot(animations="disabled", caret="hide", mask=mask)
+        picture = page.screenshot(animations="disabled", caret="hide", style=style,
+                                  clip=clip)  # type: ignore[arg-type]
         if picture == (wanted or last):
             break
         last = picture

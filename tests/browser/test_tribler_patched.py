@@ -77,6 +77,7 @@ def test_local_peers_and_results_are_marked_by_what_the_cells_say(
     carl = start(house.machine(), "c", nickname="Carl")
     window.tribler.wait_local(carl, timeout=60)
     infohash = carl.share("guava.bin", os.urandom(60_000_000))
+    wait_for(lambda: carl.download(infohash).get("progress") == 1, 120, "Carl has it")
     wait_for(lambda: infohash in carl.known_torrents(), 60, "Carl knows it")
     window.go("search?query=guava")
     page.locator('[data-local-network="local"]', has_text="guava.bin").wait_for()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lan.household import LIVE, Bulk, doing, rate, stream, weather
+from tests.lan.household import LIVE, UP, Bulk, doing, rate, stream, weather
 from tests.lan.node import ROOT, wait_all_local
 from tests.lan.uplink import Home
 
@@ -80,6 +80,7 @@ class Leech(Bulk):
     """
 
     def __init__(self, stack: ExitStack, home: Home, node: Node, folder: Path) -> None:
+        self.way = UP
         folder.mkdir()
         name, content = f"{folder.name}.bin", os.urandom(SIZE)
         file = folder / "content.torrent"

@@ -45,8 +45,11 @@ MAX_HELPERS: Final = 32
 
 TIMEOUT_LEAST: Final = 0.02
 TIMEOUT_SPREAD: Final = 4.0
+TIMEOUT_MOST: Final = 0.5
+LATE_KEPT: Final = 1.0
 """An answer that has not ended when it should have, by so much or so many times by what that varies (as TCP, RFC 6298),
-is not waited for."""
+is not waited for: never by more than the third figure, or who answers later and later holds up what it was asked for.
+One that comes after that, but not later than the last, is learnt from: else on a busy machine all would be too late."""
 
 REST: Final = 0.25
 REST_MOST: Final = 8.0

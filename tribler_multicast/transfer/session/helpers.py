@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .coop_limits import HAVE_VALID, MAX_PACKETS_ASKED, REST, REST_MOST
+from .coop_limits import HAVE_VALID, HELPS_KEPT, LATE_KEPT, MAX_PACKETS_ASKED, REST, REST_MOST
 from .coop_messages import LARGEST_WANT, MOST_WANTED, WANTED_ROOM, size_of
 from .demand import Way
 
@@ -51,6 +51,8 @@ class Peer:
         self.way = Way()
         self.number = 0
         self.asked: dict[int, Asked] = {}
+        self.late: dict[int, Asked] = {}
+        """What was not waited for any longer, of late: an answer that comes still tells how long they take."""
         self.takes, self.varies = TAKES, TAKES / 2
         self.strikes = 0
         self.rest_until = 0.0
@@ -75,10 +77,25 @@ class Peer:
         self.varies += SMOOTH * (abs(takes - self.takes) - self.varies)
         self.takes += SMOOTH * (takes - self.takes)
 
-    def failed(self, now: float) -> None:
+    def came_late(self, number: int, now: float) -> bool:
+        """
+        Learn from an account of a HELP that is waited for no more. It was our patience that was short, or its processor
+        is busy, or ours: no reason to ask no more. Tells whether it was of a HELP of late.
+        """
+        asked = self.late.pop(number, None)
+        if asked is None or now > asked.until + LATE_KEPT:
+            return False
+        self.answered(asked, now)
+        self.rest_until = 0.0
+        return True
+
+    def failed(self, asked: Asked, now: float) -> None:
         """
         Learn that no answer came.
         """
+        self.late[asked.number] = asked
+        if len(self.late) > HELPS_KEPT:
+            del self.late[next(iter(self.late))]
         self.strikes += 1
         if self.strikes >= STRIKES:
             self.rest_until = now + min(REST * 2 ** (self.strikes - STRIKES), REST_MOST)

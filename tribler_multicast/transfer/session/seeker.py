@@ -33,6 +33,7 @@ from .coop_limits import (
     SOURCE_ASKED,
     SOURCE_PATIENCE,
     TIMEOUT_LEAST,
+    TIMEOUT_MOST,
     TIMEOUT_SPREAD,
     TRY_AGAIN,
 )
@@ -254,10 +255,12 @@ class Seeker:
             asked = peer.asked.get(number)
             if asked is not None and len(sent) == len(asked.wants):
                 self._account(peer, asked, sent, at)
+            elif asked is None and peer.came_late(number, at):
+                self.counters["help: late answer"] += 1
         for asked in [asked for asked in peer.asked.values() if now >= asked.until]:
             self.counters["help: no answer"] += 1
             self._over(peer, asked)
-            peer.failed(now)
+            peer.failed(asked, now)
         return bool(accounts) and peer.lost()
 
     def _account(self, peer: Peer, asked: Asked, sent: bytes, now: float) -> None:
@@ -403,7 +406,7 @@ class Seeker:
         made = self._help(peer.stream.tag, peer.stream.key, peer.number, wants, peer.stream.highest)
         made = made._replace(pace=pace, wants_have=is_due)
         lasts = total * self.packet / pace
-        until = now + lasts + max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies)
+        until = now + lasts + min(TIMEOUT_MOST, max(TIMEOUT_LEAST, peer.takes + TIMEOUT_SPREAD * peer.varies))
         peer.asked[peer.number] = Asked(peer.number, now, lasts, total, {
             want.generation: (want.packets, self.receiver.missing[want.generation]) for want in made.wants}, until)
         self.counters["help: asked"] += total

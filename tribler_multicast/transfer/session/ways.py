@@ -26,7 +26,7 @@ QUEUE: Final = 0.003
 """Seconds of queue that tell who holds up the stream; the others have none, or a quarter of it at most."""
 FAR: Final = 0.5
 """Who lets through less than this share of what the others take is far slower."""
-AT_ONCE: Final = 0.3
+AT_ONCE: Final = 0.2
 ON_TRIAL: Final = 1.0
 """Seconds for which somebody must have been the only one: where it is known that the others are faster, and else."""
 SETTLE: Final = 1.0
