@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.weather.claims import Claim, Claims
+from tribler_multicast.weather.crowd import LEAST_LOUD, LOUDEST
 from tribler_multicast.weather.gateway_tag import make_tag
 from tribler_multicast.weather.limits import CLAIM_LEAST, HEARD_BURST, MAX_KEYS, MAX_NEIGHBOURS
 from tribler_multicast.weather.summary import Both, WeatherSummary
@@ -110,8 +111,24 @@ def test_room_is_what_streams_use_beside_bulk() -> None:
     claims = Claims()
     claims.hear(0.0, claim(1, "a", kind="live", rates=Both(500.0, 900.0), bulk=Both(100.0, 0.0)))
     claims.hear(0.0, claim(2, "b", kind="bulk", rates=Both(1000.0, 0.0), bulk=Both(1000.0, 0.0)))
-    assert claims.crowd(0.0).room == Both(400.0, 900.0)
-    assert claims.crowd(0.0).rates == Both(1500.0, 900.0)
+    assert claims.crowd(0.0).believed(Both(), Both()) == (Both(400.0, 900.0), Both(1500.0, 900.0))
+
+
+def test_nobody_is_believed_to_use_or_need_a_hundred_times_what_others_do() -> None:
+    claims = Claims()
+    for number in range(3):
+        claims.hear(0.0, claim(number, number, rates=Both(200_000.0, 0.0), bulk=Both(200_000.0, 0.0)))
+    claims.hear(0.0, claim(9, "loud", kind="live", rates=Both(1e9, 0.0)))
+    room, used = claims.crowd(0.0).believed(Both(200_000.0, 0.0), Both())
+    assert room.up == pytest.approx(LOUDEST * 200_000, rel=0.1)
+    assert used.up == pytest.approx((4 + LOUDEST) * 200_000, rel=0.1)
+
+
+def test_who_is_alone_with_somebody_loud_goes_by_what_he_reached_himself() -> None:
+    claims = Claims()
+    claims.hear(0.0, claim(9, "loud", kind="live", rates=Both(1e9, 1e9)))
+    _, used = claims.crowd(0.0).believed(Both(), Both(500_000.0, 0.0))
+    assert used == Both(LOUDEST * 500_000.0, LOUDEST * LEAST_LOUD)
 
 
 def test_other_programs_of_a_machine_need_room() -> None:

@@ -9,11 +9,9 @@ from tribler_multicast.weather.limits import FLOOR, MAX_KEYS
 from .house import INFINITE, MBIT, House
 from .liars import CROWDS, LIES, lie, under_liars
 
-OPEN = pytest.mark.xfail(reason="known, docs/weather.md: a young node is lowered too far by this lie", strict=False)
-
 
 @pytest.mark.parametrize("crowd", ["one", "1,000 keys", "200 addresses"])
-@pytest.mark.parametrize("what", [pytest.param(what, marks=OPEN) if "queue" in what else what for what in LIES])
+@pytest.mark.parametrize("what", LIES)
 @pytest.mark.parametrize("honest", [1, 4])
 def test_no_honest_node_falls_under_its_floor(what: str, crowd: str, honest: int) -> None:
     seconds = 30.0 if honest == 1 else 20.0
@@ -30,7 +28,6 @@ def test_stream_that_is_said_but_not_there_costs_little() -> None:
     assert mean >= 0.8
 
 
-@OPEN
 def test_liars_do_not_keep_honest_nodes_from_yielding() -> None:
     house = House()
     for _ in range(2):
@@ -45,7 +42,6 @@ def test_liars_do_not_keep_honest_nodes_from_yielding() -> None:
     assert house.lost_high < 0.05 * 3 * MBIT
 
 
-@OPEN
 def test_crowd_of_machines_that_lie_is_endured() -> None:
     """
     Hardware addresses made up by the hundred are more than anybody can tell from a real crowd: it must not be the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tribler_multicast.weather.limits import FLOOR, LEAST_LIMIT
-from tribler_multicast.weather.share import RELEASE, Share
+from tribler_multicast.weather.share import EASE, KNOWN, LEAST_BEGIN, LEFT, METERED, RELEASE, TOLD, Share
 from tribler_multicast.weather.situation import Situation
 
 QUIET = Situation(delay=0.0, is_told=False, slope=0.0, usual=0.0, suspect=True, need="none", room=0.0, together=False,
@@ -236,3 +236,49 @@ def test_limit_stays_while_several_want_more() -> None:
     for step in range(600):
         share.run(now + step * 0.1, follow(share, QUIET._replace(levels=(100_000.0,), sharers=2)), ended=step == 0)
     assert share.level is not None
+
+
+HEARSAY = QUEUE._replace(delay=0.5, is_told=True, told=0.5)
+
+
+def test_queue_that_only_others_feel_leaves_most_of_what_is_used() -> None:
+    share, _ = limited(HEARSAY._replace(levels=(64.0,) * 50, sharers=51), seconds=6.0)
+    assert share.limit is not None
+    assert share.limit >= 0.9 * TOLD * TOLD * 500_000
+
+
+def test_queue_that_is_felt_counts_however_much_more_others_feel() -> None:
+    both, _ = limited(HEARSAY._replace(told=0.3), seconds=1.0)
+    own, _ = limited(QUEUE, seconds=1.0)
+    assert both.limit is not None
+    assert own.limit is not None
+    assert both.limit <= own.limit
+
+
+@pytest.mark.parametrize("situation, waits", [(QUEUE, METERED), (HEARSAY, KNOWN)])
+def test_nothing_is_limited_before_its_rate_is_known(situation: Situation, waits: float) -> None:
+    share = Share()
+    share.run(0.0, QUIET._replace(bulk=0.0))
+    assert share.run(waits - 0.1, situation) is None
+    assert share.run(waits + 0.1, situation) is not None
+
+
+def test_nobody_begins_with_more_than_he_uses_because_others_say_much() -> None:
+    limit = Share().run(0.0, QUEUE._replace(levels=(1e9,) * 5, sharers=6))
+    assert limit is not None
+    assert limit <= 500_000
+
+
+def test_who_has_a_small_part_of_what_he_reached_and_feels_no_queue_grows_whatever_others_say() -> None:
+    share, now = limited(seconds=1.0)
+    share.level = 6_000.0
+    lies = QUEUE._replace(delay=0.0, levels=(64.0,) * 200, sharers=201, capacity=1e6, guess=1e6, room=1e9)
+    for step in range(300):
+        share.run(now + step * 0.1, follow(share, lies)._replace(used=1e9))
+    assert share.level >= 50_000
+
+
+def test_bulk_that_just_stopped_has_no_part_in_making_room() -> None:
+    limit = Share().run(0.0, QUEUE._replace(bulk_before=0.0))
+    assert limit is not None
+    assert limit >= LEAST_BEGIN * (1 - EASE) * LEFT

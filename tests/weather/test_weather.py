@@ -264,7 +264,7 @@ def test_it_is_shown_as_json_with_null_for_the_unknown() -> None:
     assert empty["gateway"]["state"] == "unknown"
     assert empty["gateway"]["delay_ms"] is None
     assert empty["gateway"]["up"] is None
-    assert empty["limit"] == {"up": None, "down": None, "why": None}
+    assert empty["limit"] == {"up": None, "down": None, "why": None, "text": None}
     node = loaded()
     node.heard[b"viewer"] = {"kind": "live", "rates": Both(300_000.0, 0.0)}
     node.heard[b"afar"] = {"gateway": OTHER}
@@ -284,3 +284,30 @@ def test_history_remembers_it() -> None:
     assert len(shown) in (3, 4)
     assert shown[-1]["delay_ms"] == pytest.approx(200, rel=0.01)
     assert shown[-1]["state"] == "suspected"
+
+
+@pytest.mark.parametrize("lie", [64.0, 1e9])
+def test_capacity_that_was_seen_otherwise_is_not_believed(lie: float) -> None:
+    node = Node()
+    node.doing = BULK
+    node.heard[b"liar"] = {"capacity": Both(lie, lie), "confidence": Both(1.0, 1.0)}
+    node.run(8)
+    assert node.weather.capacity(0, node.weather.claims.crowd(node.now)) == (None, 0.0)
+
+
+def test_capacity_that_agrees_with_what_was_seen_is_believed_until_it_is_known_here() -> None:
+    node = Node()
+    node.doing = BULK
+    node.heard[b"other"] = {"capacity": Both(600_000.0, 0.0), "confidence": Both(1.0, 0.0)}
+    node.run(8)
+    value, confidence = node.weather.capacity(0, node.weather.claims.crowd(node.now))
+    assert value == pytest.approx(600_000, rel=0.1)
+    assert confidence == pytest.approx(1.0, rel=0.01)
+
+
+def test_queue_that_only_others_feel_is_nothing_the_gateway_is_measured_by() -> None:
+    node = Node()
+    node.doing = BULK
+    node.heard[b"liar"] = {"is_known": True, "is_bloated": True, "queue": 0.5, "mean": 0.5}
+    node.run(10)
+    assert node.weather.capacities[0].value is None

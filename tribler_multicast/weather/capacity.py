@@ -45,6 +45,7 @@ class Capacity:
         self.passed = 0.0
         self._best: deque[list[float]] = deque(maxlen=BEST_PARTS)
         self._reached: deque[list[float]] = deque(maxlen=BEST_PARTS)
+        self._seen: deque[list[float]] = deque(maxlen=BEST_PARTS)
         self._together = 0.0
         self._next = 0.0
         self._since: float | None = None
@@ -64,9 +65,11 @@ class Capacity:
         if not self._best or now - self._best[-1][0] >= BEST_PART:
             self._best.append([now, self._slow])
             self._reached.append([now, 0.0])
+            self._seen.append([now, 0.0])
         else:
             self._best[-1][1] = max(self._best[-1][1], self._slow)
         self._together += (together - self._together) * min(1.0, passed / SLOW)
+        self._seen[-1][1] = max(self._seen[-1][1], self._together)
         if delay is None or delay < SATURATED or not suspect:
             self._since = None
             return
@@ -84,6 +87,13 @@ class Capacity:
         Get the most that this node reached in the last minutes: nobody can lie about that.
         """
         return max((rate for _, rate in self._best), default=0.0)
+
+    @property
+    def seen(self) -> float:
+        """
+        Get the most that all together were seen to use in the last minutes.
+        """
+        return max((rate for _, rate in self._seen), default=0.0)
 
     @property
     def guess(self) -> float | None:

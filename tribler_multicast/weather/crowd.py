@@ -3,7 +3,7 @@ What all the others say, taken together: each link-layer neighbour counts once.
 """
 from __future__ import annotations
 
-from statistics import median
+from statistics import median, median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .grouping import Member
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 HIGH: Final = ("on_demand", "live")
 DIRECTIONS: Final = (0, 1)
+LOUDEST: Final = 8.0
+LEAST_LOUD: Final = 125_000.0
+"""Nobody is believed to use, or to need, more than so many times what most use: one who says that he sends a hundred
+times as much would make a gateway seem endless. Whoever really does fills the queue, and that is felt. Below so many
+bytes/s nothing is loud."""
 SURE: Final = 0.3
 """Confidence from which on what the gateway passes is believed."""
 
@@ -41,22 +46,36 @@ class Crowd(NamedTuple):
     """
     The others behind our gateway. Pairs are for up and down.
 
-    `members`: what they feel; `need`: the strongest of their needs, `needed_by`: whose, `room`: how much they need
-    together, bytes/s; `rates`: what all of them use; `levels`: of those whose bulk traffic wants more, `hungry`: how
-    many those are; `capacity`: what those say who are sure, and how sure; `loaded`: how many have load, `high`: high
-    priority.
+    `members`: what they feel; `need`: the strongest of their needs, `needed_by`: whose; `each`: of each link-layer
+    neighbour the room that it needs, bytes/s, and what it uses; `levels`: of those whose bulk traffic wants more,
+    `hungry`: how many those are; `capacity`: what those say who are sure, and how sure; `loaded`: how many have load,
+    `high`: high priority.
     """
 
     members: tuple[Member, ...] = ()
     need: str = NO_NEED
     needed_by: frozenset[bytes] = frozenset()
-    room: Both = Both()
-    rates: Both = Both()
+    each: tuple[tuple[Both, Both], ...] = ()
     levels: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
     hungry: tuple[int, int] = (0, 0)
     capacity: tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]] = ((), ())
     loaded: int = 0
     high: int = 0
+
+    def believed(self, own: Both, best: Both) -> tuple[Both, Both]:
+        """
+        Get the room that is needed, and what all use, as far as that is believed: of each neighbour no more than
+        LOUDEST times the middle of all or what this node reached itself.
+
+        :param own: what this node uses; `best`: what it reached lately.
+        """
+        room, used = [0.0, 0.0], [0.0, 0.0]
+        for way in DIRECTIONS:
+            rates = [rate[way] for _, rate in self.each]
+            most = LOUDEST * max(best[way], median_low([own[way], *rates]), LEAST_LOUD)
+            used[way] = own[way] + sum(min(rate, most) for rate in rates)
+            room[way] = sum(min(needed[way], most) for needed, _ in self.each)
+        return Both(*room), Both(*used)
 
     @classmethod
     def of(cls, hosts: Sequence[Sequence[Claim]]) -> Crowd:
@@ -83,12 +102,20 @@ class Crowd(NamedTuple):
         return cls(
             tuple(_member(claims) for claims in hosts if any(claim.summary.is_known for claim in claims)),
             need_of(own_need(claim.summary) for claim in needy), frozenset(claim.mid for claim in needy),
-            Both(*(sum(max(0.0, claim.summary.rates[way] - claim.summary.bulk[way]) for claim in needy)
-                   for way in DIRECTIONS)),
-            Both(*(sum(claim.summary.rates[way] for claim in every) for way in DIRECTIONS)),
+            tuple(_rates(claims) for claims in hosts),
             (tuple(levels[0]), tuple(levels[1])), (hungry[0], hungry[1]), (tuple(capacity[0]), tuple(capacity[1])),
             sum(any(each.kind != "idle" for each in summaries) for summaries in said),
             sum(any(each.kind in HIGH for each in summaries) for summaries in said))
+
+
+def _rates(claims: Sequence[Claim]) -> tuple[Both, Both]:
+    """
+    Get the room that a neighbour needs, and what it uses.
+    """
+    said = [claim.summary for claim in claims]
+    return (Both(*(sum(max(0.0, each.rates[way] - each.bulk[way]) for each in said if own_need(each) != NO_NEED)
+                   for way in DIRECTIONS)),
+            Both(*(sum(each.rates[way] for each in said) for way in DIRECTIONS)))
 
 
 def _member(claims: Sequence[Claim]) -> Member:

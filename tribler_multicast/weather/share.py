@@ -14,7 +14,8 @@ comes and goes. Who wants less than the level simply uses less, and the rest fin
 - **Room at once** when a need is new and this node feels a queue: what is short of it, shared by those who have to
   give; not more often than every ROOM_EACH.
 - **Back at once** when the need ends: nearly to the fair share of what the gateway passes.
-- **Never below the floor.**
+- **Never below the floor.** Who has less than a tenth of what he reached lately, and feels no queue, grows whatever
+  others say; and a queue that only others feel leaves most of what is used, and lowers nothing for good.
 
 Without a need nothing is limited, unless two or more nodes feel the gateway congested.
 """
@@ -63,7 +64,7 @@ EMPTY_FOR: Final = 1.0
 ROOM_MOST: Final = 0.7
 """Part of what the gateway passes that is believed to be needed."""
 TOLD: Final = 0.6
-"""Share of a level that is left at least while only others feel a queue."""
+"""Share of a level, and of what is used when a limit begins, that is left at least by a queue that only others feel."""
 RELEASE: Final = 10.0
 """Without a need, and alone in wanting more, the limit goes after so many seconds."""
 FULL_FOR: Final = 6.0
@@ -73,8 +74,8 @@ UNUSED_RATE: Final = 0.7
 they use."""
 MOST_PART: Final = 2.0
 MOST_OF_BEST: Final = 2.0
-KEPT_GROWTH: Final = 16.0
-"""Who has less than this part of what he reached lately grows whatever the others have."""
+KEPT_GROWTH: Final = 10.0
+"""Who has less than this part of what he reached lately, and feels no queue, grows whatever the others have or say."""
 UP_MOST: Final = 0.5
 SLOWEST: Final = 0.1
 FASTEST: Final = 2.0
@@ -105,7 +106,9 @@ SMALL: Final = 0.5
 """Who has less than this share of the middle of all lowers his level by half as much: others fill the link."""
 MOST_GROWTH_GAP: Final = 0.5
 KNOWN: Final = 2.0
-"""Seconds of bulk traffic until its rate is known well: nothing that can wait is decided before."""
+METERED: Final = 1.0
+"""Seconds of bulk traffic until its rate is known well, and at all: nothing that can wait is decided before the first,
+on what others say among it, and nothing whatsoever before the second: a limit would be made from next to nothing."""
 LEAST_BEGIN: Final = 16_000.0
 """Bytes/s that a limit begins with at least: who was crowded out by others has not shown what he needs."""
 CHATTER: Final = 8_000.0
@@ -131,7 +134,7 @@ class Share:
         self._room_until = 0.0
         self._changed_at = -FELT
         """When the level was changed at once."""
-        self._busy_since = 0.0
+        self._busy_since = -KNOWN
         self._ran_at: float | None = None
         self._empty_since: float | None = None
         self._growth = PROBE_UP
@@ -211,8 +214,9 @@ class Share:
         if s.delay is None or not self._is_full(s):
             return ease
         unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
-        return min((1 - (TOLD if s.is_told else LEFT)) * self.level,
-                   max(ease, unit * (s.delay - self.target) / TAUS[self.need != NO_NEED]))
+        unit /= TAUS[self.need != NO_NEED]
+        felt, told = (max(0.0, unit * (delay - self.target)) for delay in (s.own, s.delay))
+        return max(ease, min((1 - LEFT) * self.level, felt), min((1 - TOLD) * self.level, told) if s.is_told else 0.0)
 
     def _spare(self, s: Situation, passed: float) -> None:
         """
@@ -247,8 +251,9 @@ class Share:
         """
         Make room for a new need at once, when this node feels a queue, or did a moment ago.
         """
-        if self.level is None or s.is_told or not s.room or now >= self._room_until or now - self._room_at < ROOM_EACH \
-                or not s.suspect or s.delay is None or not (s.delay >= self.target or self._was_full(now)):
+        if self.level is None or s.is_hearsay(self.target) or not s.room or now >= self._room_until \
+                or now - self._room_at < ROOM_EACH or not s.suspect or s.delay is None \
+                or not (s.delay >= self.target or self._was_full(now)):
             return
         self._room_at = self._changed_at = now
         self.level = self._with_room(self.level, s)
@@ -258,7 +263,7 @@ class Share:
         """
         Get a level less this node's part of what is short for those who need room: who has more gives more.
         """
-        part = max(1 / max(1, s.sharers), level / (level + sum(s.levels)))
+        part = max(1 / max(1, s.sharers), level / max(1.0, level + sum(s.levels)))
         if s.guess is None:
             return max(STRONGEST * level, level - s.room * part)
         short = max(0.0, min(s.room, s.used - FILL * s.guess))
@@ -287,20 +292,21 @@ class Share:
     def _begin(self, now: float, s: Situation) -> None:
         if s.bulk <= CHATTER:
             self._busy_since = now
-        if s.delay is None or not s.suspect or s.delay <= self.target or s.bulk <= CHATTER \
-                or (s.need == NO_NEED and (not s.together or now - self._busy_since < KNOWN)):
+        waits = KNOWN if s.is_hearsay(self.target) or s.need == NO_NEED else METERED
+        if s.delay is None or not s.suspect or s.delay <= self.target or now - self._busy_since < waits \
+                or (s.need == NO_NEED and not s.together):
             return
         self._changed_at = self._needless_since = now
         self._full = -FULL_FOR, 0.0
         self.level = max(SLOPE_MOST * s.bulk_before, s.bulk_before * (1 - max(0.0, s.slope)))
         if s.capacity is not None:
             self.level = min(max(BACK * s.capacity - s.room, 0.0) / max(1, s.sharers), self._most(s))
-        elif s.levels:  # the others are limited already: come in with what they have, no more
-            self.level = min(max(median_high(s.levels), STRONGEST * s.bulk), self._most(s))
+        elif s.levels:  # the others are limited already: come in with what they have, but no more than now
+            self.level = min(max(median_high(s.levels), STRONGEST * s.bulk), max(self.level, LEAST_BEGIN))
         elif s.room:
             self._room_at = now
             self.level = self._with_room(self.level, s)
-        self.level = max(self.level, LEAST_BEGIN, self.floor(s))
+        self.level = max(self.level, LEAST_BEGIN, self.floor(s), TOLD * s.bulk if s.is_hearsay(self.target) else 0.0)
 
     def _release(self, now: float, s: Situation) -> None:
         alone = s.sharers <= 1 and not s.levels
@@ -318,9 +324,10 @@ class Share:
         assert self.level is not None
         assert self.limit is not None
         self._empty_since, self._growth = None, PROBE_UP
-        if not s.is_told:  # by words alone nothing is lowered for good
-            self._full = now, self.level
-        if s.is_told or now - self._changed_at < SETTLES or s.slope < FALLS or s.bulk > FOLLOWED * self.limit + CHATTER:
+        if s.is_hearsay(self.target):  # by words alone nothing is lowered for good
+            return
+        self._full = now, self.level
+        if now - self._changed_at < SETTLES or s.slope < FALLS or s.bulk > FOLLOWED * self.limit + CHATTER:
             return
         over = 0.0 if s.capacity is None else self.level - max(0.0, s.capacity - s.room) / max(1, s.sharers)
         self.level -= max(0.0, over) * min(1.0, OVER * passed)
@@ -337,8 +344,9 @@ class Share:
                 self._growth = max(PROBE_UP, min(most, self._growth * (1 + passed)))
         else:
             self._empty_since, self._growth = None, PROBE_UP
+        is_low = self.level < s.own_best / KEPT_GROWTH
         planned = max(s.used, self.level * s.sharers + s.room)  # what is used comes after
-        if s.capacity is not None and self._filled(s, s.capacity) <= planned:
+        if s.capacity is not None and self._filled(s, s.capacity) <= planned and not is_low:
             self._growth = PROBE_UP_FULL
             if s.usual is not None and s.usual > self.target:
                 self._growth = 0.0
@@ -350,8 +358,7 @@ class Share:
             if s.guess is not None and now - self._back_at >= STALE:
                 unused = self._filled(s, s.guess) - planned
                 growth = max(growth, UNUSED_RATE / max(1.0, s.sharers / SUMMARY_SHARE) * unused / max(1, s.sharers))
-            slowest = SLOWEST if self.level > s.own_best / KEPT_GROWTH else 1.0
-            growth *= max(slowest, min(FASTEST, (middle / self.level) ** 3))
+            growth *= max(1.0 if is_low else SLOWEST, min(FASTEST, (middle / self.level) ** 3))
         self.level += min(growth, UP_MOST * self.level) * passed
 
     def _filled(self, s: Situation, capacity: float) -> float:
@@ -376,7 +383,7 @@ class Share:
             return
         middle = self._middle(s)
         is_full = self._is_full(s)
-        felt = is_full or (s.suspect and s.delay is not None and (
-            s.delay > EMPTY * self.target or now - max(self._full[0], self._changed_at) < FELT))
+        felt = s.suspect and s.delay is not None and not s.is_hearsay(self.target) and (
+            s.own > EMPTY * self.target or now - max(self._full[0], self._changed_at) < FELT)
         if (middle > self.level and not is_full) or (middle < self.level and felt):
             self.level += min(middle - self.level, 2 * self.level) * min(1.0, PULL * passed)

@@ -10,7 +10,8 @@ class Situation(NamedTuple):
     """
     What a direction looks like. Rates in bytes/s.
 
-    - `delay`: the queue in seconds, None when it is not known; `is_told`: only others felt it; `slope`: how it grows;
+    - `delay`: the queue in seconds, None when it is not known; `is_told`: others felt
+      more of it, `told`: so much more; `slope`: how it grows;
       `usual`: what it mostly is, bursts and all; `suspect`: it may be of this direction.
     - `need`: who needs room, a key of TARGETS; `room`: the rate that is said to be needed; `together`: two or more
       nodes feel bloat.
@@ -37,3 +38,17 @@ class Situation(NamedTuple):
     guess: float | None
     used: float
     own_best: float
+    told: float = 0.0
+
+    @property
+    def own(self) -> float:
+        """
+        Get the queue that this node feels itself.
+        """
+        return (self.delay or 0.0) - self.told
+
+    def is_hearsay(self, target: float) -> bool:
+        """
+        Tell whether a queue longer than that is felt by others only.
+        """
+        return self.is_told and self.own <= target

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 USED: Final = 0.6
 """A direction that is used less than to this share of what it passes has no queue."""
+BELIEVED: Final = 1.5
+"""Nobody is believed that the gateway passes more than so many times what was seen to be used."""
 DOWN_OF_UP: Final = 0.5
 MOST_UNEVEN: Final = 25.0
 """No home gets less down than this part of what it gets up; and with a full downlink there is as much up as
@@ -132,7 +134,8 @@ class Weather:
         empty."""
         self._base = 0.0
         self._hidden_for, self._hidden_at = 0.0, now
-        self._is_told = False
+        self._told = 0.0
+        """The part of the queue that only others feel."""
         self.is_urgent = False
         """Somebody said something that is worth to run at once."""
 
@@ -233,8 +236,9 @@ class Weather:
         new_state = self._follow_state(felt, crowd)
         together = self.together(crowd)
         suspects = self._suspects(together)
+        own_delay = None if felt.delay is None else felt.delay - self._told
         for way, capacity in enumerate(self.capacities):
-            capacity.update(now, self.rates[way], together[way], felt.delay, felt.slope, suspect=suspects[way])
+            capacity.update(now, self.rates[way], together[way], own_delay, felt.slope, suspect=suspects[way])
         self.limits = self._share(now, felt, crowd, together, suspects)
         self._needed_by, self._ended = crowd.needed_by, False
         output = Output(self.limits, None, new_state)
@@ -249,7 +253,7 @@ class Weather:
         Get what is felt; of a queue that was there before us the others know more.
         """
         felt = self.sensor.felt(now)
-        self._is_told = False
+        self._told = 0.0
         if felt.delay is None or not self.sensor.is_young(now):
             return felt
         if self._base != (base := self.sensor.base_sum):
@@ -261,7 +265,7 @@ class Weather:
             return felt
         self._hidden_for += min(STEP_MOST, now - self._hidden_at)
         self._hidden_at = now
-        self._is_told = True
+        self._told = hidden
         return felt._replace(delay=felt.delay + hidden)
 
     def _follow_state(self, felt: Felt, crowd: Crowd) -> str | None:
@@ -279,7 +283,10 @@ class Weather:
         """
         Get the rates of all nodes behind the gateway, this one included.
         """
-        return Both(self.rates.up + crowd.rates.up, self.rates.down + crowd.rates.down)
+        return self._believed(crowd)[1]
+
+    def _believed(self, crowd: Crowd) -> tuple[Both, Both]:
+        return crowd.believed(self.rates, Both(*(capacity.own_best for capacity in self.capacities)))
 
     def _suspects(self, together: Both) -> tuple[bool, bool]:
         """
@@ -295,13 +302,16 @@ class Weather:
     def capacity(self, way: int, crowd: Crowd) -> tuple[float | None, float]:
         """
         Get what the gateway passes, up (0) or down (1), and how sure that is, 0..1: as this node measured it, or,
-        while it is not sure, the middle of what those say who are, but never less than what it reached itself.
+        while it is not sure, the middle of what those say who are: unless it was seen otherwise, as this node alone
+        reached more, or all together never as much.
         """
         own = self.capacities[way]
         if own.confidence >= SURE or not crowd.capacity[way]:
             return own.value, own.confidence
         value = median_low(value for value, _ in crowd.capacity[way])
-        return max(value, own.own_best), median_low(confidence for _, confidence in crowd.capacity[way])
+        if not own.own_best <= value <= BELIEVED * own.seen:
+            return own.value, own.confidence
+        return value, median_low(confidence for _, confidence in crowd.capacity[way])
 
     def _share(self, now: float, felt: Felt, crowd: Crowd, together: Both, suspects: tuple[bool, bool]) -> Limits:
         if not self.yields:
@@ -309,16 +319,17 @@ class Weather:
             return Limits()
         need = need_of((crowd.need, self.kind, "room" if self._has_others else NO_NEED))
         limits: list[float | None] = []
+        rooms, _ = self._believed(crowd)
         for way, share in enumerate((self.up, self.down)):
             bulk = self.bulk[way]
-            room = crowd.room[way] + (max(0.0, self.rates[way] - bulk) if self.kind in HIGH else 0.0)
+            room = rooms[way] + (max(0.0, self.rates[way] - bulk) if self.kind in HIGH else 0.0)
             capacity, confidence = self.capacity(way, crowd)
             limits.append(share.run(now, Situation(
-                felt.delay, self._is_told, felt.slope, felt.usual, suspects[way], need, room,
+                felt.delay, self._told > 0, felt.slope, felt.usual, suspects[way], need, room,
                 self.state == "congested", bulk, self._bulk_before(now, way), crowd.levels[way],
                 crowd.hungry[way] + share.is_hungry(bulk), capacity if confidence >= SURE else None,
                 capacity if confidence >= SURE else self.capacities[way].guess, together[way],
-                self.capacities[way].own_best), ended=self._ended))
+                self.capacities[way].own_best, self._told), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
         return Limits(limits[0], limits[1], why)
 
