@@ -168,6 +168,7 @@ def test_an_anonymous_download_is_in_no_answer_and_no_datagram(pair: Pair) -> No
     hidden = b.share("mybusinessalone.mp4", os.urandom(3_000_000), hops=1)
     removed = b.share("mybusinessbefore.mp4", os.urandom(3_000_000), hops=1)
     wait_for(lambda: {shown, hidden, removed} <= set(b.known_torrents()), 10, "b knows them itself")
+    wait_for(lambda: b.rest("GET", "/activity")["class"] != "on_demand", 10, "b plays nothing")
     connections = [play(b, hidden)]
     time.sleep(1.5)
     assert streams(a) == []
