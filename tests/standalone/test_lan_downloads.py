@@ -37,7 +37,8 @@ def test_a_magnet_link_alone_is_enough_when_somebody_comes_who_has_it(start_node
     (tmp_path / "film").write_bytes(b"film" * 25_000)
     getter, seeder = start_node("getter"), start_node("seeder")
     made = post(seeder, "/torrents", path=str(tmp_path / "film"))
-    wait_for(lambda: getter.peers().get(seeder.mid, {}).get("capabilities") == ["coded", "search", "torrents"])
+    services = ["coded", "search", "torrents", "weather"]
+    wait_for(lambda: getter.peers().get(seeder.mid, {}).get("capabilities") == services)
     seeder.kill()  # so that the getter tries at an address where nobody is any more
     post(getter, "/downloads", magnet=made["magnet"])
     time.sleep(1)

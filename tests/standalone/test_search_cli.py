@@ -34,7 +34,7 @@ def test_what_a_neighbour_has_is_listed_for_people_and_for_programs(start_node: 
     write(catalogue, [BOAT, FILM, ["file", "f2" * 32, "red paint", 0]], libtorrent=[["127.0.0.1", 6881]])
     first = start_node("a")
     second = start_node("b", program=(str(CATALOGUE_NODE), str(catalogue)))
-    wait_for(lambda: first.peers().get(second.mid, {}).get("capabilities") == ["coded", "search"])
+    wait_for(lambda: first.peers().get(second.mid, {}).get("capabilities") == ["coded", "search", "weather"])
     state = ["--state-dir", str(first.state_dir)]
     begin = time.monotonic()
     done = run("search", "red", *state, "--timeout", "20")

@@ -307,7 +307,7 @@ async def test_network_that_swallows_multicast_gets_it_by_unicast(node: MakeNode
     for name in ("FIRST_DATA", "SENDER_SILENT"):
         monkeypatch.setattr(f"tribler_multicast.transfer.service.incoming.{name}", 0.6)
     # On lo there is no way for multicast of IPv6.
-    source, *sinks = nodes = [node(name) for name in ("source", "one", "two")]
+    source, *sinks = nodes = [node(name, cooperate=False) for name in ("source", "one", "two")]
     for each in nodes:
         each.links = [LO6]
     await started(*nodes)
