@@ -116,7 +116,9 @@ async def apart(node: MakeNode, wire: Wire, film: Path, monkeypatch: pytest.Monk
     source, *sinks = (node(name, transfer_rate=SLOW) for name in ("source", "one", "two", "three"))
     await started(source, *sinks)
     wire.drops = is_kept_back
-    publication = await offered(source, film, wait_for=3)
+    # One more than there are, so data flows 2 s after the first joined: what comes before all are in the group is lost
+    # to all, and here nobody could ask for it.
+    publication = await offered(source, film, wait_for=4)
     transfers = await receiving(publication, *sinks)
     await until(lambda: all(each.incoming is not None and each.incoming.receiver is not None
                             and each.incoming.receiver.front == each.incoming.receiver.geometry.segments
