@@ -163,3 +163,10 @@ def test_a_rate_that_the_sender_cannot_keep_up_with_does_not_run_away() -> None:
         control.feedback(now, "one", Delay(0, 0, int(now * 1e6)))
         control.run(now)
     assert most <= control.rate <= 1.65 * most, "it grows to where less than 0.8 of it is sent, by 1.3 at most"
+
+
+def test_flow_of_this_machine_that_is_starved_beside_helpers_gets_room() -> None:
+    for shared, rate in ((True, 0.8 - 0.02), (False, 1.0)):
+        control = RateControl(0.0, cap=12_500_000.0)
+        control.shared, control.full, control.others = shared, 12_500_000.0, 0.02 * 12_500_000.0
+        assert control._beside_others(12_500_000.0, is_full=False) == pytest.approx(rate * 12_500_000.0, rel=0.01)

@@ -82,7 +82,9 @@ GROWTH_SENT: Final = 1.3
 """A rate grows to this times what was sent at most: where the processor is what holds the stream up, it would stand at
 twice what ever goes, and leave in bursts what was delayed."""
 OTHERS_SEEN: Final = 0.05
-"""Traffic of others on this machine above this share of the link counts: acknowledgements and questions do not."""
+OTHERS_STARVED: Final = 0.01
+"""Traffic of others on this machine above this share of the link counts: acknowledgements and questions do not. Where
+helpers send, too, the queue is longer, and a TCP flow of this machine comes to 2 % in it: there the second figure."""
 OTHERS_MATTER: Final = 0.25
 """Beside traffic of others above this share of our rate we begin carefully: who rushes in makes them lose."""
 SPARE: Final = 0.2
@@ -346,7 +348,7 @@ class RateControl:
             self.full = total if self.full is None else self.full + FULL_SMOOTH * (total - self.full)
         elif self.full is not None and total > (1 - FULL_CLOSE) * self.full:
             self.full *= FULL_GROWTH
-        if self.full is None or self.others < OTHERS_SEEN * self.full:
+        if self.full is None or self.others < (OTHERS_STARVED if self.shared else OTHERS_SEEN) * self.full:
             return self.cap
         return max((1 - SPARE) * self.full - self.others, LEAST_SHARE * self.full)
 
