@@ -14,7 +14,7 @@ FLOORS = (
     {"durable", "settings", "torrents"},
     {"client", "policy"},
     {"protocol", "lan", "coding", "torrent_files"},
-    {"transfer", "weather", "database"},
+    {"transfer", "streams", "weather", "database"},
     {"community", "feeds"},
     {"doctor"},
     {"control"},
