@@ -20,6 +20,10 @@ MAX_BLOCKS: Final = 2 * KEPT // BLOCK
 MAX_MARKS: Final = 4096
 """Positions where a player may begin, kept at most: a stream that says that it can begin at each packet."""
 
+MAX_HEAD: Final = 64 << 10
+"""Bytes that a player needs before it can begin: the longest honest ones, of ten audio tracks, are below 10 KiB. It is
+sent to everybody who joins."""
+
 MAX_POSITION: Final = 1 << 62
 """No stream has so many bytes: at 1 Gbit/s it would run for a thousand years."""
 

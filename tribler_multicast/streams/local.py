@@ -35,6 +35,11 @@ class LocalPublication:
         """
         return self.on_air.stream_id
 
+    async def ready(self) -> None:
+        """
+        There is always room: what is not read in time is gone.
+        """
+
     def end(self) -> None:
         """
         Nothing comes any more.

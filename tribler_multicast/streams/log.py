@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 from .errors import GoneError
-from .limits import BLOCK, KEPT, MAX_BLOCKS, MAX_MARKS, MAX_POSITION
+from .limits import BLOCK, KEPT, MAX_BLOCKS, MAX_HEAD, MAX_MARKS, MAX_POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,9 @@ class StreamLog:
         """Bytes that never came."""
         self.size = 0
         """Bytes that are kept."""
+        self.head = b""
+        """What a player needs before it can begin at a mark (tables, an initialisation segment), MAX_HEAD bytes at
+        most. Who joins late gets it with the first bytes: it may have been said once, at the beginning."""
         self._starts: list[int] = []
         self._blocks: list[bytearray] = []
         self._marks: list[int] = []
@@ -107,6 +110,13 @@ class StreamLog:
         self._marks.append(position)
         if len(self._marks) > MAX_MARKS:
             del self._marks[:MAX_MARKS // 4]
+
+    def set_head(self, head: bytes) -> None:
+        """
+        Say what a player needs first; one that is too long is none.
+        """
+        if len(head) <= MAX_HEAD:
+            self.head = head
 
     def _keep(self, position: int, data: bytes, *, joined: bool) -> None:
         view = memoryview(data)

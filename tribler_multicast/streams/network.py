@@ -37,7 +37,8 @@ class Reception(NamedTuple):
 
 class Publication(Protocol):
     """
-    A stream that this node publishes: what is appended to its log is sent.
+    A stream that this node publishes: what is appended to its log is sent, and its head (``StreamLog.head``, which may
+    change) goes to each that joins, into the log there, before or with the first bytes.
     """
 
     @property
@@ -50,6 +51,11 @@ class Publication(Protocol):
     def log(self) -> StreamLog:
         """
         Where its bytes go.
+        """
+
+    async def ready(self) -> None:
+        """
+        Wait until more may be appended: what is produced faster than the network carries it waits where it comes from.
         """
 
     def end(self) -> None:
