@@ -16,6 +16,12 @@ class UnknownStreamError(StreamError):
     """
 
 
+class ImpossibleError(StreamError):
+    """
+    No stream can be like this.
+    """
+
+
 class TooManyError(StreamError):
     """
     This node has as many as it takes.

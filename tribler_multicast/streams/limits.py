@@ -38,3 +38,55 @@ MAX_NAME: Final = 255
 
 MAX_MEDIA_TYPE: Final = 64
 """Characters of a media type."""
+
+# --- Formats and playlists.
+
+MAX_BOX: Final = 64 << 10
+"""Bytes of a box of MP4 that is read whole (the index of a fragment). A longer one is stepped over."""
+
+SEGMENT_TIME: Final = 1.0
+"""Seconds that a segment of a playlist has at least: shorter ones cost a request each and win nothing."""
+
+LONGEST_SEGMENT: Final = 30.0
+"""Seconds between two places to cut, said by the stream itself, that are believed. Beyond, the clock of this node
+counts: a stream that says that a year has passed must not make players wait for it."""
+
+MAX_SEGMENTS: Final = 120
+"""Segments in a playlist, so that it stays below 16 KiB whatever the stream says."""
+
+# --- Players and publishers.
+
+MAX_READERS: Final = 64
+"""Players of streams at once, on one node. Each holds a connection and CHUNK bytes."""
+
+CHUNK: Final = 64 << 10
+"""Bytes that are taken from a stream for one player at once."""
+
+PREROLL: Final = 64 << 10
+"""Bytes before the edge at which a player of sound begins, which begins anywhere: it starts at once, not when its
+buffer has filled."""
+
+LINGER: Final = 12.0
+"""Seconds that a stream is still received when nobody reads it: players of playlists come and go for each segment, and
+a click that was a mistake is taken back."""
+
+PLAYED: Final = 4.0
+"""Seconds since the last segment was asked for in which somebody counts as watching: three segments of the usual
+length, a player that rests between two of them is not gone."""
+
+UNFED: Final = 60.0
+"""Seconds after which a stream ends that nobody feeds: its source was killed and could not say goodbye."""
+
+FIRST_SEGMENT: Final = 8.0
+"""Seconds that a playlist waits for its first segment: players give up soon after."""
+
+UNMARKED: Final = 8 << 20
+"""Bytes without a place to begin after which a player begins anywhere: most live streams have one in each second."""
+
+MAX_SOURCE_FAILURES: Final = 20
+SOURCE_PAUSES: Final = (0.25, 10.0)
+"""A source at a URL that fails is asked again after the first pause, which doubles up to the second; after so many
+failures without a byte between them its stream ends."""
+
+SOURCE_SILENCE: Final = 15.0
+"""Seconds without a byte after which a source at a URL is asked again."""
