@@ -1,4 +1,5 @@
-"""What this node is doing: what a player or camera declared, while that holds, else what the client says."""
+"""What this node is doing: what a player or camera declared, while that holds, else live while a stream is played or fed
+here, else what the client says."""
 from __future__ import annotations
 
 import logging
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..client import Activity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..client import Client
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,8 @@ class Activities:
         """
         self.client = client
         self.declared: Declared | None = None
+        self.is_live: Callable[[], bool] = lambda: False
+        """Tells whether a live stream is played or fed here now."""
 
     def declare(self, activity: Activity, ttl: float, now: float) -> None:
         """
@@ -48,6 +53,8 @@ class Activities:
         except Exception:
             logger.exception("The client failed to tell its activity")
             own = Activity()
+        if self.is_live():
+            own = Activity("live", own.up, own.down)
         if self.declared is not None and now >= self.declared.until:
             self.declared = None
         if self.declared is None:
