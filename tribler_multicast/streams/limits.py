@@ -44,8 +44,9 @@ MAX_MEDIA_TYPE: Final = 64
 MAX_BOX: Final = 64 << 10
 """Bytes of a box of MP4 that is read whole (the index of a fragment). A longer one is stepped over."""
 
-SEGMENT_TIME: Final = 1.0
-"""Seconds that a segment of a playlist has at least: shorter ones cost a request each and win nothing."""
+SEGMENT_TIME: Final = 0.9
+"""Seconds that a segment of a playlist has at least: shorter ones cost a request each and win nothing. Encoders are
+told to make a place to begin each second, and clocks count in fractions of it."""
 
 LONGEST_SEGMENT: Final = 30.0
 """Seconds between two places to cut, said by the stream itself, that are believed. Beyond, the clock of this node

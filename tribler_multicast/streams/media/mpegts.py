@@ -42,7 +42,7 @@ class TsScanner:
         self._rest = b""
         self._at = 0
         self._aligned = False
-        self._pat = self._pmt = b""
+        self._pat = b""
         self._table = self._pid = NO_PID
         self._kind = 0
         self._cut: float | None = None
@@ -156,8 +156,9 @@ class TsScanner:
                 found.setdefault(kind in VIDEO, ((section[at + 1] & 0x1f) << 8 | section[at + 2], kind))
             at += 5 + ((section[at + 3] & 0x0f) << 8 | section[at + 4])
         self._pid, self._kind = found.get(True) or found.get(False) or (NO_PID, 0)
-        self._pmt = packet
-        self.head = self._pat + packet
+        head = self._pat + packet
+        if _uncounted(head) != _uncounted(self.head):
+            self.head = head
 
     def _read_picture(self, payload: bytes, marked: bool, position: int) -> Cut | None:
         """
@@ -173,6 +174,13 @@ class TsScanner:
             return None
         self._cut = time
         return Cut(position, time)
+
+
+def _uncounted(packets: bytes) -> list[bytes]:
+    """
+    Get packets without their counters, which alone differ when a table is said again.
+    """
+    return [packets[at:at + 3] + packets[at + 4:at + PACKET] for at in range(0, len(packets), PACKET)]
 
 
 def _shown(payload: bytes) -> float | None:
