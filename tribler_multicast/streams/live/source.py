@@ -335,18 +335,32 @@ class Source:
         if self._meter:
             since = max(0.25, min(1.0, now - self.began))
             self.rate = self.giver.rate = sum(size for _, size in self._meter) / since
-        age = now - self._fed_since
-        if self._fed and age >= (BLOCK_TIME if len(self._fed) >= BLOCK_LEAST else SLOW_BLOCK_TIME):
+        if self._fed and now >= self._cut_at:
             self._cut(bytes(self._fed), now)
             self._fed.clear()
         if self._wanted and now >= self._gathered:
             self._repair(now)
-        if now - self._recorded >= IDLE_RECORD and self._record and (not self.ended or self._final_left):
+        if now >= self._record_at:
             self._say_record(now)
         self._adapt(now)
         for who in [who for who, viewing in self.viewers.items() if now - viewing.heard > VIEWER_GONE]:
             self.counters["viewer: silent"] += 1
             del self.viewers[who]
+
+    @property
+    def _cut_at(self) -> float:
+        """
+        When the next block is cut, if it does not fill before.
+        """
+        return self._fed_since + (BLOCK_TIME if len(self._fed) >= BLOCK_LEAST else SLOW_BLOCK_TIME)
+
+    @property
+    def _record_at(self) -> float:
+        """
+        When the last record is said again, if there is none before.
+        """
+        is_said = self._record and (not self.ended or self._final_left)
+        return self._recorded + IDLE_RECORD if is_said else float("inf")
 
     def _say_record(self, now: float) -> None:
         self._recorded = now
@@ -390,10 +404,9 @@ class Source:
         """
         if self._live or self._repairs:
             return max(now, self._pacer.due)
-        when = self._recorded + IDLE_RECORD if not self.ended or self._final_left else now + 1.0
+        when = min(self._record_at, now + 1.0)
         if self._fed:
-            wait = BLOCK_TIME if len(self._fed) >= BLOCK_LEAST else SLOW_BLOCK_TIME
-            when = min(when, self._fed_since + wait)
+            when = min(when, self._cut_at)
         if self._wanted:
             when = min(when, self._gathered)
         return max(when, now)
