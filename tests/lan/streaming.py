@@ -53,7 +53,7 @@ class Feeder:
             self._connection.request("PUT", f"/api/multicast/streams/{self.stream_id}/data", body=self._records(),
                                      headers=self.node.headers, encode_chunked=True)
             self._connection.getresponse().read()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.error = error
 
     def _records(self):  # type: ignore[no-untyped-def]  # noqa: ANN202

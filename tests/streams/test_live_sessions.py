@@ -54,8 +54,9 @@ def test_who_joins_late_begins_near_the_edge_and_soon() -> None:
     lan = LiveLan(8, loss=0.02)
     lan.start()
     for number, node in enumerate(lan.nodes.values()):
-        lan.mark = max(0, len(lan.fed) - 700_000)
-        lan.at(2.0 + number, node.join)
+        lan.run(2.5 + number)
+        lan.mark = len(lan.fed) - 700_000  # The newest picture that stands alone is 1.4 s old.
+        node.join()
     lan.run(15)
     lan.end()
     assert_played(lan)
@@ -71,7 +72,7 @@ def test_viewers_that_are_killed_do_not_stall_the_others() -> None:
         node.join()
     lan.run(5)
     for node in list(lan.nodes.values())[:2]:
-        node.is_dead = True
+        lan.kill(node)
     lan.run(15)
     lan.end()
     assert_played(lan)

@@ -1,5 +1,7 @@
-"""What this node is doing: what a player or camera declared, while that holds, else live while a stream is played or fed
-here, else what the client says."""
+"""
+What this node is doing: what a player or camera declared, while that holds, else live while a stream is played or fed
+here, else what the client says.
+"""
 from __future__ import annotations
 
 import logging

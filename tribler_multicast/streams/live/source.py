@@ -23,20 +23,26 @@ from .limits import (
     BLOCK_LEAST,
     BLOCK_TIME,
     CATCH_UP,
+    CLEAR_DELAY,
     CONGESTED_DELAY,
     CONGESTED_LOSS,
     FIRST_CEILING,
     GATHER,
     GROWTH,
     HEADROOM,
+    HURRY,
+    HURRY_AFTER,
     IDLE_RECORD,
     JOIN_BACK,
     LEAST_PACE,
+    LOSSY_DELAY,
     MAX_BLOCK,
     MAX_BLOCKS,
     MAX_PACE,
     MAX_VIEWERS,
     PREROLL,
+    QUEUED_REPAIR,
+    REPAIR_PACE,
     REPAIRED,
     RUN,
     SLOW_BLOCK_TIME,
@@ -124,6 +130,7 @@ class Source:
         self.waiting = 0
         """Bytes that wait to be sent."""
         self._pacer = Pacer(now, CATCH_UP)
+        self._spare = Pacer(now, CATCH_UP)
         self._fed = bytearray()
         self._fed_since = now
         self._leaves: deque[Leaf] = deque(maxlen=RUN)
@@ -166,7 +173,7 @@ class Source:
             record = sign_record(self.identity, self.descriptor.id, number, [leaf], final=False)
             self.history.add(number, Kept(bytes(head), leaf, record, now))
             if self.viewers:
-                self._live.append(single(PROOF, record))
+                self._later(single(PROOF, record))
 
     @property
     def is_full(self) -> bool:
@@ -209,13 +216,15 @@ class Source:
         if not self.viewers:
             return
         k = leaf.shape[0]
-        self._live.append(single(PROOF, self._record))
-        extra = min(-(-int(1000 * k * self.loss) // 1000) + 1, int(k * ADVANCE_MOST) + 1) \
-            if self.loss >= ADVANCE_FROM and not self.congested else 0
+        self._later(single(PROOF, self._record))
+        extra = int(k * self._advance) + 1 if self._advance else 0
         encoder = encoder_of(data, leaf.shape)
         for at in range(0, k + extra, BATCH):
-            self._live.append(numbered(number, encoder, min(BATCH, k + extra - at)))
-        self.waiting += len(data)
+            self._later(numbered(number, encoder, min(BATCH, k + extra - at)))
+
+    def _later(self, batch: Batch) -> None:
+        self._live.append(batch)
+        self.waiting += len(batch.datagrams)
 
     # --- Viewers.
 
@@ -267,8 +276,28 @@ class Source:
         """
         Whether most viewers see a queue or a loss that the pace makes.
         """
-        queues = median([viewing.queue for viewing in self.viewers.values()] or [0.0])
-        return queues > CONGESTED_DELAY or self.loss > CONGESTED_LOSS
+        return self.queue > CONGESTED_DELAY or (self.queued and self.loss > CONGESTED_LOSS)
+
+    @property
+    def queue(self) -> float:
+        """
+        Seconds of queue that all viewers see: in front of our own link. What one of them sees more is before its own.
+        """
+        return min([viewing.queue for viewing in self.viewers.values()] or [0.0])
+
+    @property
+    def queued(self) -> bool:
+        """
+        Whether what leaves makes a queue: then no more than the stream leaves.
+        """
+        return self.queue > LOSSY_DELAY
+
+    @property
+    def _advance(self) -> float:
+        """
+        The share of repair that is sent in advance.
+        """
+        return 0.0 if self.queue > CLEAR_DELAY or self.loss < ADVANCE_FROM else min(ADVANCE_MOST, self.loss)
 
     def needs_received(self, who: bytes, needs: tuple[Need, ...], arrived: Arrived, now: float) -> None:
         """
@@ -279,6 +308,8 @@ class Source:
             self.counters["needs: no viewer"] += 1
             return
         viewing.report(arrived, now)
+        if self.ended:  # Who still reports has not heard of it.
+            self._repairs.append(Out(who, single(PROOF, self._record)))
         direct = []
         for need in needs:
             kept = self.history.get(need.block)
@@ -313,7 +344,8 @@ class Source:
                 continue
             self.counters["give: symbols"] += count
             several = len(who) > 1
-            self._repairs.append(Out(None if several else payer, batch))
+            # In front of what is for those who join: somebody's players wait for this.
+            self._repairs.appendleft(Out(None if several else payer, batch))
             if several:
                 self._repaired[block] = now + REPAIRED
 
@@ -324,7 +356,10 @@ class Source:
         """
         Bytes/s that leave while something waits.
         """
-        return min(self.ceiling, max(LEAST_PACE, HEADROOM * self.rate))
+        pace = max(LEAST_PACE, HEADROOM * self.rate * (1 + self._advance))
+        if self.waiting > HURRY_AFTER * pace and not self.queued:
+            pace *= HURRY
+        return min(self.ceiling, pace)
 
     def run(self, now: float) -> None:
         """
@@ -366,7 +401,7 @@ class Source:
         self._recorded = now
         self._final_left = max(0, self._final_left - 1)
         if self.viewers:
-            self._live.append(single(PROOF, self._record))
+            self._later(single(PROOF, self._record))
 
     def _adapt(self, now: float) -> None:
         """
@@ -387,26 +422,41 @@ class Source:
         """
         self.run(now)
         found = []
-        while (self._live or self._repairs) and self._pacer.is_due(now):
-            if self._live:
-                out = Out(None, self._live.popleft())
-                if out.batch.form != PROOF:
-                    self.waiting = max(0, self.waiting - len(out.batch.datagrams)) if self._live else 0
-            else:
-                out = self._repairs.popleft()
-            self._pacer.sent(now, len(out.batch.datagrams) + FRAME * out.batch.count, self.pace)
+        while self._live and self._pacer.is_due(now):
+            batch = self._live.popleft()
+            self.waiting -= len(batch.datagrams)
+            self._pacer.sent(now, _size(batch), self.pace)
+            found.append(Out(None, batch))
+        while self._repairs and self._spare.is_due(now):
+            out = self._repairs.popleft()
+            self._spare.sent(now, _size(out.batch), self._repair_pace)
             found.append(out)
         return found
+
+    @property
+    def _repair_pace(self) -> float:
+        if self.queued:
+            return max(LEAST_PACE * QUEUED_REPAIR, QUEUED_REPAIR * self.rate)
+        return max(LEAST_PACE, min(self.ceiling, REPAIR_PACE * self.rate))
 
     def next_timer(self, now: float) -> float:
         """
         Get when to call `take` again.
         """
-        if self._live or self._repairs:
-            return max(now, self._pacer.due)
         when = min(self._record_at, now + 1.0)
+        if self._live:
+            when = min(when, self._pacer.due)
+        if self._repairs:
+            when = min(when, self._spare.due)
         if self._fed:
             when = min(when, self._cut_at)
         if self._wanted:
             when = min(when, self._gathered)
         return max(when, now)
+
+
+def _size(batch: Batch) -> int:
+    """
+    Get what a batch takes of a link.
+    """
+    return len(batch.datagrams) + FRAME * batch.count

@@ -21,14 +21,23 @@ from .giving import Giver
 from .helpers import Helpers
 from .history import History, Kept
 from .limits import (
+    ABSENT_AGAIN,
     AHEAD,
+    ANSWER_LEAST,
+    BLOCK_TIME,
+    EXTRA_UP_TO,
+    FIRST_WINDOW,
     HELPERS_FIRST,
+    HELPERS_TIME,
+    LEAST_WINDOW,
+    MAX_K,
     MAX_NEEDS,
+    MOST_WINDOW,
     OPEN,
-    OUTSTANDING,
     PATIENCE,
     SETTLE,
     SOURCE_AGAIN,
+    WINDOW_GROWTH,
 )
 from .messages import Need
 from .records import Checker, Leaf, digest_of, is_head
@@ -108,7 +117,11 @@ class Open:
         self.asked: Asked | None = None
         self.came = 0
         """Symbols that came by unicast since it was asked for."""
-        self.tried: list[bytes | None] = []
+        self.first_asked: float | None = None
+        self.last: bytes | None = None
+        """Who was asked last."""
+        self.absent: set[bytes | None] = set()
+        """Who had not enough of it."""
         self.source_asked = float("-inf")
         self.givers: set[bytes | None] = set()
         self.strict = False
@@ -136,7 +149,7 @@ class Viewer:
     One stream that is received.
     """
 
-    def __init__(self, descriptor: Descriptor, start: int, newest: int, head: int, random: Random,  # noqa: PLR0913, PLR0917
+    def __init__(self, descriptor: Descriptor, start: int, newest: int, head: int, random: Random,
                  now: float) -> None:
         """
         Begin with a block.
@@ -163,13 +176,14 @@ class Viewer:
         """Blocks that were stepped over."""
         self.due = now
         self._outstanding = 0
+        self._window = FIRST_WINDOW
         self._open: dict[int, Open] = {}
         self._ready: dict[int, Kept] = {}
         self._head = head
         if head and is_head(head):
             self._expect(head, now)
         for number in range(max(start, newest - OPEN + 1), newest + 1):
-            self._expect(number, now)
+            self._expect(number, now).since += BLOCK_TIME * (number - start)  # Its turn to be played comes later, too.
 
     def _expect(self, number: int, now: float) -> Open:
         """
@@ -320,7 +334,9 @@ class Viewer:
             if block is not None and block.asked is not None and block.asked.who == who:
                 self.helpers.of(who).answered(now - block.asked.at)
                 self._settle(block)
-                block.due = self.due = now
+                block.absent.add(who)
+                block.due = now if len(block.absent) <= HELPERS_FIRST else now + ABSENT_AGAIN
+                self.due = min(self.due, block.due)
 
     def _answered(self, block: Open, who: bytes | None, now: float) -> None:
         asked = block.asked
@@ -328,13 +344,28 @@ class Viewer:
             return
         block.came += 1
         self._outstanding = max(0, self._outstanding - 1)
+        self._window = min(MOST_WINDOW, self._window + WINDOW_GROWTH)
         helper = self.helpers.of(who)
+        helper.heard = now
         helper.outstanding = max(0, helper.outstanding - 1)
         if block.came == 1:
             helper.answered(now - asked.at)
+            self._overtook(asked, block.number, now)
         if block.came >= asked.count:
             block.asked = None
+            block.absent.add(who)  # What it gave was not enough, or it has no more.
             block.due = self.due = now
+
+    def _overtook(self, asked: Asked, number: int, now: float) -> None:
+        """
+        Note what did not come of what the same one was asked for before: answers come in order.
+        """
+        for block in self._open.values():
+            earlier = block.asked
+            if earlier is not None and earlier.who == asked.who and (earlier.at, block.number) < (asked.at, number) \
+                    and (block.came or now - earlier.at > ANSWER_LEAST):
+                self._settle(block)
+                block.due = self.due = now
 
     def _settle(self, block: Open) -> None:
         """
@@ -435,14 +466,17 @@ class Viewer:
                 self.due = min(self.due, block.since + PATIENCE / 4)
                 continue
             asked = block.asked
-            if asked is not None and now >= asked.until:
-                if not block.came and self.helpers.of(asked.who).was_silent(now):
+            if asked is not None:
+                helper = self.helpers.of(asked.who)
+                until = max(asked.until, helper.heard + helper.patience)
+                if now < until:
+                    self.due = min(self.due, until)
+                    continue
+                if not block.came and helper.was_silent(now):
                     self.counters["ask: avoided"] += 1
                 self.counters["ask: no answer"] += 1
+                self._window = max(LEAST_WINDOW, self._window / 2)
                 self._settle(block)
-            elif asked is not None:
-                self.due = min(self.due, asked.until)
-                continue
             elif now < block.due:
                 self.due = min(self.due, block.due)
                 continue
@@ -452,10 +486,12 @@ class Viewer:
     def _ask(self, block: Open, wanted: dict[bytes | None, list[Need]], now: float) -> None:
         lacking = block.lacking
         count = max(1, lacking) if block.leaf is None or lacking else 0
-        if self._outstanding and self._outstanding + count > OUTSTANDING:
+        if self._outstanding and self._outstanding + count > self._window:
             self.due = min(self.due, now + SETTLE)
             return
         who = self._choose(block, now)
+        if block.first_asked is not None and who is not None and 0 < count <= EXTRA_UP_TO:
+            count += 1
         if who == GROUP:
             self.due = min(self.due, now + SETTLE)
             return
@@ -464,33 +500,35 @@ class Viewer:
             self.due = now
             return
         if block.leaf is None and block.decoder is None:
-            count = 48  # All of it, however many that are.
+            count = MAX_K  # All of it, however many that are.
         helper = self.helpers.of(who)
         block.asked = Asked(who, max(1, count), now, now + helper.patience + 0.0005 * count)
         block.came = 0
-        block.tried.append(who)
+        block.first_asked = now if block.first_asked is None else block.first_asked
+        block.last = who
         if who is None:
             block.source_asked = now
+            block.absent.clear()  # If it has no room for us either, others may have it by then.
         self._outstanding += block.asked.count
         helper.outstanding += block.asked.count
         self.due = min(self.due, block.asked.until)
-        needs.append(Need(block.number, block.rank, min(count, 48), record=block.leaf is None))
+        needs.append(Need(block.number, block.rank, min(count, MAX_K), record=block.leaf is None))
         self.counters["ask: of the source" if who is None else "ask: of viewers"] += 1
 
     def _choose(self, block: Open, now: float) -> bytes | None:
         """
         Get who is to be asked for a block; None is the source, GROUP nobody now.
         """
-        if not block.strict and len(block.tried) < HELPERS_FIRST:
-            who = self.helpers.choose(block.tried, now)
+        is_for_source = block.strict or len(block.absent) >= HELPERS_FIRST or (
+            block.first_asked is not None and now - block.first_asked >= HELPERS_TIME
+            and now - block.source_asked >= HELPERS_TIME)
+        if not is_for_source:
+            who = self.helpers.choose(block.absent | {block.last}, now)
+            if who is None and block.last not in block.absent:
+                who = self.helpers.choose(block.absent, now)
             if who is not None:
                 return who
-        if now - block.source_asked >= SOURCE_AGAIN and now >= self.helpers.source.avoided:
-            return None
-        if block.strict:
-            return GROUP
-        who = self.helpers.choose((), now)
-        return GROUP if who is None else who
+        return None if now - block.source_asked >= SOURCE_AGAIN else GROUP
 
     @property
     def missing(self) -> int:

@@ -245,7 +245,7 @@ class LiveReception:
         else:
             self._take(way.arriving, data, size, count, arrived, way.who)
 
-    def _take(self, arriving: Arriving, data: memoryview, size: int, count: int, arrived: float,  # noqa: PLR0913, PLR0917
+    def _take(self, arriving: Arriving, data: memoryview, size: int, count: int, arrived: float,
               who: bytes | None) -> None:
         if self.viewer is None or self.is_closed:
             return
