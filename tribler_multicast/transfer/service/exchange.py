@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.wire import Kind
 from ..session.coop_limits import ASK_MOST, MAX_PACE
-from ..session.coop_messages import Have
 from ..session.cooperation import Cooperation
 from ..session.events import Checking, GroupMembership, GroupSpoilt, PeerNamed
 from ..session.limits import LEAST_INTERVAL
 from .dealings import Since
 from .giver import Giver
+from .limits import TOLD_AGAIN
 
 if TYPE_CHECKING:
     import asyncio
@@ -101,9 +101,8 @@ class Exchange:
         if kind == Kind.HELP and mid in self.coop.helper.clients:
             self.giver.asked(mid, link)
             self.giver.look()
-        have = Have.read(payload, self.coop.receiver.geometry.segments) if kind == Kind.HAVE else None
-        if have is not None and have.is_whole:
-            self.giver.finished(mid)
+        if kind == Kind.HAVE:
+            self.giver.have_received(mid, payload)
         self.incoming.look()
 
     @property
@@ -163,9 +162,14 @@ class Exchange:
         Tell the others that all of it is here; get who goes on helping them.
         """
         helper = self.coop.helper
-        have = helper.have()
-        for mid in {*self.coop.seeker.peers, *helper.clients}:
-            self.courier.send(mid, Kind.HAVE, have.pack(), self.incoming.socket.key)
+        payload, link = helper.have().pack(), self.incoming.socket.key
+
+        def tell() -> None:
+            for mid in {*self.coop.seeker.peers, *helper.clients}:
+                self.courier.send(mid, Kind.HAVE, payload, link)
+
+        tell()
+        self.incoming.loop.call_later(TOLD_AGAIN, tell)
         self.count(self.incoming.loop.time())
         helper.receiver = None
         return self.giver

@@ -168,6 +168,9 @@ ALONE_LOOK: Final = 0.25
 OFFER_OF_FELLOW: Final = 10.0
 """For so long one that has some of it is asked what it is."""
 
+TOLD_AGAIN: Final = 0.01
+"""Who has all of it tells the others once more after so long: for who does not hear it they stay in vain."""
+
 STAYS: Final = 0.3
 STAYS_ALONE: Final = 60.0
 """Who is done and could go stays so long at most while it is asked: where the sender is still there, and where it is

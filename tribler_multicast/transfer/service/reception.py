@@ -498,6 +498,9 @@ class Reception(Received):
             if wanted is not None and (wanted.sealed or not self.courier.must_seal):
                 giver.help_received(mid, wanted, link)
                 return True
+        if kind == Kind.HAVE and giver is not None:
+            giver.have_received(mid, payload)
+            return True
         return False
 
     def neighbour_gone(self, mid: bytes) -> None:
@@ -508,6 +511,9 @@ class Reception(Received):
         incoming = self.incoming
         if incoming is not None and incoming.exchange is not None:
             incoming.exchange.part(mid)
+        self._farewell.neighbour_gone(mid)
+        if self.giver is not None:
+            self.giver.finished(mid)
         if incoming is not None and incoming.mid == mid and incoming.has_source and not self._lose_source():
             self._end_session(Outcome.SILENT)
 
