@@ -150,6 +150,12 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("dht", bool, "", False, None, None, None,
             "Find BitTorrent peers on the internet by DHT (standalone nodes); never for what comes from the local "
             "network.", False),
+    Setting("tracker_enabled", bool, "", False, None, None, None,
+            "Serve a BitTorrent tracker: clients of any make that announce themselves to it find those of the local "
+            "network.", False),
+    Setting("tracker_host", str, "", "127.0.0.1", 1, 64, None,
+            "IP address where it is served: 127.0.0.1 for this machine alone, 0.0.0.0 for the local network.", False),
+    Setting("tracker_port", int, "", 6969, 1, 65535, None, "TCP port of the tracker.", False),
     Setting("feed_interval", float, "minutes", 30.0, 0.05, 10080, None,
             "Time between two looks at a feed that does not say when to look again.", False),
     Setting("feed_port", int, "", 0, 0, 65535, None,
