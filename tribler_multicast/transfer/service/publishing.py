@@ -27,6 +27,7 @@ from ..session.messages import (
     read_report,
 )
 from ..session.packets import TAG_SIZE
+from ..session.precedence import weights
 from .holding import Holding
 from .limits import (
     ASKS_AT_ONCE,
@@ -245,6 +246,7 @@ class Publisher:
             for session in publication.sessions.values():
                 if not session.begun:
                     session.begin(publication.weight)
+            self._weigh()
 
     def report_received(self, mid: bytes, payload: bytes, now: float) -> None:
         """
@@ -370,8 +372,23 @@ class Publisher:
             self._look_at_files(session.publication, now)
         for publication in {session.publication for session in self.sessions.values()}:
             self._meet(publication)
+        self._weigh()
         self.holding.tick(now)
         self.links.tick(now)
+
+    def _weigh(self) -> None:
+        """
+        Let those who gave have more of a link where others want some of it as well.
+        """
+        by_link: dict[LinkKey, list[OutgoingSession]] = {}
+        for session in self.sessions.values():
+            if session.begun and session.unfinished:
+                by_link.setdefault(session.link.key, []).append(session)
+        for sessions in by_link.values():
+            found = weights([(session.publication.weight, len(sessions) > 1 and session.has_giver)
+                             for session in sessions])
+            for session, weight in zip(sessions, found, strict=True):
+                session.link.scheduler.add(session, weight)
 
     def _meet(self, publication: Publication) -> None:
         """

@@ -112,6 +112,8 @@ class Receiver:
         self.passing: int | None = None
         self.first: int | None = None
         self.useful_at = now
+        self.useful = 0
+        """Packets of the source that told something new."""
         """The segment behind the last one that the source began to pass; the one it passes; the one that it passed when
         we came; when it last told something new."""
         self._codes: dict[int, Code] = {}
@@ -317,6 +319,7 @@ class Receiver:
                     self._count(name, count)
             if why == AT_END:
                 self._count("data: innovative", total)
+                self.useful += total if helper is None else 0
                 return total
             if why == TO_OPEN:
                 self._opened(generation)
