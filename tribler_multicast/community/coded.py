@@ -25,6 +25,7 @@ from .crediting import WRITTEN_EACH, Crediting
 from .found import matches
 from .isolated import IsolatedCommunity
 from .receipts import RECEIPT_EACH, Receipts
+from .subscribing import Subscriptions
 
 if TYPE_CHECKING:
     import pathlib
@@ -93,6 +94,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         self.service = self.make_service()
         """What it publishes and receives; another one after it was switched off and on."""
         self.is_spent = False
+        self.subscriptions = Subscriptions(multicast, lambda: self.service, settings.folder)
         multicast.carried = self
         multicast.add_introduction_handler(self.on_peer)
         multicast.add_event_handler(self.on_event)
@@ -129,6 +131,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             self.register_task("receipts", self.receipts.look, interval=RECEIPT_EACH)
             for peer in self.multicast.local_peers():
                 self.on_peer(peer)
+            await self.subscriptions.start()
 
     async def stop(self) -> None:
         """
@@ -137,6 +140,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         async with self.turn:
             if not self.started:
                 return
+            self.subscriptions.stop()
             try:
                 await self.service.close()
             except Exception:

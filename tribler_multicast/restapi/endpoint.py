@@ -22,6 +22,7 @@ from .search_endpoint import SearchRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
+from .subscriptions_endpoint import SubscriptionsRoom
 from .tokens import token_door
 from .torrents_endpoint import TorrentsRoom
 from .tracker_endpoint import TrackerRoom
@@ -55,7 +56,7 @@ class MulticastEndpoint:
                      SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
                      ActivityRoom(context), WeatherRoom(context), FeedsRoom(context), PublicationsRoom(context),
                      TransfersRoom(context, self.data.tokens), self.data, BrowseRoom(context), TrackerRoom(context),
-                     self.events):
+                     SubscriptionsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     @property

@@ -38,6 +38,7 @@ from .limits import (
     LINGER,
     LOOK_EACH,
     LOOK_SHARE,
+    NEWEST_OFFERED,
     OFFERS_AT_ONCE,
     PEERS_KEPT,
     READERS,
@@ -138,16 +139,18 @@ class Publisher:
 
     def _some(self, mid: bytes) -> list[Publication]:
         """
-        Get as many publications as are told at once: the next ones each time that somebody asks.
+        Get as many publications as are told at once: the newest, and the next ones each time that somebody asks.
         """
         publications = list(self.publications.values())
         if len(publications) <= OFFERS_AT_ONCE:
             return publications
-        start = self._next_offer.pop(mid, 0) % len(publications)
-        self._next_offer[mid] = start + OFFERS_AT_ONCE
+        newest, older = publications[-NEWEST_OFFERED:], publications[:-NEWEST_OFFERED]
+        others = OFFERS_AT_ONCE - len(newest)
+        start = self._next_offer.pop(mid, 0) % len(older)
+        self._next_offer[mid] = start + others
         if len(self._next_offer) > PEERS_KEPT:
             del self._next_offer[next(iter(self._next_offer))]
-        return list(islice(cycle(publications), start, start + OFFERS_AT_ONCE))
+        return [*islice(cycle(older), start, start + others), *newest]
 
     def join_received(self, mid: bytes, payload: bytes, link: LinkKey, now: float) -> None:
         """
