@@ -18,6 +18,7 @@ from tribler_multicast.protocol.fragments import Fragment, Head, pack_ask, read_
 from tribler_multicast.protocol.handshake import Challenge, Proof
 from tribler_multicast.protocol.introduction import Introduction, Service
 from tribler_multicast.protocol.pages import Page
+from tribler_multicast.protocol.receipt import pack_receipt, read_receipt
 from tribler_multicast.protocol.sealing import Seal
 from tribler_multicast.protocol.swarms import Client as Listening
 from tribler_multicast.protocol.swarms import pack_answer, read_answer, swarm_name
@@ -94,6 +95,7 @@ def parsers() -> Iterator[Target]:
                                                      for state in range(1, 5)))
     yield target("swarms", lambda data: read_answer(data, 3), pack_answer(bytes(8), {0: [Listening(6881, True)], 2: [
         Listening(port, False) for port in range(1, 17)]}))
+    yield Target("overlay: receipt", lambda data: read_receipt(data) is not None, (pack_receipt(1, 5, bytes(64)),))
     yield target("train report", read_report, pack_report(bytes(8), Measured(10, 0, 9, 5000)))
     yield Target("weather summary", lambda data: WeatherSummary.read(data) is not None, (SUMMARY.pack(),))
 
