@@ -24,11 +24,11 @@ def test_an_episode_published_on_a_plays_on_b_with_no_hand_in_between(lan: Lan, 
     a, b = here.node("studio", introduction_interval=1), there.node(introduction_interval=1)
     a.wait_local(b)
     b.wait_local(a)
-    (tmp_path / "studio").mkdir()
+    (tmp_path / "films").mkdir()
     content = {f"episode {number}.mkv": os.urandom(3_000_000) for number in range(3)}
     for name, data in content.items():
-        (tmp_path / "studio" / name).write_bytes(data)
-    publish(a, tmp_path / "studio" / "episode 0.mkv")
+        (tmp_path / "films" / name).write_bytes(data)
+    publish(a, tmp_path / "films" / "episode 0.mkv")
     with pytest.raises(RestError, match="no node"):
         b.rest("POST", "/subscriptions", {"mid": "ab" * 20})
     events = b.events()
@@ -38,7 +38,7 @@ def test_an_episode_published_on_a_plays_on_b_with_no_hand_in_between(lan: Lan, 
     assert begun["last_look"] is not None
 
     published = time.monotonic()
-    content_id = publish(a, tmp_path / "studio" / "episode 1.mkv")
+    content_id = publish(a, tmp_path / "films" / "episode 1.mkv")
     b.wait_for((folder / "episode 1.mkv").exists, PATIENCE, "the episode is there")
     print(f"an episode of 3 MB was there {time.monotonic() - published:.1f} s after it was published")
     assert (folder / "episode 1.mkv").read_bytes() == content["episode 1.mkv"]
@@ -52,7 +52,7 @@ def test_an_episode_published_on_a_plays_on_b_with_no_hand_in_between(lan: Lan, 
 
     # Both are restarted, and it goes on; what was there at first never comes.
     b.stop()
-    publish(a, tmp_path / "studio" / "episode 2.mkv")
+    publish(a, tmp_path / "films" / "episode 2.mkv")
     again = there.node("again", introduction_interval=1, state=b.state)
     again.wait_for((folder / "episode 2.mkv").exists, PATIENCE, "what came meanwhile is there")
     [shown] = again.rest("GET", "/subscriptions")["subscriptions"]
