@@ -16,7 +16,7 @@ FLOORS = (
     {"protocol", "lan", "coding", "torrent_files"},
     {"transfer", "weather", "database"},
     {"community", "feeds"},
-    {"doctor"},
+    {"doctor", "tracker"},
     {"control"},
     {"restapi", "page", "gui_patch"},
     {"assembly"},

@@ -18,12 +18,14 @@ from ipv8.peerdiscovery.network import Network
 from ..client import Result
 from ..lan.endpoint import Datagram, LanListener
 from ..protocol.events import CodedReceived, RoundTrip
-from ..protocol.wire import CODED_COMMUNITY_ID
+from ..protocol.wire import CODED_COMMUNITY_ID, Kind
 from ..transfer.service.courier import LinkKey, Path
 from ..transfer.service.service import TransferService
 from .crediting import WRITTEN_EACH, Crediting
 from .found import matches
 from .isolated import IsolatedCommunity
+from .receipts import RECEIPT_EACH, Receipts
+from .subscribing import Subscriptions
 
 if TYPE_CHECKING:
     import pathlib
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from ..lan.interfaces import Interface
     from ..protocol.identity import Identity
-    from ..protocol.wire import Kind
     from .local_peer import LocalPeer
     from .multicast import MulticastCommunity
 
@@ -86,12 +87,14 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """The neighbours that the service was told of: public keys by mid."""
         self.trips: dict[bytes, asyncio.Future[float]] = {}
         self.turn = asyncio.Lock()
-        self.crediting = Crediting(multicast)
+        self.receipts = Receipts(multicast)
+        self.crediting = Crediting(multicast, self.receipts.owe)
         options = multicast.options if settings.options is None else settings.options
         self.make_service = partial(settings.service, self, options, folder=settings.folder, tell=multicast.tell)
         self.service = self.make_service()
         """What it publishes and receives; another one after it was switched off and on."""
         self.is_spent = False
+        self.subscriptions = Subscriptions(multicast, lambda: self.service, settings.folder)
         multicast.carried = self
         multicast.add_introduction_handler(self.on_peer)
         multicast.add_event_handler(self.on_event)
@@ -125,8 +128,10 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             self.started = True
             self.register_task("look", self.look, interval=LOOK_AGAIN)
             self.register_task("credit", self.crediting.write, interval=WRITTEN_EACH)
+            self.register_task("receipts", self.receipts.look, interval=RECEIPT_EACH)
             for peer in self.multicast.local_peers():
                 self.on_peer(peer)
+            await self.subscriptions.start()
 
     async def stop(self) -> None:
         """
@@ -135,6 +140,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         async with self.turn:
             if not self.started:
                 return
+            self.subscriptions.stop()
             try:
                 await self.service.close()
             except Exception:
@@ -145,7 +151,9 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 trip.cancel()
             self.cancel_pending_task("look")
             self.cancel_pending_task("credit")
+            self.cancel_pending_task("receipts")
             self.crediting.write()
+            self.receipts.look()
             for mid in list(self.here):
                 self.forget(mid)
 
@@ -191,7 +199,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         Get counts of what the service sent, took and dropped, by reason.
         """
-        return dict(self.service.counters)
+        return {**self.service.counters, **self.receipts.counters}
 
     def is_moving(self) -> bool:
         """
@@ -207,6 +215,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             trip = self.trips.get(event.number)
             if trip is not None and not trip.done():
                 trip.set_result(event.seconds)
+        elif event.kind == Kind.RECEIPT:
+            self.receipts.received(event.peer, event.payload, self.multicast.now())
         elif self.started:
             self.service.message_received(event.peer.mid, event.kind, event.payload, event.arrival.link,
                                           self.multicast.now())
@@ -236,7 +246,11 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             return
         if CAPABILITY in peer.capabilities:
             self.add_to_network(peer)
+            is_new = peer.mid not in self.here
             self.here[peer.mid] = peer.public_key
+            state = self.core.peers.of_mid(peer.mid)
+            if is_new and state is not None:
+                self.receipts.meet(state)
             self.service.neighbour_found(peer.mid)
         else:
             self.on_gone(peer.mid)
@@ -314,6 +328,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         Count bytes of data that went to a peer and came from it; `helped`: from one receiver to another.
         """
         self.crediting.count(mid, up, down, helped)
+
+    def standing(self, mid: bytes) -> int:
+        """
+        Get the bytes that a peer gave us more than it took: who gave is served first.
+        """
+        return self.receipts.credit(mid)
 
     def set_named(self, mid: bytes) -> None:
         """

@@ -22,8 +22,10 @@ from .search_endpoint import SearchRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
+from .subscriptions_endpoint import SubscriptionsRoom
 from .tokens import token_door
 from .torrents_endpoint import TorrentsRoom
+from .tracker_endpoint import TrackerRoom
 from .transfers_endpoint import TransfersRoom
 from .weather_endpoint import WeatherRoom
 
@@ -53,7 +55,8 @@ class MulticastEndpoint:
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
                      SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
                      ActivityRoom(context), WeatherRoom(context), FeedsRoom(context), PublicationsRoom(context),
-                     TransfersRoom(context, self.data.tokens), self.data, BrowseRoom(context), self.events):
+                     TransfersRoom(context, self.data.tokens), self.data, BrowseRoom(context), TrackerRoom(context),
+                     SubscriptionsRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     @property

@@ -70,7 +70,8 @@ class Exchange:
         now = incoming.loop.time()
         self.coop = Cooperation(receiver, incoming.accept.content_id, together.me, port=incoming.socket.port,
                                 random=Random(), now=now, source=incoming.mid or None, checked=together.is_checked,
-                                cap=together.cap or MAX_PACE, most=float(rate or ASK_MOST))
+                                cap=together.cap or MAX_PACE, most=float(rate or ASK_MOST),
+                                standing=together.courier.standing)
         self.giver = Giver(self.coop.helper, together, read, dealings)
         for mid in together.named.mids(now):
             self.coop.seeker.exclude(mid)

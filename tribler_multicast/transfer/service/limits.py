@@ -69,6 +69,14 @@ OFFERS_KEPT: Final = 256
 OFFERS_LOOKED_AT: Final = 1024
 """OFFERs looked at for one question: each costs the check of a signature (70 us)."""
 
+ANSWER_PATIENCE: Final = 1.0
+ANSWER_QUIET: Final = 0.15
+"""Seconds that one neighbour may take to say what it offers, and until nothing more is expected of what it says."""
+
+NEWEST_OFFERED: Final = 8
+"""Of OFFERS_AT_ONCE these are the newest each time, the others in turns: who follows a node with hundreds of contents
+hears of the next one at once."""
+
 ASK_AGAIN: Final = 1.0
 """Who waits for any offer asks again so often."""
 

@@ -97,6 +97,8 @@ class Receiver(Gathering):
         self.passing: int | None = None
         self.first: int | None = None
         self.useful_at = now
+        self.useful = 0
+        """Packets of the source that told something new."""
         """The segment behind the last one that the source began to pass; the one it passes; the one that it passed when
         we came; when it last told something new."""
         self._report_at: float | None = None
@@ -235,6 +237,7 @@ class Receiver(Gathering):
                     self._count(name, count)
             if why == AT_END:
                 self._count("data: innovative", total)
+                self.useful += total if helper is None else 0
                 return total
             if why == TO_OPEN:
                 self._opened(generation)

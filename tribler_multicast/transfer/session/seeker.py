@@ -143,9 +143,12 @@ class Seeker:
 
     def taken(self) -> Counter[bytes]:
         """
-        Get the bytes of datagrams that came, by helper, ever.
+        Get the bytes of datagrams that came and told something new, by helper, ever: nobody gets credit for a flood.
         """
-        return self._taken + Counter({mid: peer.stream.bytes for mid, peer in self.peers.items()})
+        return self._taken + Counter({mid: self._worth(peer.stream) for mid, peer in self.peers.items()})
+
+    def _worth(self, stream: HelpStream) -> int:
+        return min(stream.bytes, stream.useful * (self.packet - FRAME))
 
     def part(self, mid: bytes) -> None:
         """
@@ -153,7 +156,7 @@ class Seeker:
         """
         peer = self.peers.pop(mid, None)
         if peer is not None:
-            self._taken[mid] += peer.stream.bytes
+            self._taken[mid] += self._worth(peer.stream)
             self.receiver.helpers.pop(peer.stream.tag, None)
             for asked in list(peer.asked.values()):
                 self._over(peer, asked)
