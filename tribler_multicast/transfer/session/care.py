@@ -21,9 +21,9 @@ from .ways import Ways
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .audience import Audience
     from .coop_messages import Want
     from .members import Member
-    from .sender import Sender
 
 FORGED_SETTLES: Final = 0.2
 BEATS_EACH: Final = 0.05
@@ -36,7 +36,7 @@ class Care:
     Of one sender.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Audience) -> None:
         """
         Care for nobody yet.
         """
