@@ -4,11 +4,13 @@ What is seen of a content that is received.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreError
 from ..limits import SEGMENT_SIZE
 from .ahead import Ahead
+from .limits import READ_LATELY
 from .publication import files_of
 from .transfer import FAILED, HELPER, MULTICAST, RECEIVER, SOURCE, UNICAST, Transfer, TransferPeer
 
@@ -174,8 +176,8 @@ class Received(Transfer):
         """
         Read some of the data, once it is there. What is behind it is needed soon.
         """
-        self._reads(start)
         while True:
+            self._reads(start)
             self.storage.news.clear()
             if self.data_size is not None and (start >= self.data_size or length <= 0):
                 return b""
@@ -186,7 +188,8 @@ class Received(Transfer):
                 if data:
                     return data
                 continue
-            await self.storage.news.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.storage.news.wait(), READ_LATELY / 2)
 
     def _reads(self, start: int) -> None:
         """
