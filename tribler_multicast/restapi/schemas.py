@@ -208,6 +208,8 @@ class TransferSchema(Schema):
     up_limit = Integer(allow_none=True, metadata={"description": "bytes/s, null: none of its own"})
     down_limit = Integer(allow_none=True, metadata={"description": "bytes/s, null: none of its own"})
     eta_s = Float(allow_none=True, metadata={"description": "seconds until it is complete"})
+    stream = _text("inside Tribler: the path on its server where its largest film or sound plays while it arrives",
+                   allow_none=True)
     error = _text("why it cannot go on", allow_none=True)
 
 
@@ -303,7 +305,6 @@ PingSchema = schema(MulticastPing={
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 FoundListSchema = schema(MulticastFoundList={"results": [FoundSchema]})
-StreamsSchema = schema(MulticastStreams={"streams": [FoundSchema]})
 DownloadSchema = schema(MulticastDownload={
     "infohash": (String, "hex; from the local network only. Or one of:"),
     "file_id": (String, "of a shared file, hex: its sharer makes a torrent of it first"),

@@ -18,7 +18,7 @@ from .limits import TOLD_AGAIN
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..session.packets import Bytes
     from ..session.receiver import Receiver
@@ -144,6 +144,15 @@ class Exchange:
         self.due = coop.seeker.next_timer()
         if coop.seeker.lacking.is_quiet(now):
             self.due = min(self.due, now + LEAST_INTERVAL)
+
+    def need_soon(self, segments: Sequence[int]) -> None:
+        """
+        Ask for what is needed soon before all else.
+        """
+        now = self.incoming.loop.time()
+        if self.coop.need_soon(segments, now):
+            self.due = now
+            self.incoming.look()
 
     def part(self, mid: bytes) -> None:
         """

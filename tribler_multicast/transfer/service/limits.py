@@ -190,6 +190,12 @@ ASKED_LATELY_ALONE: Final = 2.0
 
 # --- All.
 
+READERS_FOLLOWED: Final = 4
+"""Places where somebody reads that are kept in mind: with more the window of each would be too short to be useful."""
+
+READ_LATELY: Final = 5.0
+"""Seconds since the last read for which somebody counts as reading there: players read in pieces, with rests."""
+
 TICK: Final = 0.5
 """Between two looks at who is silent, what is over, and what is to be told."""
 

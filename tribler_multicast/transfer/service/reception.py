@@ -274,6 +274,7 @@ class Reception(Participation):
         Do what is due.
         """
         self.storage.commit_if_due()
+        self.need_soon()
         if self.giver is not None:
             self.giver.count(now)
         if self.incoming is not None:

@@ -29,12 +29,13 @@ from .packets import HEARTBEAT as BEAT
 from .packets import IDLE, LACKING, asked
 from .repair import Passed
 from .reports import Lacks, Report
+from .soon import Haste
 from .stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .coop_messages import Want
+    from .coop_messages import Help, Want
     from .geometry import Geometry
     from .kernels import Way
     from .rate import RateControl
@@ -69,6 +70,7 @@ class Audience:
         self.events: list[Event] = []
         self.passed: dict[int, Passed] = {}
         self.care = Care(self)
+        self._haste = Haste(self)
         self.repairs: OrderedDict[int, None] = OrderedDict()
         """Generations that are due for repair."""
         self._queue: OrderedDict[int, None] = OrderedDict()
@@ -170,6 +172,12 @@ class Audience:
                     for generation in range(max(first, begin), min(first + count, begin + self.geometry.parts)):
                         self.repairs[generation] = None
 
+    def needed_soon(self, name: bytes, wanted: Help, now: float) -> None:
+        """
+        Take a HELP that certainly comes from this receiver: what it needs soon.
+        """
+        self._haste.wanted(name, wanted, now)
+
     def help_received(self, name: bytes, wants: Iterable[Want], now: float) -> None:
         """
         Take a HELP that certainly comes from this receiver: what others could not give it.
@@ -216,6 +224,13 @@ class Audience:
         Tell whether a segment will be passed, or just is.
         """
         return segment in self._queue or segment == self._segment
+
+    @property
+    def queued(self) -> OrderedDict[int, None]:
+        """
+        The segments to be passed, the next one first.
+        """
+        return self._queue
 
     @property
     def is_passing(self) -> bool:

@@ -23,7 +23,7 @@ from .seeker import Seeker
 from .summer import Summer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from .events import Event
@@ -107,6 +107,12 @@ class Cooperation:
         """
         self.seeker.part(mid)
         self.helper.finished(mid)
+
+    def need_soon(self, segments: Sequence[int], now: float) -> bool:
+        """
+        Note which segments are needed soon, the most urgent first. Tells whether `run_timers` should be called now.
+        """
+        return self.seeker.need_soon(segments, now)
 
     def source_gone(self) -> None:
         """
@@ -322,7 +328,9 @@ class SourceCooperation:
             self.counters["message: no member"] += 1
         elif kind == Kind.HELP and content_of(payload) == self.content_id:
             wanted = Help.read(payload, geometry)
-            if wanted is not None:
+            if wanted is not None and wanted.wants_have:  # A source says nothing of what it has: it has all.
+                self.sender.needed_soon(mid, wanted, now)
+            elif wanted is not None:
                 self.sender.help_received(mid, wanted.wants, now)
         elif kind == Kind.ALARM:
             alarm = read_alarm(payload, geometry.segments)
