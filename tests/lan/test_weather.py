@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.lan.probes import NOWHERE
-from tribler_multicast.protocol.wire import OVERHEAD, Kind
+from tribler_multicast.protocol.wire import OVERHEAD, PREFIXES, Kind
 from tribler_multicast.weather.summary import FIELDS
 
 from .household import DOWN, LIVE, UP, Bulk, Seen, delay, doing, prepare, rate, stalls, stream, until_back, weather
@@ -25,6 +25,12 @@ RATES = {UP: 5, DOWN: 20}
 """Mbit/s of the gateway."""
 HEADERS = {UP: 1.06, DOWN: 1.0}
 """What the gateway carries for each byte that is counted: of the torrent, or on the wire."""
+
+
+BLOCK = "chain {0} {{\n type filter hook {0} priority 0;\n ip protocol icmp drop;\n}}\n"
+NO_ICMP = {"nothing": f"table ip blocks {{\n{BLOCK.format('output')}{BLOCK.format('forward')}}}\n",
+           "the gateway only": f"table ip blocks {{\n{BLOCK.format('forward')}}}\n"}
+"""Rules of a gateway that lets such answers pass."""
 
 
 def test_activity_is_seen_by_the_others_and_names_nothing(lan: Lan) -> None:
@@ -82,6 +88,55 @@ def test_nothing_goes_beyond_the_routers_behind_the_gateway(lan: Lan) -> None:
     names, values = [line.split()[1:] for line in home.server.run(["cat", "/proc/net/snmp"]).splitlines()
                      if line.startswith("Icmp:")]
     assert int(values[names.index("InEchos")]) == 0
+
+
+def test_who_only_listens_steps_aside_and_says_nothing(lan: Lan, tmp_path: Path) -> None:
+    home = Home(lan, 2)
+    prepare(home)
+    sniffer = home.machines[0].sniff()
+    listener = home.machines[0].node(weather=True, visibility="listen")
+    viewer = home.machines[1].node(weather=True)
+    for node in (listener, viewer):
+        node.wait_for(lambda node=node: weather(node)["gateway"]["state"] == "clear", 30)
+    assert not viewer.peers()
+    with ExitStack() as stack:
+        bulk = Bulk(stack, home, listener, home.machines[0], tmp_path / "bulk", size=20)
+        listener.wait_for(lambda: weather(listener)["gateway"]["delay_ms"] > 100, 30, "it fills the queue")
+        viewer.rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 60})
+        with stream(home, home.machines[1]) as came:
+            listener.wait_for(lambda: weather(listener)["limit"]["why"] == "live", 10)
+            settled = time.monotonic() + 3
+            time.sleep(6)
+            beside = rate([bulk], 3)
+    assert doing(listener, viewer.mid) == "live"
+    assert delay(came, 0.5, settled) <= 0.3  # a second without
+    assert beside <= 0.5 * RATES[UP] * 125_000
+    assert not listener.peers()
+    assert not sniffer.select(lambda packet: packet.sent and packet.payload.startswith(PREFIXES))
+
+
+@pytest.mark.parametrize("hears", ["nothing", pytest.param("the gateway only", marks=pytest.mark.soak)])
+def test_where_no_answer_comes_nothing_is_claimed_and_nothing_limited(lan: Lan, tmp_path: Path, hears: str) -> None:
+    """ICMP is blocked: the node says that it does not know, however full the gateway is, and yields to nobody."""
+    home = Home(lan, 2)
+    prepare(home, echo=False)
+    home.gateway.run(["nft", "-f", "-"], stdin=NO_ICMP[hears])
+    nodes = [machine.node(weather=True) for machine in home.machines]
+    wait_all_local(nodes)
+    uploader, viewer = nodes
+    viewer.rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 60})
+    uploader.wait_for(lambda: doing(uploader, viewer.mid) == "live", 10)
+    with ExitStack() as stack:
+        bulk = Bulk(stack, home, uploader, home.machines[0], tmp_path / "bulk", size=20)
+        bulk.got()
+        uploader.wait_for(lambda: uploader.rest("GET", "/activity")["up"] > 0.5 * RATES[UP] * 125_000, 30)
+        for _ in range(20):
+            time.sleep(0.25)
+            seen = weather(uploader)
+            gateway, limit = seen["gateway"], seen["limit"]
+            assert (gateway["state"], gateway["delay_ms"], limit["up"]) == ("unknown", None, None)
+    own = weather(uploader)["own_link"]["state"]
+    assert own == "unknown" if hears == "nothing" else own != "unknown"
 
 
 class Evening:

@@ -32,6 +32,7 @@ from ..protocol.events import (
     ResultsFound,
     RoundTrip,
     SearchEnded,
+    WeatherOverheard,
     WeatherReceived,
 )
 from ..protocol.identity import Identity
@@ -338,7 +339,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
             self.on_file_event(event)
         elif isinstance(event, CodedReceived | RoundTrip):
             self.on_coded_event(event)
-        elif isinstance(event, WeatherReceived):
+        elif isinstance(event, WeatherReceived | WeatherOverheard):
             self.on_weather_event(event)
         else:
             self.on_train_event(event)

@@ -17,7 +17,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .capacity import Capacity
-from .claims import Claim, Claims
+from .claims import Claim, Claims, overheard
 from .crowd import HIGH, SURE, Crowd, need_of, own_need
 from .gateway_tag import SALT_SIZE, find_gateway, make_tag
 from .grouping import Member, state
@@ -154,18 +154,21 @@ class Weather:
         self.gateway = gateway
         self.gateways = (others | {gateway}) if gateway is not None else frozenset()
 
-    def heard(self, now: float, mid: bytes, host: Hashable, payload: bytes) -> bool:
+    def heard(self, now: float, mid: bytes, host: Hashable, payload: bytes, *, verified: bool = True) -> bool:
         """
         Take a summary of a node whose signature was checked; False when it was dropped.
 
         :param host: its link-layer neighbour: the hardware address, or the IP address where that is not known.
+        :param verified: it is known to be there; else anybody on the link may have said this, and less is believed.
         """
         summary = WeatherSummary.read(payload)
+        if summary is not None and not verified:
+            summary = overheard(summary)
         if summary is None:
             self.counters["malformed"] += 1
             return False
         gateway = find_gateway(summary.gateway, self.gateways)
-        if not self.claims.hear(now, Claim(mid, host, summary, gateway, now)):
+        if not self.claims.hear(now, Claim(mid, host, summary, gateway, now), verified=verified):
             return False
         self.counters["heard"] += 1
         if gateway is not None and summary.is_known and self.sensor.is_young(now):
@@ -219,6 +222,13 @@ class Weather:
         Tell whether this node has traffic worth probing for.
         """
         return self.kind != "idle" or max(*self.rates) > CHATTER or self._has_others
+
+    @property
+    def needs(self) -> bool:
+        """
+        Tell whether this node, or a program beside it, needs room.
+        """
+        return self.kind in HIGH or self._has_others
 
     @property
     def _has_others(self) -> bool:
