@@ -19,6 +19,7 @@ from .uplink import Home
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .node import Node
     from .testbed import Lan
 
 RATES = {UP: 5, DOWN: 20}
@@ -192,6 +193,59 @@ def test_two_nodes_that_upload_step_aside_for_a_stream_and_come_back(lan: Lan, t
     assert delay(came, 0.5, begun + 2) <= 0.3  # a second without
     assert 0.3 * evening.left <= beside <= 1.1 * evening.left
     assert back >= 0.8 * evening.capacity / HEADERS[UP]
+
+
+def users_limits(node: Node, infohash: str) -> dict[str, object]:
+    """
+    Get all limits that the user set: of one torrent, and of all.
+    """
+    [torrent] = [each for each in node.rest("GET", "/downloads")["downloads"] if each["infohash"] == infohash]
+    settings = {each["name"]: each["value"] for each in node.rest("GET", "/settings")["settings"]}
+    return {**{name: torrent[name] for name in ("up_limit", "down_limit")},
+            **{name: settings[name] for name in ("upload_rate", "download_rate")}}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("ends", ["kill -9", "stop"])
+def test_limits_are_as_the_user_set_them_after_the_node_ended_while_it_stepped_aside(
+        lan: Lan, tmp_path: Path, ends: str) -> None:
+    home = Home(lan, 2)
+    prepare(home)
+    state, of_torrent, of_all, crowded = tmp_path / "state", 300_000, 400_000, 4.5
+
+    def start(**options: bool) -> Node:
+        return home.machines[0].node("uploader", state=state, **options)
+
+    node, viewer = start(weather=True), home.machines[1].node(weather=True)
+    wait_all_local([node, viewer])
+    with ExitStack() as stack:
+        bulk = Bulk(stack, home, node, home.machines[0], tmp_path / "bulk", size=60)
+        [infohash] = [each["infohash"] for each in node.rest("GET", "/downloads")["downloads"]]
+        node.rest("PATCH", "/settings", {"upload_rate": of_all, "download_rate": 2 * of_all})
+        node.rest("PATCH", f"/downloads/{infohash}", {"up": of_torrent, "down": 2 * of_torrent})
+        wanted = users_limits(node, infohash)
+        assert wanted == {"up_limit": of_torrent, "down_limit": 2 * of_torrent, "upload_rate": of_all,
+                          "download_rate": 2 * of_all}
+        node.wait_for(lambda: 0.7 * of_torrent < rate([bulk], 2) < 1.1 * of_torrent, 40, "as the user wants it")
+        viewer.rest("PUT", "/activity", {"class": "live", "up": crowded * 125_000, "ttl": 60})
+        with stream(home, home.machines[1], mbit=crowded):
+            node.wait_for(lambda: (weather(node)["limit"]["up"] or of_all) < of_torrent / 2, 30, "it steps aside")
+            node.wait_for(lambda: rate([bulk], 2) < of_torrent / 2, 30, "it is felt")
+            assert users_limits(node, infohash) == wanted
+            if ends == "stop":
+                node.stop()
+            else:
+                node.kill()
+        viewer.rest("PUT", "/activity", {"class": "idle", "ttl": 60})
+    for number, options in enumerate(({"weather": False}, {"weather": True})):
+        node = start(**options)
+        node.wait_for(lambda node=node: any(each["infohash"] == infohash and each["state"] == "seeding"
+                                            for each in node.rest("GET", "/downloads")["downloads"]), 30)
+        assert users_limits(node, infohash) == wanted
+        with ExitStack() as stack:
+            again = bulk.again(stack, home, tmp_path / f"again{number}")
+            node.wait_for(lambda again=again: 0.7 * of_torrent < rate([again], 2) < 1.1 * of_torrent, 40, "as before")
+        node.stop()
 
 
 @pytest.mark.soak

@@ -168,7 +168,8 @@ def test_what_is_watched_in_tribler_is_told_without_being_declared(nodes: list[N
     other.wait_for(lambda: doing(other, host.mid) == "on_demand", 20, "somebody watches")
     player.close()
     other.wait_for(lambda: doing(other, host.mid) in {"idle", "bulk"}, 60, "nobody does")
-    host.api("DELETE", f"/api/downloads/{infohash}", {"remove_data": True})
+    # Not removed: Tribler 8.4.3 closes what was streamed once more after libtorrent let go of it, and answers 500.
+    host.api("PATCH", f"/api/downloads/{infohash}", {"state": "stop"})
 
 
 def stored(tribler: Tribler, infohash: str) -> tuple[int, int]:
