@@ -102,7 +102,7 @@ class Machine:
 
     @property
     def allowed(self) -> float | None:
-        return self.weather.limits[self.house.way]
+        return self.weather.limits.in_force[self.house.way]
 
     def metered(self) -> float:
         """

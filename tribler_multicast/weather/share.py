@@ -109,6 +109,13 @@ KNOWN: Final = 2.0
 METERED: Final = 1.0
 """Seconds of bulk traffic until its rate is known well, and at all: nothing that can wait is decided before the first,
 on what others say among it, and nothing whatsoever before the second: a limit would be made from next to nothing."""
+TOGETHER: Final = 2
+NOT_NEEDED: Final = 4.0
+NEEDED_FOR: Final = 3.0
+"""Where somebody needs room, bulk traffic that is new begins with its part of what is left of what the gateway is known
+to pass, as if so many began at once: a queue would be felt, and a rate known, a second too late. When it could have so
+many times what it uses so many seconds later, there is nothing to limit. Who says `live` for ever makes what begins
+begin slower, and nothing else."""
 LEAST_BEGIN: Final = 16_000.0
 """Bytes/s that a limit begins with at least: who was crowded out by others has not shown what he needs."""
 CHATTER: Final = 8_000.0
@@ -144,6 +151,10 @@ class Share:
         self._back_at = -STALE
         self._full = -FULL_FOR, 0.0
         """When a queue was felt last, and the level then."""
+        self.ahead: float | None = None
+        """What bulk traffic that is new begins with; None: it is not limited, or there is some already."""
+        self._begun_with = self._begun_at = 0.0
+        """What it began with, and when; 0: not with that, or a queue was felt since."""
 
     @property
     def target(self) -> float:
@@ -165,7 +176,7 @@ class Share:
         """
         Get what a level may be: no more than twice what this node ever used lately, whatever others have.
         """
-        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_BEGIN)
+        return max(MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_BEGIN), self._begun_with)
 
     def is_hungry(self, bulk: float) -> bool:
         """
@@ -186,6 +197,7 @@ class Share:
         self._follow_need(now, s, ended=ended)
         if self.level is None:
             self._begin(now, s)
+            self.ahead = self._begins_with(s)
         else:
             self._make_room(now, s)
             self.level = max(self.level, self.floor(s))
@@ -197,8 +209,18 @@ class Share:
             self._spare(s, passed)
             self.level = max(min(self.level, self._most(s)), self.floor(s))
             self._release(now, s)
+        if self.level is not None:
+            self.ahead = None
         self.limit = None if self.level is None else max(self.level - self._drain(now, s), self.floor(s))
         return self.limit
+
+    def _begins_with(self, s: Situation) -> float | None:
+        """
+        Get what bulk traffic is to begin with, while there is none.
+        """
+        if s.need == NO_NEED or s.bulk > CHATTER or s.delay is None or s.room <= CHATTER or s.guess is None:
+            return None
+        return max(LEAST_BEGIN, self.floor(s), (FILL * s.guess - s.room) / (s.sharers + TOGETHER))
 
     def _is_full(self, s: Situation) -> bool:
         return s.suspect and s.delay is not None and s.delay > self.target
@@ -292,6 +314,10 @@ class Share:
     def _begin(self, now: float, s: Situation) -> None:
         if s.bulk <= CHATTER:
             self._busy_since = now
+        elif self.ahead is not None and self.need != NO_NEED:
+            self.level = self._begun_with = self.ahead
+            self._begun_at = self._needless_since = now
+            return
         waits = KNOWN if s.is_hearsay(self.target) or s.need == NO_NEED else METERED
         if s.delay is None or not s.suspect or s.delay <= self.target or now - self._busy_since < waits \
                 or (s.need == NO_NEED and not s.together):
@@ -309,11 +335,14 @@ class Share:
         self.level = max(self.level, LEAST_BEGIN, self.floor(s), TOLD * s.bulk if s.is_hearsay(self.target) else 0.0)
 
     def _release(self, now: float, s: Situation) -> None:
+        if self._begun_with > NOT_NEEDED * s.bulk and now - self._begun_at >= NEEDED_FOR:
+            self.level, self._begun_with = None, 0.0  # it began without a queue, and wants no more than this
+            return
         alone = s.sharers <= 1 and not s.levels
         if self.need != NO_NEED or (s.together and not alone) or (not alone and self.is_hungry(s.bulk)):
             self._needless_since = now
         elif now - self._needless_since >= RELEASE:
-            self.level = None
+            self.level, self._begun_with = None, 0.0
 
     # Down and up
 
@@ -324,6 +353,7 @@ class Share:
         assert self.level is not None
         assert self.limit is not None
         self._empty_since, self._growth = None, PROBE_UP
+        self._begun_with = 0.0
         if s.is_hearsay(self.target):  # by words alone nothing is lowered for good
             return
         self._full = now, self.level

@@ -74,12 +74,21 @@ class Doing(NamedTuple):
 class Limits(NamedTuple):
     """
     Limits of bulk traffic, bytes/s, None: none. `why`: who needs room (`live`, `on_demand`, `room`), or `congested`,
-    or empty.
+    or empty. `ahead`: what bulk traffic that is new begins with, up and down, where there is none yet.
     """
 
     up: float | None = None
     down: float | None = None
     why: str = ""
+    ahead: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def in_force(self) -> tuple[float | None, float | None]:
+        """
+        Get what the client is to be told, up and down.
+        """
+        up, down = self.ahead
+        return up if self.up is None else self.up, down if self.down is None else self.down
 
 
 @dataclass(slots=True)
@@ -325,7 +334,7 @@ class Weather:
 
     def _share(self, now: float, felt: Felt, crowd: Crowd, together: Both, suspects: tuple[bool, bool]) -> Limits:
         if not self.yields:
-            self.up.level = self.down.level = None
+            self.up.level = self.down.level = self.up.ahead = self.down.ahead = None
             return Limits()
         need = need_of((crowd.need, self.kind, "room" if self._has_others else NO_NEED))
         limits: list[float | None] = []
@@ -341,7 +350,7 @@ class Weather:
                 capacity if confidence >= SURE else self.capacities[way].guess, together[way],
                 self.capacities[way].own_best, self._told), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
-        return Limits(limits[0], limits[1], why)
+        return Limits(limits[0], limits[1], why, (self.up.ahead, self.down.ahead))
 
     # Summaries
 

@@ -81,7 +81,8 @@ class Internet:
         values["upload_limit"] = 0 if up is None else max(LEAST, int(up))
         values["download_limit"] = 0 if down is None else max(LEAST, int(down))
         session.session.set_peer_class(session.internet, values)
-        settings = limited(up, down)
+        moves = self._traffic.bulk_up or self._traffic.bulk_down  # else a limit is for what may begin
+        settings = limited(up, down) if moves else UNLIMITED
         if settings != self._settings:
             self._settings = settings
             session.apply(settings)

@@ -182,7 +182,7 @@ class WeatherService:
             self.around.say(self.home, output.summary, anyway=self.weather.needs)
         if output.new_state is not None:
             self._tell()
-        return self.weather.has_load or output.limits != Limits() or now < self._watched_until
+        return self.weather.has_load or output.limits[:2] != (None, None) or now < self._watched_until
 
     # What others say
 
@@ -276,11 +276,11 @@ class WeatherService:
     def _apply(self, now: float, limits: Limits) -> None:
         news = limits.why != self.limits.why or any(
             (new is None) != (old is None) or (new is not None and old is not None and abs(new - old) > WORTH * old)
-            for new, old in zip(limits[:2], self.limits[:2], strict=True))
+            for new, old in zip(limits[:2] + limits.in_force, self.limits[:2] + self.limits.in_force, strict=True))
         if news:
             told = limits.why != self.limits.why
             self.limits = limits
-            self.around.limit(limits.up, limits.down)
+            self.around.limit(*limits.in_force)
             if told:
                 self._tell()
         peers = frozenset() if self.limits[:2] == (None, None) else self.traffic.peers
