@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .node import Node
-    from .testbed import Lan
+    from .testbed import Lan, Machine
 
 RATES = {UP: 5, DOWN: 20}
 """Mbit/s of the gateway."""
@@ -289,3 +289,58 @@ def test_without_stepping_aside_the_stream_is_late(lan: Lan, tmp_path: Path, way
     late = delay(came, 0.95, begun + 2)
     print(f"\n{way} {'uTP' if utp else 'TCP'}, without: queue p95 {1000 * late:.0f} ms")
     assert late >= 0.08
+
+
+ECHO = 14 + 20 + 8 + 24
+"""Bytes on the wire of an echo request of ours."""
+
+
+@pytest.mark.soak
+def test_what_it_costs(lan: Lan, tmp_path: Path) -> None:
+    """Idle, and with bulk of two nodes beside a stream: what each node says and asks, and what its processor does."""
+    home = Home(lan, 3)
+    prepare(home)
+    nodes = [machine.node(weather=True, upload_rate=150_000) for machine in home.machines]
+    wait_all_local(nodes)
+    for node in nodes:
+        node.wait_for(lambda node=node: weather(node)["gateway"]["state"] == "clear", 30)
+    time.sleep(12)  # nobody looks any more
+    sniffers = [machine.sniff() for machine in home.machines]
+
+    def asked(machine: Machine) -> int:
+        names, values = [line.split()[1:] for line in machine.run(["cat", "/proc/net/snmp"]).splitlines()
+                         if line.startswith("Icmp:")]
+        return int(values[names.index("OutEchos")])
+
+    def measure(what: str, seconds: float) -> list[tuple[float, float, float]]:
+        counts, cpu = [asked(machine) for machine in home.machines], [node.cpu_seconds() for node in nodes]
+        seen, begun = [len(sniffer.packets) for sniffer in sniffers], time.monotonic()
+        time.sleep(seconds)
+        minutes = (time.monotonic() - begun) / 60
+        found = []
+        for number, (machine, node, sniffer) in enumerate(zip(home.machines, nodes, sniffers, strict=True)):
+            sent = [packet for packet in sniffer.packets[seen[number]:] if packet.sent]
+            said = sum(packet.size for packet in sent if packet.payload[22:23] == bytes((Kind.WEATHER,)))
+            probes = sum(packet.size for packet in sent if packet.destination == NOWHERE)
+            found.append((said / minutes, (probes + ECHO * (asked(machine) - counts[number])) / minutes,
+                          100 * (node.cpu_seconds() - cpu[number]) / 60 / minutes))
+        print(f"{what}: " + "; ".join(f"says {says:.0f} and asks {asks:.0f} bytes a minute, {share:.2f} % of a core"
+                                      for says, asks, share in found))
+        return found
+
+    idle = measure("idle", 60)
+    with ExitStack() as stack:
+        for number in range(2):
+            Bulk(stack, home, nodes[number], home.machines[number], tmp_path / str(number), size=60)
+        nodes[2].rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 120})
+        with stream(home, home.machines[2]):
+            time.sleep(5)
+            loaded = measure("with load", 30)
+            for node in nodes:
+                node.rest("PATCH", "/settings", {"weather": False})
+            time.sleep(2)
+            without = measure("the same load, without", 30)
+    assert max(says + asks for says, asks, _ in idle) <= 3_000
+    assert max(says + asks for says, asks, _ in loaded) <= 120_000
+    assert all(says == asks == 0 for says, asks, _ in without)
+    assert max(with_it[2] - without_it[2] for with_it, without_it in zip(loaded, without, strict=True)) <= 6
