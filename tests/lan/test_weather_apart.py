@@ -107,6 +107,20 @@ def into_the_air(machine: Machine, random: Random) -> None:
     assert process.line() == "ready"
 
 
+def behind_an_adapter(machine: Machine, mbit: float, queue: float) -> None:
+    """
+    Put a slow box between a machine and its bridge, as adapters for power lines are: the queue is in that, where the
+    machine's kernel knows nothing of it.
+    """
+    port, bridge = machine.interfaces["eth0"].port, machine.interfaces["eth0"].bridge.name
+    machine.lan.switch.ip(
+        f"link add {port}x type bridge mcast_snooping 0 forward_delay 0", f"link set {port}x up",
+        f"link add {port}a type veth peer name {port}b", f"link set {port} master {port}x",
+        f"link set {port}a master {port}x up", f"link set {port}b master {bridge} up")
+    machine.lan.switch.run(["tc", "qdisc", "add", "dev", f"{port}a", "root", "tbf", "rate", f"{int(mbit * 1e6)}bit",
+                            "burst", "5k", "limit", str(int(mbit * 1e6 / 8 * queue))])
+
+
 def congested(house: House, folder: Path) -> bool:
     """
     Two or three send all they can, and yield to nobody; one looks on. Some have Wi-Fi. All must call it congested.
@@ -128,7 +142,7 @@ def slow_link(house: House, folder: Path) -> bool:
     """
     count = house.random.randint(2, 3)
     house.build(count, 20, 1.0)
-    house.home.shape(house.home.machines[0], "eth0", house.random.uniform(1, 4), house.random.uniform(0.3, 1.5))
+    behind_an_adapter(house.home.machines[0], house.random.uniform(1, 4), house.random.uniform(0.3, 1.5))
     house.begin({}, *[{"upload_rate": house.random.randrange(20_000, 120_000)} for _ in range(count - 1)])
     house.upload([*range(count)], folder)
     house.watch()
