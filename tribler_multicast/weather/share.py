@@ -87,7 +87,9 @@ LEFT: Final = 0.15
 """Share of the level that is left while a queue drains."""
 EASE: Final = 0.2
 EASE_FOR: Final = 1.5
-"""When a limit begins, or room is made, a little less for some time, so that the way is seen empty."""
+EASE_ENDS: Final = 2.5
+"""When a limit begins, or room is made, a little less for some time, so that the way is seen empty; and over so many
+seconds that less and less."""
 SETTLES: Final = 1.5
 FALLS: Final = -0.05
 FOLLOWED: Final = 1.15
@@ -232,13 +234,24 @@ class Share:
         """
         if self.level is None:
             return 0.0
-        ease = EASE * self.level if now - self._changed_at < EASE_FOR and self._back_at < self._changed_at else 0.0
+        ease = self.level * self._ease(now, s)
         if s.delay is None or not self._is_full(s):
             return ease
         unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
         unit /= TAUS[self.need != NO_NEED]
         felt, told = (max(0.0, unit * (delay - self.target)) for delay in (s.own, s.delay))
         return max(ease, min((1 - LEFT) * self.level, felt), min((1 - TOLD) * self.level, told) if s.is_told else 0.0)
+
+    def _ease(self, now: float, s: Situation) -> float:
+        """
+        Get the share of the level that is left for some time after it was changed. While it is not known what the
+        gateway passes, it is taken again slowly, so that a level that was too high shows before it is used.
+        """
+        if self._back_at >= self._changed_at:
+            return 0.0
+        if s.capacity is not None:
+            return EASE if now - self._changed_at < EASE_FOR else 0.0
+        return EASE * max(0.0, min(1.0, 1 - (now - self._changed_at - EASE_FOR) / EASE_ENDS))
 
     def _spare(self, s: Situation, passed: float) -> None:
         """
@@ -380,7 +393,7 @@ class Share:
             self._growth = PROBE_UP_FULL
             if s.usual is not None and s.usual > self.target:
                 self._growth = 0.0
-        if s.bulk < BUSY * self.level:
+        if s.bulk < BUSY * self.level or self._ease(now, s):
             return
         growth = self._growth * self.level
         if self._empty_since is not None:

@@ -53,6 +53,10 @@ MORE: Final = 1.4
 """A stream that needs so much more than was said is told of at once."""
 SOON: Final = 0.3
 """Between two summaries, whatever happens."""
+AGAIN: Final = 2
+AGAIN_EACH: Final = 0.6
+"""What this node does, when that is new, is said so many times more, every so many seconds: a multicast may get lost,
+and who did not hear that a stream has ended would hold back for seconds more."""
 BULKS_KEPT: Final = 64
 STEP_MOST: Final = 0.2
 SMOOTH: Final = 0.5
@@ -135,6 +139,7 @@ class Weather:
         self._published_at: float | None = None
         self._said: tuple[object, ...] = ()
         self._said_high = Both()
+        self._again = 0
         self._ended = False
         self._urgent = False
         self._needed_by: frozenset[bytes] = frozenset()
@@ -369,12 +374,16 @@ class Weather:
         said = (self.kind, felt.is_bloated, self._has_others)
         more = any(rate - bulk > MORE * had + CHATTER
                    for rate, bulk, had in zip(self.rates, self.bulk, self._said_high, strict=True))
-        return since >= self.interval(crowd) or (since >= SOON and (self._urgent or more or said != self._said))
+        return since >= self.interval(crowd) or (since >= SOON and (self._urgent or more or said != self._said)) \
+            or (since >= AGAIN_EACH and self._again > 0)
 
     def _summary(self, now: float, felt: Felt, crowd: Crowd) -> bytes:
         assert self.gateway is not None
         self._published_at, self._urgent = now, False
-        self._said = (self.kind, felt.is_bloated, self._has_others)
+        said = (self.kind, felt.is_bloated, self._has_others)
+        is_news = bool(self._said) and said[::2] != self._said[::2]
+        self._again = AGAIN if is_news else max(0, self._again - 1)
+        self._said = said
         self._said_high = Both(*(rate - bulk for rate, bulk in zip(self.rates, self.bulk, strict=True)))
         self.counters["published"] += 1
         summary = felt.summary or Summary(felt.delay or 0.0, 0.0, 0.0, 0)
