@@ -121,7 +121,7 @@ class WeatherNode:
         self.count += 1
         self.now += 0.3
         number = self.count % 12
-        heard = self.weather.heard(self.now, bytes([number]) * 20, number % 5, data)
+        heard = self.weather.heard(self.now, bytes([number]) * 20, number % 5, data, verified=number % 3 > 0)
         if not self.count % 16:
             self.weather.run(self.now)
         return heard

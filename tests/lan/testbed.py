@@ -312,6 +312,7 @@ class Lan:
         self.bridges: list[Bridge] = []
         self.all: list[Machine] = []
         self._ports = itertools.count()
+        self._between: list[Process] = []
         self.switch.sysctl(ipv6__conf__default__disable_ipv6=1)
         for _ in range(bridges):
             self.bridge()
@@ -369,12 +370,22 @@ class Lan:
         machine.namespace.ip(*([f"route replace 0.0.0.0/0 via 192.168.{n}.254"] if interface.ipv4 else []),
                              *([f"route replace ::/0 via fd00:{n}::fe"] if interface.ipv6 else []))
 
+    def air(self, command: Sequence[str]) -> Process:
+        """
+        Start what is between ports and bridges; it is ended with the testbed.
+        """
+        process = Process(self.switch.command(command), subprocess.PIPE)
+        self._between.append(process)
+        return process
+
     def close(self) -> None:
         """
         End all processes and let all namespaces go, whatever fails on the way.
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self.switch.close)
+            for process in self._between:
+                stack.callback(process.end)
             for machine in self.all:
                 stack.callback(machine.close)
 

@@ -34,6 +34,7 @@ from ..protocol.events import (
     SearchEnded,
     SwarmsAsked,
     SwarmsEnded,
+    WeatherOverheard,
     WeatherReceived,
 )
 from ..protocol.identity import Identity
@@ -345,7 +346,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
             self.on_file_event(event)
         elif isinstance(event, CodedReceived | RoundTrip):
             self.on_coded_event(event)
-        elif isinstance(event, WeatherReceived):
+        elif isinstance(event, WeatherReceived | WeatherOverheard):
             self.on_weather_event(event)
         elif isinstance(event, SwarmsAsked | SwarmsEnded):
             self.on_swarm_event(event)

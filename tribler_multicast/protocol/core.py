@@ -34,6 +34,7 @@ from .leaving import Leaving
 from .limits import MIN_INTERVAL
 from .liveness import Liveness
 from .outbox import Outbox
+from .overhearing import LISTENING, Overhearing
 from .pages import Pages
 from .peers import PeerState, PeerTable
 from .ping import Pings
@@ -104,6 +105,7 @@ class MulticastProtocol:
         self.coded = Coded(self)
         self.weather = WeatherTalk(self)
         self.swarms = Swarms(self)
+        self.overhearing = Overhearing(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
@@ -173,6 +175,7 @@ class MulticastProtocol:
         self.file_answers.forget()
         self.coded.forget()
         self.swarms.forget()
+        self.overhearing.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)
@@ -235,6 +238,9 @@ class MulticastProtocol:
         Take in one signed datagram.
         """
         reason = self.gate.look(data, arrival, self.links)
+        if reason == LISTENING:
+            self.overhearing.take_in(data, arrival, now)
+            return
         if reason is not None:
             self.counters.drop(reason)
             return

@@ -195,6 +195,19 @@ class WeatherReceived:
 
 
 @dataclass(frozen=True)
+class WeatherOverheard:
+    """
+    Somebody on a link where we only listen says something about the weather. It is signed, but nobody is verified
+    there, and nothing in the payload is checked.
+    """
+
+    mid: bytes
+    link: LinkKey
+    address: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
 class CodedReceived:
     """
     A verified peer, on a verified path, says something around a coded transfer. Nothing in the payload is checked.
@@ -241,4 +254,4 @@ class RoundTrip:
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
          | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded
          | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip | WeatherReceived
-         | SwarmsAsked | SwarmsEnded)
+         | WeatherOverheard | SwarmsAsked | SwarmsEnded)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from . import limits
 from .budget import KeyedBuckets, Recent, TokenBucket
 from .identity import pair_guard
+from .overhearing import LISTENING
 from .pair_seal import open_from_pair
 from .stamp import is_stamped, stamp_digest
 from .wire import (
@@ -135,7 +136,7 @@ class Gate:
             return "hop_limit"
         link = links.get(arrival.link)
         if link is not None and link.silent:
-            return "listening"
+            return LISTENING
         return None if link is not None and link.is_on_link(arrival.source[0]) else "off_link"
 
     @staticmethod
