@@ -64,7 +64,8 @@ class Assembly:
         self.coded: CodedTransferCommunity | None = None
         self.tracker: Tracker | None = None
         self.live: LiveNetwork | None = None
-        """The network of live streams, set before ``control`` is made; None: streams stay on this node."""
+        """Another network of live streams than that of ``coded``, set before ``control`` is made. Where there is neither,
+        streams stay on this node."""
         self.streams: Streams | None = None
         self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None
@@ -172,7 +173,9 @@ class Assembly:
         assert self.community is not None
         if self._control is None:
             mid, tell = self.community.my_peer.mid.hex(), self.community.tell
-            self.streams = Streams(self.live or LocalNetwork(mid), tell)
+            live = self.live or (None if self.coded is None else self.coded.live)
+            self.streams = Streams(live or LocalNetwork(mid), tell)
+            self.activities.playing.append(lambda: "live" if self.streams is not None and self.streams.live else None)
             self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
                                           community=self.community, database=self.database,
                                           change_settings=self.change_settings, feeds=self.feeds,

@@ -18,7 +18,8 @@ from ipv8.peerdiscovery.network import Network
 from ..client import Result
 from ..lan.endpoint import Datagram, LanListener
 from ..protocol.events import CodedReceived, RoundTrip
-from ..protocol.wire import CODED_COMMUNITY_ID, Kind
+from ..protocol.wire import CODED_COMMUNITY_ID, STREAM_KINDS, Kind
+from ..streams.service.service import LiveService
 from ..transfer.service.courier import LinkKey, Path
 from ..transfer.service.service import TransferService
 from .crediting import WRITTEN_EACH, Crediting
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .multicast import MulticastCommunity
 
 CAPABILITY: Final = "coded"
+STREAMING: Final = "stream"
+"""What a node has that publishes a live stream now."""
 
 ROUND_TRIP_PATIENCE: Final = 1.0
 """Seconds that a PROBE may take: what takes longer on a LAN was lost."""
@@ -95,6 +98,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """What it publishes and receives; another one after it was switched off and on."""
         self.is_spent = False
         self.subscriptions = Subscriptions(multicast, lambda: self.service, settings.folder)
+        self.live = LiveService(self, options)
+        """The live streams it publishes and views."""
         multicast.carried = self
         multicast.add_introduction_handler(self.on_peer)
         multicast.add_event_handler(self.on_event)
@@ -125,6 +130,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 self.running, self.is_spent = False, True
                 self.multicast.refresh_introduction()
                 return
+            self.live.start()
             self.started = True
             self.register_task("look", self.look, interval=LOOK_AGAIN)
             self.register_task("credit", self.crediting.write, interval=WRITTEN_EACH)
@@ -141,6 +147,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             if not self.started:
                 return
             self.subscriptions.stop()
+            self.live.close()
             try:
                 await self.service.close()
             except Exception:
@@ -183,7 +190,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         if not self.running:
             return frozenset()
-        return frozenset({CAPABILITY, "search"} if self.service.publications else {CAPABILITY})
+        found = {CAPABILITY}
+        if self.service.publications or self.live.publications:
+            found.add("search")
+        if self.live.publications:
+            found.add(STREAMING)
+        return frozenset(found)
 
     def search(self, text: str, most: int) -> list[Result]:
         """
@@ -195,17 +207,26 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         return [Result("coded", each.content_id, each.name, each.size)
                 for each in offered if matches(text, each.name)][:most]
 
+    def streams(self, text: str) -> list[Result]:
+        """
+        Get what is streamed here now and has all words in its name.
+        """
+        return [Result("stream", each.descriptor.id, each.descriptor.name) for each in self.live.publications.values()
+                if not each.is_ending and matches(text, each.descriptor.name)]
+
     def counters(self) -> dict[str, int]:
         """
-        Get counts of what the service sent, took and dropped, by reason.
+        Get counts of what the services sent, took and dropped, by reason.
         """
-        return {**self.service.counters, **self.receipts.counters}
+        return {**self.service.counters, **self.receipts.counters,
+                **{f"live {name}": count for name, count in self.live.totals().items()}}
 
     def is_moving(self) -> bool:
         """
         Tell whether a transfer moves something now.
         """
-        return self.started and any(transfer.up or transfer.down for transfer in self.service.transfers.values())
+        return self.started and (self.live.is_moving
+                                 or any(transfer.up or transfer.down for transfer in self.service.transfers.values()))
 
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
@@ -217,6 +238,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 trip.set_result(event.seconds)
         elif event.kind == Kind.RECEIPT:
             self.receipts.received(event.peer, event.payload, self.multicast.now())
+        elif self.started and event.kind in STREAM_KINDS:
+            self.live.message_received(event.peer.mid, event.kind, event.payload, event.arrival.link)
         elif self.started:
             self.service.message_received(event.peer.mid, event.kind, event.payload, event.arrival.link,
                                           self.multicast.now())
@@ -229,6 +252,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         if self.started:
             self.service.links_changed()
+            self.live.links_changed()
 
     # --- Who is there.
 
@@ -252,6 +276,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             if is_new and state is not None:
                 self.receipts.meet(state)
             self.service.neighbour_found(peer.mid)
+            self.live.neighbour_found(peer.mid)
         else:
             self.on_gone(peer.mid)
 
@@ -269,6 +294,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         if mid in self.here:
             self.forget(mid)
             self.service.neighbour_gone(mid)
+            self.live.neighbour_gone(mid)
 
     def forget(self, mid: bytes) -> None:
         """
@@ -299,6 +325,20 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         Get the mids of the verified peers that take part.
         """
         return [peer.mid for peer in self.core.peers if CAPABILITY in peer.introduction.capabilities]
+
+    def streamers(self) -> list[bytes]:
+        """
+        Get the mids of the verified peers that stream something.
+        """
+        return [peer.mid for peer in self.core.peers
+                if {CAPABILITY, STREAMING} <= set(peer.introduction.capabilities)]
+
+    def streams_changed(self) -> None:
+        """
+        Say that this node streams something, or does no more.
+        """
+        if self.running:
+            self.multicast.refresh_introduction()
 
     def paths(self, mid: bytes) -> list[Path]:
         """
