@@ -14,7 +14,7 @@ FLOORS = (
     {"durable", "settings", "torrents"},
     {"client", "policy"},
     {"protocol", "lan", "coding", "torrent_files"},
-    {"transfer", "weather", "database"},
+    {"transfer", "streams", "weather", "database"},
     {"community", "feeds"},
     {"doctor"},
     {"control"},
@@ -23,7 +23,8 @@ FLOORS = (
     {"tribler8", "standalone"},
     {"cli_client", "cli_render"},
     {"cli_common", "cli_progress", "cli_types"},
-    {"cli_announce", "cli_friends", "cli_search", "cli_send", "cli_torrents", "cli_transfers", "cli_tribler"},
+    {"cli_announce", "cli_friends", "cli_search", "cli_send", "cli_stream", "cli_torrents", "cli_transfers",
+     "cli_tribler"},
     {"cli"},
     {"__main__"},
 )

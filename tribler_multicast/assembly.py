@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .restapi.endpoint import MulticastEndpoint
     from .restapi.security import HostPolicy
     from .settings import Settings
+    from .streams.network import LiveNetwork
+    from .streams.streams import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,9 @@ class Assembly:
         self.activities = Activities(client)
         self.community: MulticastCommunity | None = None
         self.coded: CodedTransferCommunity | None = None
+        self.live: LiveNetwork | None = None
+        """The network of live streams, set before ``control`` is made; None: streams stay on this node."""
+        self.streams: Streams | None = None
         self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None
         self._applying: asyncio.Task[None] | None = None
@@ -143,14 +148,17 @@ class Assembly:
         The control interface, for programs in this process, made once, after ``start``.
         """
         from .control import Control, Parts  # noqa: PLC0415 (not before the LAN part runs)
+        from .streams.local import LocalNetwork  # noqa: PLC0415
+        from .streams.streams import Streams  # noqa: PLC0415
 
         assert self.community is not None
         if self._control is None:
+            mid, tell = self.community.my_peer.mid.hex(), self.community.tell
+            self.streams = Streams(self.live or LocalNetwork(mid), tell)
             self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
                                           community=self.community, database=self.database,
                                           change_settings=self.change_settings, feeds=self.feeds,
-                                          coded=self.coded,
-                                          started=self.started))
+                                          coded=self.coded, streams=self.streams, started=self.started))
             self._control.parts.activities = self.activities
         return self._control
 
@@ -174,6 +182,8 @@ class Assembly:
         """
         if self._control is not None:
             self._control.close()
+        if self.streams is not None:
+            self.streams.close()
         if self._endpoint is not None:
             self._endpoint.close()
 
@@ -184,6 +194,8 @@ class Assembly:
         self.options.unsubscribe(self._follow)
         if self._control is not None:
             self._control.close()
+        if self.streams is not None:
+            self.streams.close()
         if self.community is not None:
             self.community.remove_announcement_handler(self.announcements.received)
         if self.database is not None:

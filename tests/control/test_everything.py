@@ -55,6 +55,7 @@ from tribler_multicast.control.messages import (
     Unsubscribe,
     command_from,
 )
+from tribler_multicast.control.stream_messages import EndStream, PublishStream
 
 from .conftest import closing, meet, next_event, until_closing
 
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 NO_AFFAIR_OF_A_NODE = {
     "node": "starts one: a program does that with open_node",
     "send": "is a node of its own for a moment", "receive": "is one, too",
+    "play": "bytes do not go through the queues",
     "run": "starts Tribler", "install": "changes files of Tribler", "uninstall": "changes them back",
 }
 URL = "http://127.0.0.1:9/feed"
@@ -105,6 +107,8 @@ def pairs(other: str, folder: Path) -> dict[str, list[tuple[list[str], Command]]
         "publish": [([film], PublishCoded(film)), ([], ListPublications()),
                     ([film + ".none"], PublishCoded(film + ".none")),
                     (["--withdraw", CONTENT], WithdrawCoded(CONTENT))],
+        "stream": [([CONTENT, "--end"], EndStream(CONTENT)),
+                   (["x", "--url", "nowhere"], PublishStream("x", source="nowhere"))],
         "fetch": [([CONTENT, "--output", "/nowhere/at/all"], FetchCoded(CONTENT, "/nowhere/at/all"))],
         "transfers": [(["list"], ListCoded()), (["pause", TRANSFER], PauseCoded(TRANSFER)),
                       (["resume", TRANSFER], ResumeCoded(TRANSFER)),

@@ -26,7 +26,7 @@ class Query(Command):
 @dataclass(frozen=True)
 class ListStreams(Command):
     """
-    Ask local nodes what they stream now, as ``Query`` does.
+    Ask local nodes what they stream now, as ``Query`` does; streams of this node are among them.
     """
 
     timeout: float = 1.0

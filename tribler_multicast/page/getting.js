@@ -1,6 +1,7 @@
 /*
  * Getting what others have, in one click.
  */
+import { liveAddress, playLive } from "./live.js";
 import { dataAddress, mediaKind } from "./media.js";
 import { t } from "./strings.js";
 
@@ -11,7 +12,7 @@ export function idOf(result) { return result.infohash ?? result.content_id ?? re
 
 /** Keeps what becomes of each result that was asked for: {state, text} by its id. */
 export class Getting {
-    /** `changed()` when there is something new; `play(name, kind, address)` plays. */
+    /** `changed()` when there is something new; `play(name, kind, address, live)` plays. */
     constructor(api, { changed, play, got }) {
         Object.assign(this, { api, changed, play, got });
         this.states = new Map();
@@ -62,10 +63,13 @@ export class Getting {
         this.got("downloads");
     }
 
-    async stream(result) {
-        await this.api.get(`/streams/${result.stream_id}`);
-        this.set(result, "begun", t("get_playing"));
-        this.play(result.name, "video", this.api.address(`/streams/${result.stream_id}/data`));
+    async stream(found) {
+        // What a search finds has no token: that comes with the list of streams.
+        const result = found.token ? found : (await this.api.get("/streams")).streams.find(({ stream_id: id }) => id === found.stream_id);
+        if (!result) throw new Error(t("streams_over"));
+        this.set(found, "begun", t("get_playing"));
+        this.play(result.name, result.media_type?.startsWith("audio/") ? "audio" : "video", liveAddress(this.api, result),
+            (media, failed) => playLive(media, this.api, result, failed));
     }
 
     stop() { this.closed = true; }

@@ -217,6 +217,7 @@ export const en = {
     get_begun: "On its way, see Transfers",
     get_playing: "Playing",
     streams: "Streaming now",
+    streams_over: "It is over",
     streams_none: "Nobody on this network streams now.",
     streams_fail: "Streams cannot be looked for",
     streams_never: "This node knows no live streams yet.",

@@ -22,6 +22,7 @@ from .search_endpoint import SearchRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
+from .streams_endpoint import StreamsRoom
 from .tokens import token_door
 from .torrents_endpoint import TorrentsRoom
 from .transfers_endpoint import TransfersRoom
@@ -50,10 +51,12 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         self.data = DataRoom(context)
+        self.streams = StreamsRoom(context, self.data.tokens)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
-                     ActivityRoom(context), WeatherRoom(context), FeedsRoom(context), PublicationsRoom(context),
-                     TransfersRoom(context, self.data.tokens), self.data, BrowseRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context),
+                     SearchRoom(context, self.data.tokens), ActivityRoom(context), WeatherRoom(context),
+                     FeedsRoom(context), PublicationsRoom(context), TransfersRoom(context, self.data.tokens),
+                     self.data, self.streams, BrowseRoom(context), self.events):
             self.app.add_routes(room.routes())
 
     @property
@@ -61,7 +64,7 @@ class MulticastEndpoint:
         """
         The middleware that knows the tokens of players.
         """
-        return token_door(self.data.tokens, self.data.get_data)
+        return token_door(self.data.tokens, [self.data.get_data, *self.streams.for_players()])
 
     def close(self) -> None:
         """
@@ -69,3 +72,4 @@ class MulticastEndpoint:
         """
         self.events.close()
         self.data.close()
+        self.streams.close()

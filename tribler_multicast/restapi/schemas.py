@@ -298,7 +298,6 @@ PingSchema = schema(MulticastPing={
 })
 PingResultsSchema = schema(MulticastPingResults={"results": [PingResultSchema]})
 FoundListSchema = schema(MulticastFoundList={"results": [FoundSchema]})
-StreamsSchema = schema(MulticastStreams={"streams": [FoundSchema]})
 DownloadSchema = schema(MulticastDownload={
     "infohash": (String, "hex; from the local network only. Or one of:"),
     "file_id": (String, "of a shared file, hex: its sharer makes a torrent of it first"),
