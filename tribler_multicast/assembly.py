@@ -64,8 +64,8 @@ class Assembly:
         self.coded: CodedTransferCommunity | None = None
         self.tracker: Tracker | None = None
         self.live: LiveNetwork | None = None
-        """Another network of live streams than that of ``coded``, set before ``control`` is made. Where there is neither,
-        streams stay on this node."""
+        """Another network of live streams than that of ``coded``, set before ``control`` is made. Where there is
+        neither, streams stay on this node."""
         self.streams: Streams | None = None
         self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None

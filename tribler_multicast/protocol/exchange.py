@@ -84,8 +84,7 @@ class Exchange:
         """
         return max(self.core.peers.address_count, len(self.wanted)) <= FEW
 
-    def want(self, key: bytes, link: LinkKey, address: HostPort, now: float,  # noqa: PLR0913
-             wait: float | None = None) -> None:
+    def want(self, key: bytes, link: LinkKey, address: HostPort, now: float, wait: float | None = None) -> None:
         """
         Challenge a key at an address soon; how soon depends on how many others will do the same.
 
