@@ -17,7 +17,7 @@ FLOORS = (
     {"transfer", "weather", "database"},
     {"streams"},
     {"community", "feeds"},
-    {"doctor"},
+    {"doctor", "tracker"},
     {"control"},
     {"restapi", "page", "gui_patch"},
     {"assembly"},

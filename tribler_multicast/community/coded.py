@@ -18,13 +18,15 @@ from ipv8.peerdiscovery.network import Network
 from ..client import Result
 from ..lan.endpoint import Datagram, LanListener
 from ..protocol.events import CodedReceived, RoundTrip
-from ..protocol.wire import CODED_COMMUNITY_ID, STREAM_KINDS
+from ..protocol.wire import CODED_COMMUNITY_ID, STREAM_KINDS, Kind
 from ..streams.service.service import LiveService
 from ..transfer.service.courier import LinkKey, Path
 from ..transfer.service.service import TransferService
 from .crediting import WRITTEN_EACH, Crediting
 from .found import matches
 from .isolated import IsolatedCommunity
+from .receipts import RECEIPT_EACH, Receipts
+from .subscribing import Subscriptions
 
 if TYPE_CHECKING:
     import pathlib
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
     from ..lan.interfaces import Interface
     from ..protocol.identity import Identity
-    from ..protocol.wire import Kind
     from .local_peer import LocalPeer
     from .multicast import MulticastCommunity
 
@@ -89,12 +90,14 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """The neighbours that the service was told of: public keys by mid."""
         self.trips: dict[bytes, asyncio.Future[float]] = {}
         self.turn = asyncio.Lock()
-        self.crediting = Crediting(multicast)
+        self.receipts = Receipts(multicast)
+        self.crediting = Crediting(multicast, self.receipts.owe)
         options = multicast.options if settings.options is None else settings.options
         self.make_service = partial(settings.service, self, options, folder=settings.folder, tell=multicast.tell)
         self.service = self.make_service()
         """What it publishes and receives; another one after it was switched off and on."""
         self.is_spent = False
+        self.subscriptions = Subscriptions(multicast, lambda: self.service, settings.folder)
         self.live = LiveService(self, options)
         """The live streams it publishes and views."""
         multicast.carried = self
@@ -131,8 +134,10 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             self.started = True
             self.register_task("look", self.look, interval=LOOK_AGAIN)
             self.register_task("credit", self.crediting.write, interval=WRITTEN_EACH)
+            self.register_task("receipts", self.receipts.look, interval=RECEIPT_EACH)
             for peer in self.multicast.local_peers():
                 self.on_peer(peer)
+            await self.subscriptions.start()
 
     async def stop(self) -> None:
         """
@@ -141,6 +146,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         async with self.turn:
             if not self.started:
                 return
+            self.subscriptions.stop()
             self.live.close()
             try:
                 await self.service.close()
@@ -152,7 +158,9 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 trip.cancel()
             self.cancel_pending_task("look")
             self.cancel_pending_task("credit")
+            self.cancel_pending_task("receipts")
             self.crediting.write()
+            self.receipts.look()
             for mid in list(self.here):
                 self.forget(mid)
 
@@ -210,7 +218,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         Get counts of what the services sent, took and dropped, by reason.
         """
-        return {**self.service.counters, **{f"live {name}": count for name, count in self.live.totals().items()}}
+        return {**self.service.counters, **self.receipts.counters,
+                **{f"live {name}": count for name, count in self.live.totals().items()}}
 
     def is_moving(self) -> bool:
         """
@@ -227,6 +236,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             trip = self.trips.get(event.number)
             if trip is not None and not trip.done():
                 trip.set_result(event.seconds)
+        elif event.kind == Kind.RECEIPT:
+            self.receipts.received(event.peer, event.payload, self.multicast.now())
         elif self.started and event.kind in STREAM_KINDS:
             self.live.message_received(event.peer.mid, event.kind, event.payload, event.arrival.link)
         elif self.started:
@@ -259,7 +270,11 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             return
         if CAPABILITY in peer.capabilities:
             self.add_to_network(peer)
+            is_new = peer.mid not in self.here
             self.here[peer.mid] = peer.public_key
+            state = self.core.peers.of_mid(peer.mid)
+            if is_new and state is not None:
+                self.receipts.meet(state)
             self.service.neighbour_found(peer.mid)
             self.live.neighbour_found(peer.mid)
         else:
@@ -353,6 +368,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         Count bytes of data that went to a peer and came from it; `helped`: from one receiver to another.
         """
         self.crediting.count(mid, up, down, helped)
+
+    def standing(self, mid: bytes) -> int:
+        """
+        Get the bytes that a peer gave us more than it took: who gave is served first.
+        """
+        return self.receipts.credit(mid)
 
     def set_named(self, mid: bytes) -> None:
         """

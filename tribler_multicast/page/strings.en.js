@@ -321,6 +321,8 @@ export const en = {
     set_least_share: "Least share",
     set_search_local_peers: "Local nodes asked by a search",
     set_coded: "Coded transfers",
+    set_cooperate: "Help each other receive",
+    set_untrusted: "Checked from the first packet",
     set_share: "Shared folders",
     set_download_folder: "Folder for downloads",
     set_torrent_port: "Port of BitTorrent",
