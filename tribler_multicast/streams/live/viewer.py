@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from .datagrams import Symbol
     from .descriptor import Descriptor
+    from .records import Record
 
 GROUP: Final = b""
 """Who: the group's stream. The unicast of the source is None, that of a helper its mid."""
@@ -285,23 +286,43 @@ class Viewer:
                 self._expect(record.first, now)
             self._proves(record.first, record.leaves[0], body, now)
             return
+        self._expect_to(record, who, now)
+        for number, leaf in enumerate(record.leaves, record.first):
+            self._proves(number, leaf, body, now)
+        self._deliver(now)
+
+    def _expect_to(self, record: Record, who: bytes | None, now: float) -> None:
+        """
+        Note how far the stream is.
+        """
         if record.last > self.signed and self.final is None:
-            for number in range(max(self.next, self.signed + 1, record.last - OPEN), record.last + 1):
+            self._catch_up(record.last)
+            for number in range(max(self.next, self.signed + 1), record.last + 1):
                 if number not in self._open and number not in self._ready:
                     self._open[number] = Open(number, now)
             self.signed = record.last
             self._was_sent(record.last - 1, now)
-        elif who == GROUP and record.last == self.signed and record.last in self._open \
-                and self._open[record.last].leaf is not None:
-            self._was_sent(record.last, now)  # Said again: the source has nothing newer, and this was sent.
+        elif who == GROUP and record.last == self.signed:
+            block = self._open.get(record.last)
+            if block is not None and block.leaf is not None:
+                self._was_sent(record.last, now)  # Said again: the source has nothing newer, and this was sent.
         if record.final and record.last >= self.signed:
             self.final = record.last
             for number in [number for number in self._open if self.final < number and not is_head(number)]:
                 del self._open[number]
             self._was_sent(record.last, now)
-        for number, leaf in enumerate(record.leaves, record.first):
-            self._proves(number, leaf, body, now)
-        self._deliver(now)
+
+    def _catch_up(self, last: int) -> None:
+        """
+        Step over all that is too far behind the newest block.
+        """
+        first = last - OPEN + 1
+        if first > self.next:
+            for number in [number for number in (*self._open, *self._ready) if number < first]:
+                self._skip(number)
+                self._ready.pop(number, None)
+            self.skipped = min(self.skipped + first - self.next, 1 << 31)
+            self.next = first
 
     def _proves(self, number: int, leaf: Leaf, body: bytes, now: float) -> None:
         """
@@ -420,6 +441,7 @@ class Viewer:
                 break
             else:
                 self._skip(self.next)
+                self.skipped += 1
             self.next += 1
         if self.final is not None and self.next > self.final and not self.over:
             self.over = True
@@ -438,8 +460,6 @@ class Viewer:
         """
         if self.final is not None and self.next > self.final:
             return False
-        if self.signed - self.next >= OPEN:
-            return True
         block = self._open.get(self.next)
         if self.next > self.signed or (block is not None and now - block.since < PATIENCE):
             return False
@@ -449,7 +469,6 @@ class Viewer:
         block = self._open.pop(number, None)
         if block is not None:
             self._settle(block)
-        self.skipped += 1
         self.counters["block: given up"] += 1
 
     # --- What is lacking.
