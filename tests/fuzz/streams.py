@@ -103,7 +103,7 @@ class Ends:
         self.now += 0.002
         if len(data) < 2:
             return False
-        before = self.viewer.counters["data: innovative"], len(self.viewer.checker._seen)  # noqa: SLF001
+        before = self.viewer.counters["data: innovative"], len(self.viewer.checker._seen)
         body = data[2:]
         if data[1] == PROOF and not self.count % 2:
             body = body[:-64] + IDENTITY.sign(STREAM.id + body[:-64], RECORD_DOMAIN)
@@ -114,7 +114,7 @@ class Ends:
             self.viewer.giver.give(bytes(20), ask.needs, self.now)
         self.viewer.events.clear()
         assert self.viewer.open < 400
-        return before != (self.viewer.counters["data: innovative"], len(self.viewer.checker._seen))  # noqa: SLF001
+        return before != (self.viewer.counters["data: innovative"], len(self.viewer.checker._seen))
 
 
 def sessions() -> Iterator[Target]:

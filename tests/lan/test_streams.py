@@ -15,7 +15,7 @@ RATE = 500_000
 
 def wait_on_air(node: Node, stream_id: str) -> None:
     """Wait until a node knows of a stream."""
-    node.wait_for(lambda: any(each["stream_id"] == stream_id for each in node.rest("GET", "/streams?timeout=0.3")["streams"]),
+    node.wait_for(lambda: stream_id in {each["stream_id"] for each in node.rest("GET", "/streams?timeout=0.3")["streams"]},
                   20, "the stream is listed")
 
 

@@ -102,14 +102,7 @@ class Node:
                 lan.ask(self, ask.who, ask.needs)
         for event in viewer.events:
             if isinstance(event, Data):
-                if self.first is None:
-                    self.first = event.position
-                elif event.position != self.first + len(self.played):
-                    self.holes += 1
-                    self.played += bytes(event.position - self.first - len(self.played))
-                self.played += event.data
-                self.delays.append(lan.now - event.cut / 1e6 - lan.source.began)
-                self.times.append(lan.now)
+                self.play(event)
             elif isinstance(event, Head):
                 self.head = event.data
             elif isinstance(event, Over):
@@ -119,6 +112,16 @@ class Node:
         if when < self.timer:
             self.timer = when
             lan.at(when, self.wake)
+
+    def play(self, event: Data) -> None:
+        if self.first is None:
+            self.first = event.position
+        elif event.position != self.first + len(self.played):
+            self.holes += 1
+            self.played += bytes(event.position - self.first - len(self.played))
+        self.played += event.data
+        self.delays.append(self.lan.now - event.cut / 1e6 - self.lan.source.began)
+        self.times.append(self.lan.now)
 
     def wake(self) -> None:
         if self.lan.now >= self.timer:

@@ -1,4 +1,4 @@
-"""What is tampered with, out of order, replayed, stale or of somebody else never reaches a player; memory is bounded."""
+"""What is tampered with, out of order, replayed, stale or somebody else's never reaches a player; memory is bounded."""
 from __future__ import annotations
 
 from random import Random
@@ -200,7 +200,8 @@ def test_a_datagram_counts_once_and_only_as_it_was_sent() -> None:
     tag, key = bytes(8), bytes(range(32))
     stream, arriving = Stream(tag, key, unicast=False, sealed=True), Arriving(tag, key, unicast=False)
     sent = bytes(stream.one(PROOF, b"a body of some bytes", 1.0, 1))
-    taken = [bytes(body) for _ in range(2) for _, body in arriving.take(memoryview(bytearray(sent)), len(sent), 1, 1.0, 1.0)]
+    taken = [bytes(body) for _ in range(2)
+             for _, body in arriving.take(memoryview(bytearray(sent)), len(sent), 1, 1.0, 1.0)]
     assert taken == [b"a body of some bytes"]
     for at in (0, 5, 12, HEAD.size + 3, len(sent) - 1, NUMBER_AT):
         other = bytearray(stream.one(PROOF, b"a body of some bytes", 1.0, 1))

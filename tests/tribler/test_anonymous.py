@@ -204,8 +204,8 @@ def provoke_streams(b: Tribler, a: Tribler, node: Node) -> None:
         feeder = Feeder(source, f"stream-of-{source.name}", 200_000)
         players = []
         for viewer in viewers:
-            viewer.wait_for(lambda viewer=viewer: feeder.stream_id in {  # type: ignore[misc]
-                each["stream_id"] for each in viewer.rest("GET", "/streams?timeout=0.5")["streams"]}, 30, "it is listed")  # noqa: B023
+            viewer.wait_for(lambda viewer=viewer, id=feeder.stream_id: id in {  # type: ignore[misc]
+                each["stream_id"] for each in viewer.rest("GET", "/streams?timeout=0.5")["streams"]}, 30, "it is listed")
             players.append(Player(viewer, feeder.stream_id))
         viewers[0].machine.lose(10)
         for player, viewer in zip(players, viewers, strict=True):

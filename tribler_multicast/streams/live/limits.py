@@ -160,9 +160,10 @@ CLEAR_DELAY: Final = 0.005
 BACK_OFF: Final = 0.85
 BACK_OFF_EACH: Final = 0.5
 GROWTH: Final = 0.1
-"""When all viewers see so long a queue, or a short one and that loss, the pace may be this share of what it is, each
-so many seconds; else it may grow so much in a second. In advance nothing is sent but where there is none. Loss with no queue is that of the air: to send less of the stream
-would not help. A stream does not step aside for downloads: its delay counts, not theirs."""
+"""When all viewers see so long a queue, or a short one and most that loss, the pace may be this share of what it is,
+each so many seconds; else it may grow so much in a second. In advance nothing is sent but where there is none. Loss
+with no queue is that of the air: to send less of the stream would not help. A stream does not step aside for downloads:
+its delay counts, not theirs."""
 
 BACKLOG: Final = 512 << 10
 """Bytes that wait to be sent. Who feeds faster than the network carries has to wait."""

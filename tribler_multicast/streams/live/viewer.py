@@ -202,7 +202,7 @@ class Viewer:
 
     def datagram(self, form: int, body: memoryview, who: bytes | None, now: float) -> None:
         """
-        Take the body of a datagram that came under a key: of the group (GROUP), of the source to us (None), of a helper.
+        Take the body of a datagram that came under a key: the group's (GROUP), the source's to us (None), a helper's.
         """
         self.heard = now
         if form in (NUMBERED, RECODED):
