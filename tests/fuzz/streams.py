@@ -22,10 +22,11 @@ from tribler_multicast.streams.live.messages import (
     read_roster,
     read_untune,
 )
+from tribler_multicast.streams.live.opened import GROUP
 from tribler_multicast.streams.live.records import DOMAIN as RECORD_DOMAIN
 from tribler_multicast.streams.live.records import Leaf, digest_of, read_record, sign_record
 from tribler_multicast.streams.live.source import Source
-from tribler_multicast.streams.live.viewer import GROUP, Viewer
+from tribler_multicast.streams.live.viewer import Viewer
 from tribler_multicast.transfer.session.packets import PROOF
 
 from .harness import Target

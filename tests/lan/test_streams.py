@@ -15,8 +15,8 @@ RATE = 500_000
 
 def wait_on_air(node: Node, stream_id: str) -> None:
     """Wait until a node knows of a stream."""
-    node.wait_for(lambda: stream_id in {each["stream_id"] for each in node.rest("GET", "/streams?timeout=0.3")["streams"]},
-                  20, "the stream is listed")
+    node.wait_for(lambda: stream_id in {each["stream_id"] for each in node.rest("GET", "/streams?timeout=0.3")["streams"]
+                                        }, 20, "the stream is listed")
 
 
 def test_three_play_what_one_streams_and_it_is_sent_once(lan: Lan, loss: None) -> None:

@@ -18,8 +18,9 @@ from tribler_multicast.protocol.identity import Identity
 from tribler_multicast.streams.live.descriptor import Descriptor
 from tribler_multicast.streams.live.limits import REPORT_EACH, VIEWER_GONE
 from tribler_multicast.streams.live.messages import Arrived
+from tribler_multicast.streams.live.opened import GROUP
 from tribler_multicast.streams.live.source import Source
-from tribler_multicast.streams.live.viewer import GROUP, Data, Head, Over, Viewer
+from tribler_multicast.streams.live.viewer import Data, Head, Over, Viewer
 from tribler_multicast.transfer.session.limits import FRAME
 from tribler_multicast.transfer.session.packets import HEAD, MAC_SIZE
 

@@ -10,9 +10,10 @@ from tribler_multicast.streams.live.datagrams import NUMBER_AT, PLACE
 from tribler_multicast.streams.live.descriptor import Descriptor
 from tribler_multicast.streams.live.limits import AHEAD, HISTORY, OPEN, PEER_BURST
 from tribler_multicast.streams.live.messages import Need
+from tribler_multicast.streams.live.opened import GROUP
 from tribler_multicast.streams.live.records import Leaf, digest_of, sign_record
 from tribler_multicast.streams.live.source import Source
-from tribler_multicast.streams.live.viewer import GROUP, Data, Viewer
+from tribler_multicast.streams.live.viewer import Data, Viewer
 from tribler_multicast.streams.service.arriving import Arriving
 from tribler_multicast.transfer.session.packets import HEAD, NUMBERED, PROOF
 from tribler_multicast.transfer.session.stream import Stream

@@ -198,14 +198,19 @@ def provoke_cooperation(b: Tribler, a: Tribler, node: Node, capture: Capture, fo
     return [*found, b"coded-together"]
 
 
+def wait_listed(viewer: Node, stream_id: str) -> None:
+    """Wait until a node knows of a stream."""
+    viewer.wait_for(lambda: stream_id in {
+        each["stream_id"] for each in viewer.rest("GET", "/streams?timeout=0.5")["streams"]}, 30, "it is listed")
+
+
 def provoke_streams(b: Tribler, a: Tribler, node: Node) -> None:
     """Have one stream live, and play what another one streams, with some loss, until both leave."""
     for source, viewers in ((b, (a, node)), (node, (b, a))):
         feeder = Feeder(source, f"stream-of-{source.name}", 200_000)
         players = []
         for viewer in viewers:
-            viewer.wait_for(lambda viewer=viewer, id=feeder.stream_id: id in {  # type: ignore[misc]
-                each["stream_id"] for each in viewer.rest("GET", "/streams?timeout=0.5")["streams"]}, 30, "it is listed")
+            wait_listed(viewer, feeder.stream_id)
             players.append(Player(viewer, feeder.stream_id))
         viewers[0].machine.lose(10)
         for player, viewer in zip(players, viewers, strict=True):

@@ -4,12 +4,12 @@ The source of a live stream: cuts what is fed into blocks, signs them, says when
 from __future__ import annotations
 
 from collections import Counter, deque
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...transfer.session.limits import FRAME
 from ...transfer.session.packets import PROOF
 from ...transfer.session.rate import Pacer
+from .audience import Audience, Viewing
 from .datagrams import Batch, encoder_of, numbered, single
 from .giving import Giver
 from .history import History, Kept
@@ -24,8 +24,6 @@ from .limits import (
     BLOCK_TIME,
     CATCH_UP,
     CLEAR_DELAY,
-    CONGESTED_DELAY,
-    CONGESTED_LOSS,
     FIRST_CEILING,
     GATHER,
     GROWTH,
@@ -35,7 +33,6 @@ from .limits import (
     IDLE_RECORD,
     JOIN_BACK,
     LEAST_PACE,
-    LOSSY_DELAY,
     MAX_BLOCK,
     MAX_BLOCKS,
     MAX_PACE,
@@ -48,7 +45,6 @@ from .limits import (
     SLOW_BLOCK_TIME,
     SOURCE_BURST,
     SOURCE_SHARE,
-    VIEWER_GONE,
 )
 from .records import Leaf, digest_of, sign_record
 
@@ -59,10 +55,6 @@ if TYPE_CHECKING:
     from .descriptor import Descriptor
     from .messages import Arrived, Need
 
-MIN_SAMPLE = 20
-"""Datagrams over which a loss counts."""
-
-
 class Out(NamedTuple):
     """
     What is to leave: to all (None), or to one viewer.
@@ -70,35 +62,6 @@ class Out(NamedTuple):
 
     to: bytes | None
     batch: Batch
-
-
-class Viewing:
-    """
-    What a source knows of a viewer.
-    """
-
-    def __init__(self, now: float) -> None:
-        """
-        It came just now.
-        """
-        self.heard = now
-        self.loss = self.queue = 0.0
-        self._arrived: Arrived | None = None
-
-    def report(self, arrived: Arrived, now: float) -> None:
-        """
-        Take how the group's stream arrives.
-        """
-        self.heard = now
-        before = self._arrived
-        self.queue = arrived.queue
-        if before is None or arrived.highest < before.highest or arrived.came < before.came:
-            self._arrived = arrived
-            return
-        sent, came = arrived.highest - before.highest, arrived.came - before.came
-        if sent >= MIN_SAMPLE:
-            self.loss += 0.3 * (max(0.0, 1 - came / sent) - self.loss)
-            self._arrived = arrived
 
 
 class Source:
@@ -118,7 +81,7 @@ class Source:
         self.giver = Giver(self.history, random)
         self.giver.share, self.giver.all.burst = SOURCE_SHARE, SOURCE_BURST
         self.giver.all.tokens = SOURCE_BURST
-        self.viewers: dict[bytes, Viewing] = {}
+        self.viewers = Audience()
         self.counters: Counter[str] = Counter()
         self.next = 1
         """Number of the block that is cut next; 0 is none."""
@@ -265,39 +228,11 @@ class Source:
         return self.next - 1
 
     @property
-    def loss(self) -> float:
-        """
-        What most viewers lose of the group's stream.
-        """
-        return median([viewing.loss for viewing in self.viewers.values()] or [0.0])
-
-    @property
-    def congested(self) -> bool:
-        """
-        Whether most viewers see a queue or a loss that the pace makes.
-        """
-        return self.queue > CONGESTED_DELAY or (self.queued and self.loss > CONGESTED_LOSS)
-
-    @property
-    def queue(self) -> float:
-        """
-        Seconds of queue that all viewers see: in front of our own link. What one of them sees more is before its own.
-        """
-        return min([viewing.queue for viewing in self.viewers.values()] or [0.0])
-
-    @property
-    def queued(self) -> bool:
-        """
-        Whether what leaves makes a queue: then no more than the stream leaves.
-        """
-        return self.queue > LOSSY_DELAY
-
-    @property
     def _advance(self) -> float:
         """
         The share of repair that is sent in advance.
         """
-        return 0.0 if self.queue > CLEAR_DELAY or self.loss < ADVANCE_FROM else min(ADVANCE_MOST, self.loss)
+        return 0.0 if self.viewers.queue > CLEAR_DELAY or self.viewers.loss < ADVANCE_FROM else min(ADVANCE_MOST, self.viewers.loss)
 
     def needs_received(self, who: bytes, needs: tuple[Need, ...], arrived: Arrived, now: float) -> None:
         """
@@ -357,7 +292,7 @@ class Source:
         Bytes/s that leave while something waits.
         """
         pace = max(LEAST_PACE, HEADROOM * self.rate * (1 + self._advance))
-        if self.waiting > HURRY_AFTER * pace and not self.queued:
+        if self.waiting > HURRY_AFTER * pace and not self.viewers.queued:
             pace *= HURRY
         return min(self.ceiling, pace)
 
@@ -378,7 +313,7 @@ class Source:
         if now >= self._record_at:
             self._say_record(now)
         self._adapt(now)
-        for who in [who for who, viewing in self.viewers.items() if now - viewing.heard > VIEWER_GONE]:
+        for who in self.viewers.silent(now):
             self.counters["viewer: silent"] += 1
             del self.viewers[who]
 
@@ -407,7 +342,7 @@ class Source:
         """
         Follow what the network carries.
         """
-        if self.congested:
+        if self.viewers.congested:
             if now - self._backed_off >= BACK_OFF_EACH:
                 self._backed_off = self._grown = now
                 self.ceiling = max(LEAST_PACE, BACK_OFF * min(self.ceiling, self.pace))
@@ -435,7 +370,7 @@ class Source:
 
     @property
     def _repair_pace(self) -> float:
-        if self.queued:
+        if self.viewers.queued:
             return max(LEAST_PACE * QUEUED_REPAIR, QUEUED_REPAIR * self.rate)
         return max(LEAST_PACE, min(self.ceiling, REPAIR_PACE * self.rate))
 

@@ -12,45 +12,26 @@ time is over. A block whose time is over is stepped over as soon as a later one 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...coding import Code, Decoder
 from ...transfer.session.packets import HEARTBEAT, NUMBERED, PROOF, RECODED
+from .asking import Asking
 from .datagrams import read_numbers, read_symbol
 from .giving import Giver
 from .helpers import Helpers
 from .history import History, Kept
-from .limits import (
-    ABSENT_AGAIN,
-    AHEAD,
-    ANSWER_LEAST,
-    BLOCK_TIME,
-    EXTRA_UP_TO,
-    FIRST_WINDOW,
-    HELPERS_FIRST,
-    HELPERS_TIME,
-    LEAST_WINDOW,
-    MAX_K,
-    MAX_NEEDS,
-    MOST_WINDOW,
-    OPEN,
-    PATIENCE,
-    SETTLE,
-    SOURCE_AGAIN,
-    WINDOW_GROWTH,
-)
-from .messages import Need
-from .records import Checker, Leaf, digest_of, is_head
+from .limits import AHEAD, BLOCK_TIME, OPEN, PATIENCE, SETTLE
+from .opened import GROUP, Open
+from .records import Checker, digest_of, is_head
 
 if TYPE_CHECKING:
     from random import Random
 
+    from .asking import Ask
     from .datagrams import Symbol
     from .descriptor import Descriptor
-    from .records import Record
-
-GROUP: Final = b""
-"""Who: the group's stream. The unicast of the source is None, that of a helper its mid."""
+    from .records import Leaf, Record
 
 
 class Data(NamedTuple):
@@ -77,74 +58,6 @@ class Over(NamedTuple):
     """
 
 
-class Ask(NamedTuple):
-    """
-    A question: to a helper, or to the source (None).
-    """
-
-    who: bytes | None
-    needs: tuple[Need, ...]
-
-
-class Asked(NamedTuple):
-    """
-    That a block was asked for.
-    """
-
-    who: bytes | None
-    count: int
-    at: float
-    until: float
-
-
-class Open:
-    """
-    A block that is not proved yet.
-    """
-
-    def __init__(self, number: int, since: float) -> None:
-        """
-        Nothing of it came.
-        """
-        self.number = number
-        self.since = since
-        self.leaf: Leaf | None = None
-        self.record = b""
-        self.decoder: Decoder | None = None
-        self.sent = False
-        """Whether all of it was sent to the group."""
-        self.due = since
-        """When to ask for what is lacking."""
-        self.asked: Asked | None = None
-        self.came = 0
-        """Symbols that came by unicast since it was asked for."""
-        self.first_asked: float | None = None
-        self.last: bytes | None = None
-        """Who was asked last."""
-        self.absent: set[bytes | None] = set()
-        """Who had not enough of it."""
-        self.source_asked = float("-inf")
-        self.givers: set[bytes | None] = set()
-        self.strict = False
-        """Whether only what the source sends by unicast counts."""
-
-    @property
-    def rank(self) -> int:
-        """
-        Independent symbols that are here.
-        """
-        return 0 if self.decoder is None else self.decoder.rank
-
-    @property
-    def lacking(self) -> int:
-        """
-        Symbols that it lacks, as far as is known.
-        """
-        if self.decoder is not None:
-            return self.decoder.code.k - self.decoder.rank
-        return 0 if self.leaf is None else self.leaf.shape[0]
-
-
 class Viewer:
     """
     One stream that is received.
@@ -161,7 +74,6 @@ class Viewer:
         self.descriptor = descriptor
         self.checker = Checker(descriptor)
         self.history = History()
-        self.helpers = Helpers(random)
         self.giver = Giver(self.history, random, self._partly)
         self.counters: Counter[str] = Counter()
         self.events: list[Data | Head | Over] = []
@@ -175,10 +87,8 @@ class Viewer:
         self.heard = now
         self.skipped = 0
         """Blocks that were stepped over."""
-        self.due = now
-        self._outstanding = 0
-        self._window = FIRST_WINDOW
         self._open: dict[int, Open] = {}
+        self.asking = Asking(self._open, Helpers(random), self.counters, now)
         self._ready: dict[int, Kept] = {}
         self._head = head
         if head and is_head(head):
@@ -246,7 +156,7 @@ class Viewer:
                 self._was_sent(symbol.block, now)
             self._was_sent(symbol.block - 1, now)
         else:
-            self._answered(block, who, now)
+            self.asking.answered(block, who, now)
         self._look(block, now)
 
     def _block(self, number: int, now: float) -> Open | None:
@@ -270,8 +180,8 @@ class Viewer:
         Note that a block and those before it were sent whole.
         """
         while (block := self._open.get(number)) is not None and not block.sent:
-            block.sent, block.due = True, now + SETTLE
-            self.due = min(self.due, block.due)
+            block.sent = True
+            self.asking.want(block, now + SETTLE)
             number -= 1
 
     def _record(self, body: bytes, who: bytes | None, now: float) -> None:
@@ -343,62 +253,6 @@ class Viewer:
             block.givers.clear()
         self._look(block, now)
 
-    def _absent(self, numbers: list[int] | None, who: bytes | None, now: float) -> None:
-        """
-        Take that somebody has not what it was asked for.
-        """
-        if numbers is None:
-            self.counters["data: malformed"] += 1
-            return
-        for number in numbers:
-            block = self._open.get(number)
-            if block is not None and block.asked is not None and block.asked.who == who:
-                self.helpers.of(who).answered(now - block.asked.at)
-                self._settle(block)
-                block.absent.add(who)
-                block.due = now if len(block.absent) <= HELPERS_FIRST else now + ABSENT_AGAIN
-                self.due = min(self.due, block.due)
-
-    def _answered(self, block: Open, who: bytes | None, now: float) -> None:
-        asked = block.asked
-        if asked is None or asked.who != who:
-            return
-        block.came += 1
-        self._outstanding = max(0, self._outstanding - 1)
-        self._window = min(MOST_WINDOW, self._window + WINDOW_GROWTH)
-        helper = self.helpers.of(who)
-        helper.heard = now
-        helper.outstanding = max(0, helper.outstanding - 1)
-        if block.came == 1:
-            helper.answered(now - asked.at)
-            self._overtook(asked, block.number, now)
-        if block.came >= asked.count:
-            block.asked = None
-            block.absent.add(who)  # What it gave was not enough, or it has no more.
-            block.due = self.due = now
-
-    def _overtook(self, asked: Asked, number: int, now: float) -> None:
-        """
-        Note what did not come of what the same one was asked for before: answers come in order.
-        """
-        for block in self._open.values():
-            earlier = block.asked
-            if earlier is not None and earlier.who == asked.who and (earlier.at, block.number) < (asked.at, number) \
-                    and (block.came or now - earlier.at > ANSWER_LEAST):
-                self._settle(block)
-                block.due = self.due = now
-
-    def _settle(self, block: Open) -> None:
-        """
-        Wait for no answer any more.
-        """
-        if block.asked is not None:
-            left = max(0, block.asked.count - block.came)
-            self._outstanding = max(0, self._outstanding - left)
-            helper = self.helpers.of(block.asked.who)
-            helper.outstanding = max(0, helper.outstanding - left)
-            block.asked = None
-
     # --- What is whole.
 
     def _look(self, block: Open, now: float) -> None:
@@ -410,13 +264,13 @@ class Viewer:
         data = bytes(block.decoder.decode()[:block.leaf.length])
         if digest_of(data) != block.leaf.digest:
             self.counters["block: false"] += 1
-            self.helpers.polluted(block.givers, now)
-            self._settle(block)
+            self.asking.helpers.polluted(block.givers, now)
+            self.asking.settle(block)
             block.decoder, block.strict, block.sent = None, True, True
             block.givers.clear()
-            block.due = self.due = now
+            self.asking.want(block, now)
             return
-        self._settle(block)
+        self.asking.settle(block)
         del self._open[block.number]
         kept = Kept(data, block.leaf, block.record, now)
         self.history.add(block.number, kept)
@@ -468,86 +322,40 @@ class Viewer:
     def _skip(self, number: int) -> None:
         block = self._open.pop(number, None)
         if block is not None:
-            self._settle(block)
+            self.asking.settle(block)
         self.counters["block: given up"] += 1
 
     # --- What is lacking.
+
+    @property
+    def helpers(self) -> Helpers:
+        """
+        Fellow viewers.
+        """
+        return self.asking.helpers
+
+    @property
+    def due(self) -> float:
+        """
+        When to call `asks`.
+        """
+        return self.asking.due
 
     def asks(self, now: float) -> list[Ask]:
         """
         Get who is to be asked for what, now. Call it when `due` has come, and after datagrams.
         """
         self._deliver(now)
-        wanted: dict[bytes | None, list[Need]] = {}
-        self.due = now + 0.5
-        for block in sorted(self._open.values(), key=_turn):
-            if not block.sent and now - block.since < PATIENCE / 4:
-                self.due = min(self.due, block.since + PATIENCE / 4)
-                continue
-            asked = block.asked
-            if asked is not None:
-                helper = self.helpers.of(asked.who)
-                until = max(asked.until, helper.heard + helper.patience)
-                if now < until:
-                    self.due = min(self.due, until)
-                    continue
-                if not block.came and helper.was_silent(now):
-                    self.counters["ask: avoided"] += 1
-                self.counters["ask: no answer"] += 1
-                self._window = max(LEAST_WINDOW, self._window / 2)
-                self._settle(block)
-            elif now < block.due:
-                self.due = min(self.due, block.due)
-                continue
-            self._ask(block, wanted, now)
-        return [Ask(who, tuple(needs)) for who, needs in wanted.items()]
+        return self.asking.asks(now)
 
-    def _ask(self, block: Open, wanted: dict[bytes | None, list[Need]], now: float) -> None:
-        lacking = block.lacking
-        count = max(1, lacking) if block.leaf is None or lacking else 0
-        if self._outstanding and self._outstanding + count > self._window:
-            self.due = min(self.due, now + SETTLE)
-            return
-        who = self._choose(block, now)
-        if block.first_asked is not None and who is not None and 0 < count <= EXTRA_UP_TO:
-            count += 1
-        if who == GROUP:
-            self.due = min(self.due, now + SETTLE)
-            return
-        needs = wanted.setdefault(who, [])
-        if len(needs) >= MAX_NEEDS:
-            self.due = now
-            return
-        if block.leaf is None and block.decoder is None:
-            count = MAX_K  # All of it, however many that are.
-        helper = self.helpers.of(who)
-        block.asked = Asked(who, max(1, count), now, now + helper.patience + 0.0005 * count)
-        block.came = 0
-        block.first_asked = now if block.first_asked is None else block.first_asked
-        block.last = who
-        if who is None:
-            block.source_asked = now
-            block.absent.clear()  # If it has no room for us either, others may have it by then.
-        self._outstanding += block.asked.count
-        helper.outstanding += block.asked.count
-        self.due = min(self.due, block.asked.until)
-        needs.append(Need(block.number, block.rank, min(count, MAX_K), record=block.leaf is None))
-        self.counters["ask: of the source" if who is None else "ask: of viewers"] += 1
-
-    def _choose(self, block: Open, now: float) -> bytes | None:
+    def _absent(self, numbers: list[int] | None, who: bytes | None, now: float) -> None:
         """
-        Get who is to be asked for a block; None is the source, GROUP nobody now.
+        Take that somebody has not what it was asked for.
         """
-        is_for_source = block.strict or len(block.absent) >= HELPERS_FIRST or (
-            block.first_asked is not None and now - block.first_asked >= HELPERS_TIME
-            and now - block.source_asked >= HELPERS_TIME)
-        if not is_for_source:
-            who = self.helpers.choose(block.absent | {block.last}, now)
-            if who is None and block.last not in block.absent:
-                who = self.helpers.choose(block.absent, now)
-            if who is not None:
-                return who
-        return None if now - block.source_asked >= SOURCE_AGAIN else GROUP
+        if numbers is None:
+            self.counters["data: malformed"] += 1
+        else:
+            self.asking.absent(numbers, who, now)
 
     @property
     def missing(self) -> int:
@@ -562,10 +370,3 @@ class Viewer:
         Blocks that are begun or waited for.
         """
         return len(self._open) + len(self._ready)
-
-
-def _turn(block: Open) -> tuple[bool, int]:
-    """
-    The head first, then by number.
-    """
-    return not is_head(block.number), block.number

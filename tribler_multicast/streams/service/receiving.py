@@ -20,7 +20,8 @@ from ...transfer.session.kernels import RECEIVE
 from ..errors import StreamError, UnknownStreamError
 from ..live.limits import REPORT_EACH, SOURCE_GONE
 from ..live.messages import KEY_SIZE, TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
-from ..live.viewer import GROUP, Data, Head, Over, Viewer
+from ..live.opened import GROUP
+from ..live.viewer import Data, Head, Over, Viewer
 from ..log import StreamLog
 from ..network import Reception
 from .arriving import Arriving
