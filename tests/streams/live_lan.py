@@ -63,6 +63,7 @@ class Node:
         self.times: list[float] = []
         self.joined = 0.0
         self.is_dead = False
+        self.is_deaf = False
         self.came = 0
         self.least, self.queue = float("inf"), 0.0
         self.timer = float("inf")
@@ -193,7 +194,7 @@ class LiveLan:
         if through is None:
             return
         for node in whom:
-            if node.viewer is None or node.is_dead:
+            if node.viewer is None or node.is_dead or (who == GROUP and node.is_deaf):
                 continue
             arrives = node.down.send(through, size)
             if arrives is not None and self.random.random() >= self.loss:

@@ -50,6 +50,21 @@ def test_a_source_with_hardly_more_than_the_rate_serves_four() -> None:
     assert percentile(delays, 0.95) < 1.0
 
 
+def test_who_is_not_reached_by_multicast_gets_it_by_unicast() -> None:
+    lan = LiveLan(3, loss=0.02)
+    deaf = next(iter(lan.nodes.values()))
+    deaf.is_deaf = True
+    lan.start()
+    for node in lan.nodes.values():
+        node.join()
+    lan.run(10)
+    lan.end()
+    assert_played(lan)
+    late = [delay for delay, when in zip(deaf.delays, deaf.times, strict=True) if when > 4]
+    print(percentile(late, 0.95))
+    assert percentile(late, 0.95) < 1.0
+
+
 def test_who_joins_late_begins_near_the_edge_and_soon() -> None:
     lan = LiveLan(8, loss=0.02)
     lan.start()

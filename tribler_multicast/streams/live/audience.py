@@ -6,7 +6,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from .limits import CONGESTED_DELAY, CONGESTED_LOSS, LOSSY_DELAY, VIEWER_GONE
+from .limits import CONGESTED_DELAY, CONGESTED_LOSS, DEAF_AFTER, LOSSY_DELAY, MAX_DEAF, VIEWER_GONE
 
 if TYPE_CHECKING:
     from .messages import Arrived
@@ -27,7 +27,9 @@ class Viewing:
         """
         It came just now.
         """
-        self.heard = now
+        self.joined = self.heard = now
+        self.deaf = False
+        """Whether nothing of the group comes there: it gets the stream by unicast."""
         self.loss = self.queue = 0.0
         self._arrived: Arrived | None = None
 
@@ -38,6 +40,7 @@ class Viewing:
         self.heard = now
         before = self._arrived
         self.queue = arrived.queue
+        self.deaf = not arrived.came and now - self.joined > DEAF_AFTER
         if before is None or arrived.highest < before.highest or arrived.came < before.came:
             self._arrived = arrived
             return
@@ -79,6 +82,12 @@ class Audience(dict[bytes, Viewing]):
         Whether what leaves makes a queue: then no more than the stream leaves.
         """
         return self.queue > LOSSY_DELAY
+
+    def deaf(self) -> list[bytes]:
+        """
+        Get those whom the group does not reach, as many as get the stream by unicast.
+        """
+        return [who for who, viewing in self.items() if viewing.deaf][:MAX_DEAF]
 
     def silent(self, now: float) -> list[bytes]:
         """

@@ -182,6 +182,11 @@ REPORT_EACH: Final = 0.7
 VIEWER_GONE: Final = 6.0
 """One that said nothing for so long is not told of to others any more."""
 
+DEAF_AFTER: Final = 1.2
+MAX_DEAF: Final = 4
+"""A viewer that hears nothing of the group for so long (an access point or switch that filters multicast) gets the
+stream by unicast. Each costs the source the whole rate, so there are not more."""
+
 MAX_VIEWERS: Final = 256
 """Of one stream: each costs its source 1.5 messages a second."""
 

@@ -232,7 +232,8 @@ class Source:
         """
         The share of repair that is sent in advance.
         """
-        return 0.0 if self.viewers.queue > CLEAR_DELAY or self.viewers.loss < ADVANCE_FROM else min(ADVANCE_MOST, self.viewers.loss)
+        loss = self.viewers.loss
+        return 0.0 if self.viewers.queue > CLEAR_DELAY or loss < ADVANCE_FROM else min(ADVANCE_MOST, loss)
 
     def needs_received(self, who: bytes, needs: tuple[Need, ...], arrived: Arrived, now: float) -> None:
         """
@@ -360,8 +361,9 @@ class Source:
         while self._live and self._pacer.is_due(now):
             batch = self._live.popleft()
             self.waiting -= len(batch.datagrams)
-            self._pacer.sent(now, _size(batch), self.pace)
-            found.append(Out(None, batch))
+            whom = [None, *self.viewers.deaf()]
+            self._pacer.sent(now, len(whom) * _size(batch), len(whom) * self.pace)
+            found += [Out(who, batch._replace(datagrams=bytearray(batch.datagrams))) for who in whom]
         while self._repairs and self._spare.is_due(now):
             out = self._repairs.popleft()
             self._spare.sent(now, _size(out.batch), self._repair_pace)

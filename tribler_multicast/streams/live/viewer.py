@@ -151,7 +151,7 @@ class Viewer:
             block.givers.add(who)
         else:
             self.counters["data: dependent"] += 1
-        if who == GROUP:
+        if who == GROUP or (who is None and block.asked is None):
             if isinstance(symbol.identity, int) and symbol.identity >= symbol.k - 1:
                 self._was_sent(symbol.block, now)
             self._was_sent(symbol.block - 1, now)
