@@ -38,6 +38,7 @@ def stage(lan: Lan, viewers: int, loss: float, *, narrow: bool) -> tuple[Node, l
     nodes = [machine.node(introduction_interval=1) for machine in machines]
     wait_all_local(nodes)
     for number, machine in enumerate(machines):
+        machine.namespace.ip("link set eth0 gso_max_segs 1")  # Else eight datagrams are lost at once.
         machine.shape(1.1 * 8 * RATE / 1e6 if narrow and not number else LINK)
         machine.lose(loss)
     return nodes[0], nodes[1:]
@@ -95,7 +96,8 @@ def case(name: str, seconds: float, loss: float, report: Report) -> None:
         for player in players:
             player.wait()
         if any(player.error or player.wrong for player in players):
-            raise BenchError(f"{name}: {[(player.error, player.wrong) for player in players]}")
+            raise BenchError(f"{name}: {[(player.error, player.wrong) for player in players]} {counters} "
+                             f"{source.status()['counters']['transfers']}")
         delays = [age for player in players for when, age in player.delays if when > begin]
         clicks = [player.first_byte or 99.0 for player in players]
         what = f"{name}, {loss:g} % loss"

@@ -101,7 +101,7 @@ class Asking:
         if block.came == 1:
             helper.answered(now - asked.at)
             self._overtook(asked, block.number, now)
-        if block.came >= asked.count:
+        if block.came >= asked.symbols:
             block.asked = None
             block.absent.add(who)  # What it gave was not enough, or it has no more.
             self.want(block, now)
@@ -122,7 +122,7 @@ class Asking:
         Wait for no answer any more.
         """
         if block.asked is not None:
-            left = max(0, block.asked.count - block.came)
+            left = max(0, block.asked.symbols - block.came)
             self.outstanding = max(0, self.outstanding - left)
             helper = self.helpers.of(block.asked.who)
             helper.outstanding = max(0, helper.outstanding - left)
@@ -182,8 +182,8 @@ class Asking:
         if who is None:
             block.source_asked = now
             block.absent.clear()  # If it has no room for us either, others may have it by then.
-        self.outstanding += block.asked.count
-        helper.outstanding += block.asked.count
+        self.outstanding += block.asked.symbols
+        helper.outstanding += block.asked.symbols
         self.due = min(self.due, block.asked.until)
         needs.append(Need(block.number, block.rank, min(count, MAX_K), record=block.leaf is None))
         self.counters["ask: of the source" if who is None else "ask: of viewers"] += 1

@@ -19,7 +19,7 @@ class Asked(NamedTuple):
     """
 
     who: bytes | None
-    count: int
+    symbols: int
     at: float
     until: float
 

@@ -249,12 +249,12 @@ class Source:
         direct = []
         for need in needs:
             kept = self.history.get(need.block)
-            if kept is None or need.record or not need.count or need.count * 2 > kept.leaf.shape[0]:
+            if kept is None or need.record or not need.symbols or need.symbols * 2 > kept.leaf.shape[0]:
                 direct.append(need)
             elif now >= self._repaired.get(need.block, 0.0):
                 if not self._wanted:
                     self._gathered = now + GATHER
-                self._wanted.setdefault(need.block, {})[who] = need.count
+                self._wanted.setdefault(need.block, {})[who] = need.symbols
         self._give(who, direct, now)
 
     def _give(self, who: bytes, needs: list[Need], now: float) -> None:
@@ -396,4 +396,4 @@ def _size(batch: Batch) -> int:
     """
     Get what a batch takes of a link.
     """
-    return len(batch.datagrams) + FRAME * batch.count
+    return len(batch.datagrams) + FRAME * batch.packets
