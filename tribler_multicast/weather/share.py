@@ -85,10 +85,10 @@ SLOPE_MOST: Final = 0.5
 """What came in while the queue grew would have been less by that share for it not to grow; but at most by so much."""
 LEFT: Final = 0.15
 """Share of the level that is left while a queue drains."""
-EASE: Final = 0.2
+EASE: Final = 0.3
 EASE_FOR: Final = 1.5
 EASE_ENDS: Final = 2.5
-"""When a limit begins, or room is made, a little less for some time, so that the way is seen empty; and over so many
+"""When a limit begins, or room is made, so much less for some time, so that the way is seen empty; and over so many
 seconds that less and less."""
 SETTLES: Final = 1.5
 FALLS: Final = -0.05
