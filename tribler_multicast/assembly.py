@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .restapi.endpoint import MulticastEndpoint
     from .restapi.security import HostPolicy
     from .settings import Settings
+    from .streams.network import LiveNetwork
+    from .streams.streams import Streams
+    from .tracker.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,11 @@ class Assembly:
         self.activities = Activities(client)
         self.community: MulticastCommunity | None = None
         self.coded: CodedTransferCommunity | None = None
+        self.tracker: Tracker | None = None
+        self.live: LiveNetwork | None = None
+        """Another network of live streams than that of ``coded``, set before ``control`` is made. Where there is
+        neither, streams stay on this node."""
+        self.streams: Streams | None = None
         self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None
         self._applying: asyncio.Task[None] | None = None
@@ -89,6 +97,20 @@ class Assembly:
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:
             await community.start()
+        await self._serve_tracker()
+
+    async def _serve_tracker(self) -> None:
+        """
+        Have the tracker served as the settings want it; who never wanted it does not load it.
+        """
+        if self.tracker is None and self.options["tracker_enabled"] and self.community is not None:
+            from .tracker.tracker import Tracker  # noqa: PLC0415 (off by default)
+
+            self.tracker = Tracker(self.community, self.options)
+            if self._control is not None:
+                self._control.parts.tracker = self.tracker
+        if self.tracker is not None:
+            await self.tracker.apply()
 
     def _want_weather(self, community: MulticastCommunity) -> None:
         """
@@ -134,6 +156,8 @@ class Assembly:
         self._want_weather(self.community)
         # Gathered, because what the community cancels of its own must not look like the end of whoever waits here.
         result = (await asyncio.gather(self.community.apply_settings(changed), return_exceptions=True))[0]
+        if any(name.startswith("tracker_") for name in changed):
+            await self._serve_tracker()
         if isinstance(result, BaseException):
             logger.error("A change of %s could not be put into effect", ", ".join(sorted(changed)), exc_info=result)
 
@@ -143,13 +167,19 @@ class Assembly:
         The control interface, for programs in this process, made once, after ``start``.
         """
         from .control import Control, Parts  # noqa: PLC0415 (not before the LAN part runs)
+        from .streams.local import LocalNetwork  # noqa: PLC0415
+        from .streams.streams import Streams  # noqa: PLC0415
 
         assert self.community is not None
         if self._control is None:
+            mid, tell = self.community.my_peer.mid.hex(), self.community.tell
+            live = self.live or (None if self.coded is None else self.coded.live)
+            self.streams = Streams(live or LocalNetwork(mid), tell)
+            self.activities.playing.append(lambda: "live" if self.streams is not None and self.streams.live else None)
             self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
                                           community=self.community, database=self.database,
                                           change_settings=self.change_settings, feeds=self.feeds,
-                                          coded=self.coded,
+                                          coded=self.coded, tracker=self.tracker, streams=self.streams,
                                           started=self.started))
             self._control.parts.activities = self.activities
         return self._control
@@ -174,8 +204,12 @@ class Assembly:
         """
         if self._control is not None:
             self._control.close()
+        if self.streams is not None:
+            self.streams.close()
         if self._endpoint is not None:
             self._endpoint.close()
+        if self.tracker is not None:
+            self.tracker.close()
 
     def close(self) -> None:
         """
@@ -184,6 +218,8 @@ class Assembly:
         self.options.unsubscribe(self._follow)
         if self._control is not None:
             self._control.close()
+        if self.streams is not None:
+            self.streams.close()
         if self.community is not None:
             self.community.remove_announcement_handler(self.announcements.received)
         if self.database is not None:

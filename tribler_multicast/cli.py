@@ -17,6 +17,7 @@ from . import __version__
 from .cli_common import Failed, call, show
 from .cli_search import add_commands as add_search_commands
 from .cli_send import add_commands as add_send_commands
+from .cli_stream import add_commands as add_stream_commands
 from .cli_torrents import add_commands as add_torrent_commands
 from .cli_transfers import add_commands as add_transfer_commands
 from .cli_tribler import add_commands as add_tribler_commands
@@ -137,6 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_torrent_commands(command, mid)
     add_send_commands(command)
     add_transfer_commands(command)
+    add_stream_commands(command)
     command("doctor", do_doctor, "Examine the network of this machine, with or without a running node.")
     add_tribler_commands(command)
     return parser

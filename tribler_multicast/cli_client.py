@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ROOT = "/api/multicast"
 
+CHUNK = 64 * 1024
+"""Bytes of an answer that are read at once, at most."""
+
 CONNECTED = ""
 """In the place of a topic: from now on nothing that happens is missed."""
 
@@ -96,6 +99,31 @@ class NodeClient:
             except (ValueError, LookupError, TypeError) as error:
                 raise self._no_node() from error
 
+    def address(self, path: str) -> str:
+        """
+        Get the address of a call, for a player.
+        """
+        return self.url + ROOT + path
+
+    def upload(self, path: str, parts: Iterator[bytes]) -> dict[str, Any]:
+        """
+        Send a body that comes in parts, for as long as that lasts.
+        """
+        with self._request("PUT", path, parts, None) as response:
+            return self._answer(response)
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """
+        Get what comes, for as long as that lasts.
+        """
+        with self._request("GET", path, None, None) as response:
+            if response.status >= 400:
+                self._answer(response)
+            while data := response.read1(CHUNK):
+                yield data
+            if response.length:
+                raise NodeUnreachableError(f"the rest is missing: {response.length} bytes")
+
     def _answer(self, response: http.client.HTTPResponse) -> dict[str, Any]:
         """
         The JSON document of an answer. Raises NodeRefusedError for an error.
@@ -119,10 +147,11 @@ class NodeClient:
         return NodeUnreachableError(f"what answers at {self.url} is no tribler-multicast node")
 
     @contextmanager
-    def _request(self, method: str, path: str, body: dict[str, Any] | None,
-                 patience: float) -> Iterator[http.client.HTTPResponse]:
+    def _request(self, method: str, path: str, body: dict[str, Any] | Iterator[bytes] | None,
+                 patience: float | None) -> Iterator[http.client.HTTPResponse]:
         """
-        One HTTP exchange: the answer, to be read. Whatever fails meanwhile is NodeUnreachableError.
+        One HTTP exchange: the answer, to be read. Whatever fails meanwhile is NodeUnreachableError. A body that is no
+        object comes in parts.
         """
         try:
             parts = urlsplit(self.url)
@@ -130,11 +159,13 @@ class NodeClient:
         except (ValueError, http.client.InvalidURL) as error:
             raise self._none_runs() from error
         try:
-            headers = {"X-Api-Key": self.key, "Content-Type": "application/json"}
-            connection.request(method, ROOT + path, None if body is None else json.dumps(body), headers)
+            kind = "application/json" if body is None or isinstance(body, dict) else "application/octet-stream"
+            connection.request(method, ROOT + path, json.dumps(body) if isinstance(body, dict) else body,
+                               {"X-Api-Key": self.key, "Content-Type": kind})
             yield connection.getresponse()
         except TimeoutError as error:
-            raise NodeUnreachableError(f"the node at {self.url} did not answer within {patience:g} seconds") from error
+            line = f"the node at {self.url} did not answer within {patience or 0:g} seconds"
+            raise NodeUnreachableError(line) from error
         except (ConnectionRefusedError, ConnectionResetError) as error:
             raise self._none_runs() from error
         except (OSError, http.client.HTTPException, ValueError) as error:

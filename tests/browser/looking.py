@@ -46,3 +46,13 @@ def colour(page: Page, selector: str) -> tuple[int, int, int]:
     text = page.locator(selector).evaluate("element => getComputedStyle(element).color")
     red, green, blue = map(int, re.findall(r"\d+", text)[:3])
     return red, green, blue
+
+
+def put_away(page: Page, hidden: bool = True) -> None:
+    """
+    Have a page believe that its tab is hidden, or shown again: without a screen all tabs are in front.
+    """
+    page.evaluate("""(hidden) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }""", hidden)

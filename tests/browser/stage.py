@@ -260,6 +260,13 @@ class Stage:
 
         asyncio.run_coroutine_threadsafe(send(), self._loop).result(5)
 
+    @property
+    def listening(self) -> int:
+        """
+        How many pages hear events now.
+        """
+        return len(self._listeners)
+
     def drop(self) -> None:
         """
         End all event streams.

@@ -16,7 +16,7 @@ from .stage import mid, peer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from .stage import Stage
 
@@ -74,6 +74,42 @@ def test_tabs_go_by_arrow_keys_and_the_address_names_the_view(context: BrowserCo
     assert page.url.endswith("#check")
     page.keyboard.press("ArrowRight")
     assert page.get_by_role("tabpanel").get_attribute("data-view") == "network"
+
+
+@pytest.mark.parametrize(("languages", "spoken", "title", "tab"), [
+    ("es-MX,en", "es", "Red local", "Transferencias"), ("fr,nl-BE,en", "nl", "Lokaal netwerk", "Overdrachten"),
+    ("fr", "en", "Local network", "Transfers"),
+])
+def test_it_speaks_the_language_of_the_browser(browser: Browser, stage: Stage, languages: str, spoken: str, title: str,
+                                               tab: str) -> None:
+    context = browser.new_context()
+    context.add_init_script(f"Object.defineProperty(navigator, 'languages', {{ get: () => '{languages}'.split(',') }})")
+    evening(stage)
+    page, complaints = open_page(context, stage.url)
+    page.get_by_role("heading", name=title).wait_for()
+    page.get_by_role("tab", name=tab).click()
+    page.locator(".ln-transfer").first.wait_for()
+    assert page.evaluate("document.documentElement.lang") == spoken
+    assert complaints == []
+    context.close()
+
+
+def test_a_language_that_changes_is_spoken_at_once_and_one_without_words_is_english(
+    context: BrowserContext, stage: Stage
+) -> None:
+    page, complaints = open_page(context, stage.url)
+    page.get_by_role("heading", name="Local network").wait_for()
+    for language, title in (("nl", "Lokaal netwerk"), ("es_ES", "Red local"), ("hi", "Local network"),
+                            ("nl", "Lokaal netwerk")):
+        page.evaluate("lang => { document.querySelector('tribler-local-network').lang = lang; }", language)
+        page.get_by_role("heading", name=title).wait_for()
+        page.locator('.ln-connection[data-state="live"]').wait_for()
+    page.evaluate("""() => {
+        for (const lang of ["es", "en", "nl", "es"]) document.querySelector("tribler-local-network").lang = lang;
+    }""")
+    page.get_by_role("heading", name="Red local").wait_for()
+    assert page.locator("h1").count() == 1
+    assert complaints == []
 
 
 def test_what_happens_is_read_aloud(context: BrowserContext, stage: Stage) -> None:

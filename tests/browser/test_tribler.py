@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.lan.uplink import Home
 from tests.tribler.conftest import house, needs_namespaces, start, tribler_python, tribler_source  # noqa: F401
 from tests.tribler.host import torrent
 from tests.tribler.test_neighbours import wait_for
 
+from .strangers import are_harmless_at, are_saved_not_shown, evil_folder, is_noise
 from .tribler_window import ENTRY, PATIENCE, Window, browser_in, not_built, profile
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Flat(NamedTuple):
 def flat(house: Lan, start: Callable[..., Tribler], tribler_source: Path) -> Iterator[Flat]:  # noqa: F811
     if reason := not_built(tribler_source):
         pytest.skip(reason)
-    machines = house.machines(3)
+    machines = Home(house, 3).machines  # behind one gateway: only then there is any weather
     tribler = start(machines[0], "a", wait=False, nickname="Anna")
     carl = start(machines[1], "c", wait=False, nickname="Carl")
     kitchen = machines[2].node("kitchen", nickname="kitchen", wait=False)
@@ -169,6 +171,29 @@ def test_a_friend_is_asked_accepted_and_given_up_from_both_sides(flat: Flat) -> 
     ask.wait_for()
 
 
+def test_the_sentence_changes_when_somebody_begins_to_stream(flat: Flat) -> None:
+    window, page, other = flat.window, flat.window.page, flat.kitchen
+    window.open_ours()
+    window.wait_live()
+    sentence = page.locator(".ln-view:visible .ln-sentence")
+    sentence.wait_for()
+    calm = sentence.inner_text()
+    assert "kitchen" not in calm
+    page.screenshot(path=flat.pictures / "weather-calm.png")
+    for activity, words, badge in (("live", "kitchen is watching or sending a live stream", "live stream"),
+                                   ("on_demand", "kitchen is watching something", "watching")):
+        other.rest("PUT", "/activity", {"class": activity, "down": 375_000, "ttl": 60})
+        page.locator(".ln-view:visible .ln-sentence", has_text=words).wait_for()
+        page.locator(f'tr[data-mid="{other.mid}"]').get_by_text(badge).wait_for()
+        page.screenshot(path=flat.pictures / f"weather-{activity}.png")
+    window.view("weather")
+    page.locator(".ln-view:visible .ln-sentence", has_text="kitchen is watching something").wait_for()
+    page.locator('.ln-doings [data-activity="on_demand"]').wait_for()
+    page.screenshot(path=flat.pictures / "weather-view.png")
+    other.rest("PUT", "/activity", {"class": "idle", "ttl": 60})
+    page.locator(".ln-view:visible .ln-sentence", has_text="kitchen").wait_for(state="detached")
+
+
 def test_what_a_search_finds_is_downloaded_with_one_click(flat: Flat) -> None:
     window, page = flat.window, flat.window.page
     content = os.urandom(3_000_000)
@@ -200,14 +225,46 @@ def test_a_transfer_goes_to_100_percent(flat: Flat, tmp_path: Path) -> None:
     page.locator(".ln-search input[name=query]").press("Enter")
     page.locator(".ln-result", has_text="mango photos.bin").get_by_role("button", name="Get").click()
     window.view("transfers")
-    row = page.locator(".ln-transfer", has_text="mango photos.bin")
+    row = page.locator(".ln-transfers .ln-transfer", has_text="mango photos.bin")
     row.wait_for()
     page.screenshot(path=flat.pictures / "transfer-begun.png")
-    page.locator('.ln-transfer[data-state="done"]', has_text="mango photos.bin").wait_for(timeout=2 * PATIENCE)
+    done = page.locator('.ln-transfers .ln-transfer[data-state="done"]', has_text="mango photos.bin")
+    done.wait_for(timeout=2 * PATIENCE)
     assert row.locator("progress").evaluate("element => element.value") == 1
     page.screenshot(path=flat.pictures / "transfer-done.png")
     (transfer,) = [one for one in flat.tribler.rest("GET", "/transfers")["transfers"] if one["role"] == "receiver"]
     assert transfer["progress"] == 1
+
+
+def test_names_and_files_of_strangers_are_text_and_never_run_in_triblers_window(flat: Flat, tmp_path: Path) -> None:
+    window, page, other = flat.window, flat.window.page, flat.kitchen
+    window.open_ours()
+    window.wait_live()
+    try:
+        for name in ('<img src=x onerror="window.hacked=1">', "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+                     "\U0001f3f4 \U0001f469 \U0001f467"):
+            other.rest("PATCH", "/settings", {"nickname": name})
+            page.locator(f'tr[data-mid="{other.mid}"] .ln-nickname', has_text=name).wait_for()
+            page.screenshot(path=flat.pictures / f"hostile-{len(name)}.png")
+    finally:
+        other.rest("PATCH", "/settings", {"nickname": "kitchen"})
+    other.rest("POST", "/publications", {"path": str(evil_folder(tmp_path))})
+    window.view("find")
+    page.locator(".ln-search input[name=query]").fill("holiday")
+    page.locator(".ln-search input[name=query]").press("Enter")
+    page.locator(".ln-result", has_text="holiday <img").get_by_role("button", name="Get").click()
+    window.view("transfers")
+    row = page.locator(".ln-transfers .ln-transfer", has_text="holiday <img")
+    page.locator('.ln-transfers .ln-transfer[data-state="done"]', has_text="holiday <img").wait_for()
+    (transfer,) = [one for one in flat.tribler.rest("GET", "/transfers")["transfers"]
+                   if one["role"] == "receiver" and one["name"].startswith("holiday")]
+    row.get_by_role("button", name="Details").click()
+    before = len(window.errors)
+    are_saved_not_shown(page)
+    are_harmless_at(page, f"/api/multicast/transfers/{transfer['id']}/data",
+                    flat.tribler.rest("GET", f"/transfers/{transfer['id']}")["token"])
+    window.errors[before:] = [error for error in window.errors[before:] if not is_noise(error[0])]
+    page.screenshot(path=flat.pictures / "hostile-files.png")
 
 
 def test_the_peers_of_a_download_show_who_is_local_and_who_is_not(flat: Flat, house: Lan,  # noqa: F811
@@ -274,6 +331,21 @@ def test_results_of_triblers_own_search_show_what_a_local_peer_has(flat: Flat) -
     assert all(mark.startswith("papaya number") for mark in page.evaluate(MARKS))
 
 
+def test_a_result_that_a_neighbour_gets_after_the_search_is_marked_without_another_one(flat: Flat) -> None:
+    window, page = flat.window, flat.window.page
+    infohash = flat.tribler.share("kiwi.bin", os.urandom(1000))
+    wait_for(lambda: infohash in flat.tribler.known_torrents(), 60, "Anna knows hers")
+    wait_for(lambda: flat.tribler.download(infohash).get("progress") == 1, 60, "Anna seeds")
+    with page.expect_response(lambda response: "/api/multicast/search" in response.url):
+        window.go("search?query=kiwi")
+    page.locator("table").get_by_text("kiwi.bin").wait_for()
+    assert page.evaluate(MARKS) == []
+    flat.carl.rest("POST", "/downloads", {"infohash": infohash, "peer": flat.tribler.mid})
+    wait_for(lambda: flat.carl.download(infohash).get("progress") == 1, 60, "Carl has it")
+    window.wait("() => document.querySelectorAll('[data-local-network]').length === 1")
+    assert page.evaluate(MARKS) == ["kiwi.bin"]
+
+
 def test_the_page_goes_by_triblers_theme_language_and_width(flat: Flat) -> None:
     window, page = flat.window, flat.window.page
     window.open_ours()
@@ -285,6 +357,8 @@ def test_the_page_goes_by_triblers_theme_language_and_width(flat: Flat) -> None:
     page.get_by_role("menuitem", name="es", exact=True).click()
     page.locator(ENTRY, has_text="Red local").wait_for()
     page.locator(".tribler-multicast-page[lang=es]").wait_for()
+    page.get_by_role("tab", name="Transferencias").wait_for()
+    window.wait_live()
     page.screenshot(path=flat.pictures / "spanish.png")
     page.get_by_role("button", name="es", exact=True).click()
     page.get_by_role("menuitem", name="en", exact=True).click()

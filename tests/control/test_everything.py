@@ -14,11 +14,14 @@ from tribler_multicast.control.coded_messages import (
     FetchCoded,
     ListCoded,
     ListPublications,
+    ListSubscriptions,
     PauseCoded,
     PublishCoded,
     RateCoded,
     RemoveCoded,
     ResumeCoded,
+    SubscribeCoded,
+    UnsubscribeCoded,
     WithdrawCoded,
 )
 from tribler_multicast.control.hub import HANDLERS
@@ -55,6 +58,7 @@ from tribler_multicast.control.messages import (
     Unsubscribe,
     command_from,
 )
+from tribler_multicast.control.stream_messages import EndStream, PublishStream
 
 from .conftest import closing, meet, next_event, until_closing
 
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
 NO_AFFAIR_OF_A_NODE = {
     "node": "starts one: a program does that with open_node",
     "send": "is a node of its own for a moment", "receive": "is one, too",
+    "play": "bytes do not go through the queues",
     "run": "starts Tribler", "install": "changes files of Tribler", "uninstall": "changes them back",
 }
 URL = "http://127.0.0.1:9/feed"
@@ -105,11 +110,15 @@ def pairs(other: str, folder: Path) -> dict[str, list[tuple[list[str], Command]]
         "publish": [([film], PublishCoded(film)), ([], ListPublications()),
                     ([film + ".none"], PublishCoded(film + ".none")),
                     (["--withdraw", CONTENT], WithdrawCoded(CONTENT))],
+        "stream": [([CONTENT, "--end"], EndStream(CONTENT)),
+                   (["x", "--url", "nowhere"], PublishStream("x", source="nowhere"))],
         "fetch": [([CONTENT, "--output", "/nowhere/at/all"], FetchCoded(CONTENT, "/nowhere/at/all"))],
         "transfers": [(["list"], ListCoded()), (["pause", TRANSFER], PauseCoded(TRANSFER)),
                       (["resume", TRANSFER], ResumeCoded(TRANSFER)),
                       (["limit", TRANSFER, "--rate", "5k"], RateCoded(TRANSFER, 5000)),
                       (["remove", TRANSFER, "--delete"], RemoveCoded(TRANSFER, delete=True))],
+        "follow": [([other, "--stop"], UnsubscribeCoded(other)), ([], ListSubscriptions()),
+                   ([other], SubscribeCoded(other)), ([], ListSubscriptions())],
         "download": [([TORRENT], Fetch(TORRENT, follow=False)),
                      ([TORRENT, "--peer", other], Fetch(TORRENT, other, follow=False)),
                      ([f"magnet:?xt=urn:btih:{TORRENT}"], Fetch(f"magnet:?xt=urn:btih:{TORRENT}", follow=False))],

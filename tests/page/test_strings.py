@@ -15,15 +15,24 @@ ENDINGS = re.compile(r"_(zero|one|two|few|many|other)$")
 IMPORT = re.compile(r'^(?:import\b[^;"]*|export \{[^}]*\} from )"([^"]+)"|import\("([^"]+)"\)', re.MULTILINE)
 LINE = re.compile(r'^    (\w+): "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 TABLE = dict(LINE.findall((FOLDER / "strings.en.js").read_text(encoding="utf-8")))
+OTHERS = {file.name.split(".")[1]: dict(LINE.findall(file.read_text(encoding="utf-8")))
+          for file in FOLDER.glob("strings.*.js") if file.name != "strings.en.js"}
 NAMES = {ENDINGS.sub("", name) for name in TABLE} | set(TABLE)
+
+
+def values(text: str) -> set[str]:
+    """
+    What is put into a text.
+    """
+    return set(re.findall(r"\{\w+\}", text))
 
 
 def sources() -> list[Path]:
     """
     The modules that say something.
     """
-    return [file for file in FOLDER.glob("*.js") if file.name not in {"strings.en.js", "strings.js"}
-            and not file.name.startswith("tribler")]
+    return [file for file in FOLDER.glob("*.js") if file.name != "strings.js"
+            and not file.name.startswith(("tribler", "strings."))]
 
 
 def test_everything_that_is_said_is_in_the_table() -> None:
@@ -47,6 +56,14 @@ def test_values_of_a_text_are_the_same_for_one_and_for_many() -> None:
             assert set(re.findall(r"\{(\w+)\}", text)) <= set(re.findall(r"\{(\w+)\}", TABLE[f"{name[:-4]}_other"]))
 
 
+def test_every_language_says_all_of_it_with_the_same_values() -> None:
+    assert set(OTHERS) == {"es", "nl"}
+    for language, table in OTHERS.items():
+        assert table.keys() == TABLE.keys(), language
+        for name, text in table.items():
+            assert values(text) == values(TABLE[name]), (language, name)
+
+
 def test_modules_import_nothing_from_elsewhere_and_the_page_stays_light() -> None:
     files = page_files()
     for name, (file, _) in files.items():
@@ -58,4 +75,8 @@ def test_modules_import_nothing_from_elsewhere_and_the_page_stays_light() -> Non
                 assert (file.parent / target).is_file(), (name, target)
             assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|unsafeHTML|document\.write|\beval\(", text) \
                 or name.startswith(("vendor/", "tribler")), name
-    assert sum(file.stat().st_size for file, _ in files.values()) < 250_000
+    later = "vendor/hls.js"  # loaded when a live stream is played, if ever
+    loaded = [file for name, (file, _) in files.items()
+              if name != later and not re.fullmatch(r"strings\.(?!en)\w+\.js", name)]
+    assert sum(file.stat().st_size for file in loaded) < 250_000  # beside it one other language at most
+    assert [name for name, (file, _) in files.items() if later in file.read_text(encoding="utf-8")] == ["live.js"]

@@ -28,6 +28,8 @@ from tribler_multicast.standalone.client import StandaloneClient
 from tribler_multicast.standalone.listener import api_url, bind_api
 from tribler_multicast.standalone.loading import create_ipv8
 from tribler_multicast.standalone.server import RestServer
+from tribler_multicast.streams.local import LocalNetwork
+from tribler_multicast.streams.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -376,7 +378,8 @@ async def api(tmp_path: Path, settings: dict[str, Any]) -> AsyncIterator[Api]:
     assembly = Assembly(StandaloneClient(tmp_path, options), options, database, 1, saved.append)
     await assembly.start(community)
     control = Control(Parts(version="1.2.3", client=assembly.client, options=assembly.options, community=community,
-                            database=database, change_settings=assembly.change_settings))
+                            database=database, change_settings=assembly.change_settings,
+                            streams=Streams(LocalNetwork(community.my_peer.mid.hex()), community.happen)))
     context = RestContext(control, assembly.announcements)
     listener = bind_api("127.0.0.1", 0)
     policy = HostPolicy("127.0.0.1")

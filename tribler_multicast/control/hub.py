@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
-from . import browsing, coded, feeds, lan, own, transfers
+from . import browsing, coded, feeds, lan, own, streams, transfers
 from .call import Call, GivenUpError
 from .check import shown, what_is_wrong
 from .coded_following import CodedFollowing
@@ -45,7 +45,8 @@ MAX_LONG: Final = 1000
 """Long-lived commands of one user. Stops a program from asking without end for what never ends."""
 
 HANDLERS: Final[dict[type[Command], Handler]] = {
-    **lan.HANDLERS, **own.HANDLERS, **transfers.HANDLERS, **feeds.HANDLERS, **coded.HANDLERS, **browsing.HANDLERS}
+    **lan.HANDLERS, **own.HANDLERS, **transfers.HANDLERS, **feeds.HANDLERS, **coded.HANDLERS, **browsing.HANDLERS,
+    **streams.HANDLERS}
 """Who carries out which command; `Cancel` is the hub's own."""
 
 

@@ -23,7 +23,6 @@ from .messages import (
     Listen,
     ListFriends,
     ListPeers,
-    ListStreams,
     Ping,
     Query,
     RemoveFriend,
@@ -210,17 +209,10 @@ async def query(call: Call, command: Query) -> dict[str, Any]:
             raise refuse(f"kinds has the unknown name {shown(kind)}, known are: {', '.join(RESULT_KINDS)}")
     if not command.kinds:
         raise refuse("kinds must name at least one")
-    return {"results": await _search(call, command.text, command.kinds, command.timeout)}
+    return {"results": await search(call, command.text, command.kinds, command.timeout)}
 
 
-async def list_streams(call: Call, command: ListStreams) -> dict[str, Any]:
-    """
-    Ask for streams.
-    """
-    return {"streams": await _search(call, "", ("stream",), command.timeout)}
-
-
-async def _search(call: Call, text: str, kinds: tuple[str, ...], timeout: float) -> list[dict[str, Any]]:
+async def search(call: Call, text: str, kinds: tuple[str, ...], timeout: float) -> list[dict[str, Any]]:
     """
     Search, and tell what comes as it comes.
     """
@@ -240,5 +232,4 @@ async def _search(call: Call, text: str, kinds: tuple[str, ...], timeout: float)
 HANDLERS: dict[type[Command], Handler] = {
     ListPeers: list_peers, Discover: discover, Ping: ping, Announce: announce, Listen: listen,
     ListFriends: list_friends, AddFriend: add_friend, RemoveFriend: remove_friend, Query: query,
-    ListStreams: list_streams,
 }

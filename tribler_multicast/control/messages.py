@@ -10,14 +10,15 @@ All values are plain: text, numbers, booleans, None, lists and dicts of them, so
 as JSON (`as_dict`, `command_from`). Ids are hex, sizes bytes, rates bytes/s, durations seconds, times Unix seconds.
 The words are those of the field; what the BitTorrent component of Kamaelia (2006) called them is in docs/control.md.
 Those about torrents are in ``torrent_messages``, those about the node and its network in ``node_messages``, and both
-can be had from here; those about what is sent coded are in ``coded_messages``.
+can be had from here; those about what is sent coded are in ``coded_messages``, those about live streams in
+``stream_messages``.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from . import coded_messages, node_messages, torrent_messages
+from . import coded_messages, node_messages, stream_messages, torrent_messages
 from .message import *
 from .node_messages import *
 from .torrent_messages import *
@@ -85,7 +86,8 @@ class Closed(Event):
     closing: ClassVar[bool] = True
 
 
-MODULES = (__name__, coded_messages.__name__, node_messages.__name__, torrent_messages.__name__)
+MODULES = (__name__, coded_messages.__name__, node_messages.__name__, stream_messages.__name__,
+           torrent_messages.__name__)
 """Where the vocabulary is."""
 
 

@@ -26,7 +26,7 @@ class Query(Command):
 @dataclass(frozen=True)
 class ListStreams(Command):
     """
-    Ask local nodes what they stream now, as ``Query`` does.
+    Ask local nodes what they stream now, as ``Query`` does; streams of this node are among them.
     """
 
     timeout: float = 1.0
@@ -173,6 +173,13 @@ class ShowWeatherHistory(Command):
     """
 
     since: float = 0.0
+
+
+@dataclass(frozen=True)
+class ShowTracker(Command):
+    """
+    Show the tracker of this node: where it is served, and its statistics.
+    """
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..community.found import Found
     from ..community.local_peer import PingResult
+    from ..streams.network import OnAir
 
 
 def found_view(found: Found) -> dict[str, Any]:
@@ -21,6 +22,19 @@ def found_view(found: Found) -> dict[str, Any]:
             "stream_id": text if found.kind == "stream" and infohash is None else None,
             "file_id": text if found.kind == "file" else None,
             "peers": [mid.hex() for mid in found.mids], "holders": [mid.hex() for mid in found.holders]}
+
+
+def stream_view(on_air: OnAir, here: dict[str, Any]) -> dict[str, Any]:
+    """
+    Get a live stream in the shape of something that was found, with what more is known of it.
+
+    :param here: what is known by having it here.
+    """
+    holders = [on_air.mid] if on_air.mid else []
+    return {"kind": "stream", "name": on_air.name, "size": None, "infohash": None, "content_id": None,
+            "stream_id": on_air.stream_id, "file_id": None, "peers": holders, "holders": holders,
+            "media_type": on_air.media_type or None, "publisher": on_air.mid or None, "started": on_air.started,
+            "rate": on_air.rate, "viewers": on_air.viewers, **here}
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -17,7 +17,7 @@ import { Search } from "./search.js";
 import { SettingsView } from "./settings.js";
 import { Sky } from "./sky.js";
 import { Streams } from "./streams.js";
-import { language, speak, t } from "./strings.js";
+import { language, t } from "./strings.js";
 import { Transfers } from "./transfers.js";
 import { Weather } from "./weather.js";
 import { html, nothing, render } from "./vendor/lit-html.js";
@@ -40,8 +40,7 @@ const CHANGES = {
 const CHANGED = { friends: ["peers"], transfers: ["transfers"], downloads: ["downloads"], publications: ["publications", "transfers"] };
 
 export class App {
-    constructor(root, api, { view, bare, lang }) {
-        speak(lang, document.documentElement.lang, ...navigator.languages);
+    constructor(root, api, { view, bare }) {
         Object.assign(this, { root, api, bare });
         this.connection = "waiting";
         this.problem = null;
@@ -55,14 +54,27 @@ export class App {
             onOpen: () => this.opened(),
             onLost: (wait, error) => this.lost(error),
         });
-        this.events.open();
+        this.seen = () => this.shown(!document.hidden);
+        document.addEventListener("visibilitychange", this.seen);
+        this.seen();
         this.timer = setInterval(() => this.tick(), TICK);
+    }
+
+    /**
+     * The tab was brought to the front, or was hidden. A browser opens six connections to one origin, for all tabs
+     * together: a hidden one that heard events would keep the seventh, and Tribler's own window, from loading.
+     */
+    shown(here) {
+        if (!here) {
+            this.events.close();
+            this.model.rest();
+            if (this.connection === "live") this.setConnection("waiting");
+        } else if (this.events.closed && this.connection !== "refused") this.events.open();
     }
 
     /** The parts that stay. */
     build() {
-        this.root.lang = this.root.lang || language();
-        render(html`<div class="ln-page">
+        render(html`<div class="ln-page" lang=${language()}>
             <header class="ln-header" ?hidden=${this.bare}></header>
             <div class="ln-problem" role="alert" hidden></div>
             <div class="ln-tabs" role="tablist" aria-label=${t("views")} ?hidden=${this.bare}></div>
@@ -241,6 +253,7 @@ export class App {
 
     stop() {
         clearInterval(this.timer);
+        document.removeEventListener("visibilitychange", this.seen);
         this.events.close();
         this.model.close();
         for (const { rooms } of Object.values(this.views)) for (const room of rooms) room.stop?.();

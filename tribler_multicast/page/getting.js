@@ -1,17 +1,19 @@
 /*
  * Getting what others have, in one click.
  */
+import { liveAddress, playLive } from "./live.js";
 import { dataAddress, mediaKind } from "./media.js";
 import { t } from "./strings.js";
 
 const AGAIN = 1000; // milliseconds between two looks at a file that its sharer still hashes
+const LOOKS = 30; // for what is in a torrent that was just begun
 
 /** What a result is asked for by. */
 export function idOf(result) { return result.infohash ?? result.content_id ?? result.stream_id ?? result.file_id; }
 
 /** Keeps what becomes of each result that was asked for: {state, text} by its id. */
 export class Getting {
-    /** `changed()` when there is something new; `play(name, kind, address)` plays. */
+    /** `changed()` when there is something new; `play(name, kind, address, live)` plays. */
     constructor(api, { changed, play, got }) {
         Object.assign(this, { api, changed, play, got });
         this.states = new Map();
@@ -34,7 +36,7 @@ export class Getting {
         try {
             if (result.kind === "coded") await this.coded(result, play);
             else if (result.kind === "stream" && result.stream_id) await this.stream(result);
-            else await this.torrent(result);
+            else await this.torrent(result, play);
         } catch (error) {
             this.set(result, "failed", error.message);
         }
@@ -48,7 +50,7 @@ export class Getting {
         this.play(result.name, mediaKind(result.name), dataAddress(this.api, await this.api.get(`/transfers/${id}`)));
     }
 
-    async torrent(result) {
+    async torrent(result, play = false) {
         const what = result.file_id ? { file_id: result.file_id, timeout: 5 } : { infohash: result.infohash };
         for (;;) {
             const answer = await this.api.post("/downloads", what);
@@ -60,12 +62,29 @@ export class Getting {
         }
         this.set(result, "begun", t("get_begun"));
         this.got("downloads");
+        if (play) await this.torrentStream(result);
     }
 
-    async stream(result) {
-        await this.api.get(`/streams/${result.stream_id}`);
-        this.set(result, "begun", t("get_playing"));
-        this.play(result.name, "video", this.api.address(`/streams/${result.stream_id}/data`));
+    /** Play a torrent while it arrives, where the client can: it has to know first which files there are. */
+    async torrentStream(result) {
+        for (let looks = 0; looks < LOOKS && !this.closed; looks += 1) {
+            const { downloads } = await this.api.get("/downloads");
+            const found = downloads.find(({ infohash }) => infohash === result.infohash);
+            if (!found || found.state !== "metadata") {
+                if (found?.stream) this.play(result.name, mediaKind(result.name) || "video", this.api.host(found.stream));
+                return;
+            }
+            await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+        }
+    }
+
+    async stream(found) {
+        // What a search finds has no token: that comes with the list of streams.
+        const result = found.token ? found : (await this.api.get("/streams")).streams.find(({ stream_id: id }) => id === found.stream_id);
+        if (!result) throw new Error(t("streams_over"));
+        this.set(found, "begun", t("get_playing"));
+        this.play(result.name, result.media_type?.startsWith("audio/") ? "audio" : "video", liveAddress(this.api, result),
+            (media, failed) => playLive(media, this.api, result, failed));
     }
 
     stop() { this.closed = true; }

@@ -14,6 +14,7 @@
  */
 import { Api } from "./api.js";
 import { App } from "./app.js";
+import { speak } from "./strings.js";
 
 export { Api, ApiError } from "./api.js";
 export { EventStream } from "./events.js";
@@ -34,6 +35,7 @@ export class LocalNetwork extends HTMLElement {
 
     #key = null;
     #app = null;
+    #turn = null;
 
     get api() { return this.getAttribute("api") ?? "/api/multicast"; }
     set api(value) { this.setAttribute("api", value); }
@@ -59,23 +61,27 @@ export class LocalNetwork extends HTMLElement {
     disconnectedCallback() { this.#stop(); }
 
     attributeChangedCallback(name, before, after) {
-        if (before === after || !this.#app) return;
-        if (name === "view") this.#app.open(this.view);
+        if (before === after || !this.isConnected) return;
+        if (name === "view") this.#app?.open(this.view);
         else this.#restart();
     }
 
-    #start() {
-        if (this.#app || !this.isConnected) return;
-        this.#app = new App(this, new Api(this.api, this.key), { view: this.view, bare: this.bare, lang: this.lang });
+    /** Begin, with the words of the language at hand. */
+    async #start() {
+        const turn = this.#turn = {};
+        await speak(this.lang, document.documentElement.lang, ...navigator.languages);
+        if (this.#turn !== turn) return;
+        this.#app = new App(this, new Api(this.api, this.key), { view: this.view, bare: this.bare });
     }
 
     #stop() {
+        this.#turn = null;
         this.#app?.stop();
         this.#app = null;
     }
 
     #restart() {
-        if (!this.#app) return;
+        if (!this.isConnected) return;
         this.#stop();
         this.#start();
     }

@@ -133,9 +133,17 @@ export class Model {
         });
     }
 
+    /** Fetch nothing that was to be fetched later. */
+    rest() {
+        for (const part of Object.values(this.parts)) {
+            clearTimeout(part.timer);
+            Object.assign(part, { timer: 0, again: false });
+        }
+    }
+
     close() {
         this.closed = true;
         cancelAnimationFrame(this.frame);
-        for (const part of Object.values(this.parts)) clearTimeout(part.timer);
+        this.rest();
     }
 }

@@ -10,9 +10,10 @@ from aiohttp import web
 FOLDER = Path(__file__).parent
 
 CONTENT_SECURITY_POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                           "img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; "
+                           "img-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
                            "frame-ancestors 'none'")
-"""Nothing inline and nothing from elsewhere: a name that a stranger on the LAN chose can never become a script."""
+"""Nothing inline and nothing from elsewhere: a name that a stranger on the LAN chose can never become a script.
+A live stream is put together here before it is played: that is what blob: is for, which runs nothing."""
 
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 

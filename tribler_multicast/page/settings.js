@@ -9,7 +9,7 @@ import { html, nothing, render } from "./vendor/lit-html.js";
 const ROOMS = {
     you: ["enabled", "nickname", "visibility", "visibility_networks", "policy", "group_passphrase"],
     weather: ["weather", "step_aside", "room_for_others", "least_share"],
-    sharing: ["share", "download_folder", "coded", "transfer_rate", "upload_rate", "download_rate", "search_local_peers"],
+    sharing: ["share", "download_folder", "coded", "cooperate", "untrusted", "transfer_rate", "upload_rate", "download_rate", "search_local_peers"],
     network: ["interfaces", "interfaces_deny", "ipv4", "ipv6", "introduction_interval", "port", "control_port"],
     torrents: ["torrent_port", "connections", "dht", "feed_interval", "feed_port", "feed_upload_url", "feed_upload_method", "feed_upload_token"],
 };

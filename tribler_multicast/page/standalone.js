@@ -1,7 +1,8 @@
 /*
- * The page by itself: the element fills it, the address names what it shows.
+ * The page by itself: the element fills it, the address names what it shows, the browser its language.
  */
 import { VIEWS } from "./local-network.js";
+import { language, speak } from "./strings.js";
 
 const page = document.createElement("tribler-local-network");
 page.key = new URLSearchParams(location.search).get("key") ?? "";
@@ -17,4 +18,6 @@ page.addEventListener("count", ({ detail }) => {
 });
 addEventListener("hashchange", follow);
 follow();
+await speak(...navigator.languages);
+document.documentElement.lang = language();
 document.querySelector("main").append(page);

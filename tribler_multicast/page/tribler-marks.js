@@ -15,9 +15,12 @@ const INTERVAL = 2_000;
 /** The same after calls that failed: a Tribler that is off, or has the plugin switched off, is not asked all the time. */
 const LONGEST_INTERVAL = 60_000;
 
-/** Milliseconds until a search that could not be answered is tried again, and how often: others may be searching, too. */
-const SEARCH_AGAIN = 5_000;
-const SEARCHES = 3;
+/**
+ * Milliseconds until the local network is asked again for what is on the screen, because a neighbour may have got it meanwhile; twice as
+ * long each time, at most so long: each search speaks to all neighbours.
+ */
+const SEARCH_AGAIN = 10_000;
+const LONGEST_SEARCH_AGAIN = 300_000;
 
 /** Searches whose answers are kept: going back to one speaks to nobody. */
 const KEPT_SEARCHES = 20;
@@ -98,6 +101,7 @@ export class Marks {
         this.asking = false;
         this.timer = 0;
         this.searches = new Map();
+        this.searchTimer = 0;
         const sheet = new CSSStyleSheet();
         sheet.replaceSync(STYLE);
         document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
@@ -160,20 +164,26 @@ export class Marks {
         if (results > 0) this.search(text);
     }
 
-    /** Asks the local network, once for each text; it has been asked for the same by Tribler itself already. */
+    /** Asks the local network, if that is due; and sees to it that it is asked again while the results are on the screen. */
     async search(text) {
-        if (this.searches.has(text)) return;
-        const state = { infohashes: new Set() };
+        const state = this.searches.get(text) ?? { infohashes: new Set(), due: 0, wait: SEARCH_AGAIN, asking: false };
         this.searches.set(text, state);
         if (this.searches.size > KEPT_SEARCHES) this.searches.delete(this.searches.keys().next().value);
-        for (let attempt = 0; attempt < SEARCHES; attempt += 1) {
-            const answer = await ask(`/search?query=${encodeURIComponent(text)}`);
-            if (answer !== null) {
-                const had = answer.results.filter((result) => result.infohash !== null && result.holders.length > 0);
-                state.infohashes = new Set(had.map((result) => result.infohash.toLowerCase()));
-                break;
-            }
-            await new Promise((resolve) => { setTimeout(resolve, SEARCH_AGAIN); });
+        if (state.asking) return;
+        const wait = state.due - performance.now();
+        if (wait > 0 || document.hidden) {
+            clearTimeout(this.searchTimer);
+            this.searchTimer = setTimeout(this.changed, Math.max(wait, SEARCH_AGAIN));
+            return;
+        }
+        state.asking = true;
+        const answer = await ask(`/search?query=${encodeURIComponent(text)}`);
+        state.asking = false;
+        state.due = performance.now() + state.wait;
+        state.wait = Math.min(state.wait * 2, LONGEST_SEARCH_AGAIN);
+        if (answer !== null) {
+            const had = answer.results.filter((result) => result.infohash !== null && result.holders.length > 0);
+            state.infohashes = new Set(had.map((result) => result.infohash.toLowerCase()));
         }
         this.changed();
     }

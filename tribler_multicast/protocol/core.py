@@ -42,6 +42,7 @@ from .policy import Policy
 from .puller import Puller
 from .reassembly import Reassembly
 from .search import Searches
+from .swarms import Swarms
 from .timers import Timers
 from .train import Trains
 from .weather import WeatherTalk
@@ -103,6 +104,7 @@ class MulticastProtocol:
         self.file_answers = FileAnswers(self)
         self.coded = Coded(self)
         self.weather = WeatherTalk(self)
+        self.swarms = Swarms(self)
         self.overhearing = Overhearing(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
@@ -122,7 +124,7 @@ class MulticastProtocol:
             Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results,
             Kind.FILE_REQUEST: self.file_answers.on_request, Kind.FILE_ANSWER: self.file_requests.on_answer}
         self.peer_handlers.update({**self.trains.handlers(), **self.coded.handlers(),
-                                   Kind.WEATHER: self.weather.on_weather})
+                                   **self.swarms.handlers(), Kind.WEATHER: self.weather.on_weather})
 
     # --- What the shell calls.
 
@@ -172,6 +174,7 @@ class MulticastProtocol:
         self.file_requests.forget()
         self.file_answers.forget()
         self.coded.forget()
+        self.swarms.forget()
         self.overhearing.forget()
         self.reassembly.clear()
         for peer in self.peers:

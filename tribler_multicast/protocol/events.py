@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .peers import LinkKey, PeerState
     from .ping import PingRun
     from .search import SearchRun
+    from .swarms import SwarmRun
     from .train import Train, TrainRun
     from .train_receiver import Session
     from .wire import Kind
@@ -219,6 +220,28 @@ class CodedReceived:
 
 
 @dataclass(frozen=True)
+class SwarmsAsked:
+    """
+    A verified peer asks who takes part in torrents: places in its question by the name of each there. `Swarms.answer`
+    answers.
+    """
+
+    peer: PeerState
+    number: bytes
+    places: dict[bytes, int]
+    arrival: Arrival
+
+
+@dataclass(frozen=True)
+class SwarmsEnded:
+    """
+    All who were asked about torrents answered, or the time is over.
+    """
+
+    run: SwarmRun
+
+
+@dataclass(frozen=True)
 class RoundTrip:
     """
     A peer answered the PROBE of this number, which was to be measured, after so many seconds.
@@ -231,4 +254,4 @@ class RoundTrip:
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
          | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded
          | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip | WeatherReceived
-         | WeatherOverheard)
+         | WeatherOverheard | SwarmsAsked | SwarmsEnded)

@@ -22,8 +22,11 @@ from .search_endpoint import SearchRoom
 from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
+from .streams_endpoint import StreamsRoom
+from .subscriptions_endpoint import SubscriptionsRoom
 from .tokens import token_door
 from .torrents_endpoint import TorrentsRoom
+from .tracker_endpoint import TrackerRoom
 from .transfers_endpoint import TransfersRoom
 from .weather_endpoint import WeatherRoom
 
@@ -50,10 +53,13 @@ class MulticastEndpoint:
         self.app = web.Application(middlewares=[error_middleware, origin_middleware(policy or HostPolicy())])
         self.events = EventsRoom(context)
         self.data = DataRoom(context)
+        self.streams = StreamsRoom(context, self.data.tokens)
         for room in (StatusRoom(context), PeersRoom(context), AnnouncementsRoom(context), PingRoom(context),
-                     SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context), SearchRoom(context),
-                     ActivityRoom(context), WeatherRoom(context), FeedsRoom(context), PublicationsRoom(context),
-                     TransfersRoom(context, self.data.tokens), self.data, BrowseRoom(context), self.events):
+                     SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context),
+                     SearchRoom(context, self.data.tokens), ActivityRoom(context), WeatherRoom(context),
+                     FeedsRoom(context), PublicationsRoom(context), TransfersRoom(context, self.data.tokens),
+                     self.data, self.streams, BrowseRoom(context), TrackerRoom(context), SubscriptionsRoom(context),
+                     self.events):
             self.app.add_routes(room.routes())
 
     @property
@@ -61,7 +67,7 @@ class MulticastEndpoint:
         """
         The middleware that knows the tokens of players.
         """
-        return token_door(self.data.tokens, self.data.get_data)
+        return token_door(self.data.tokens, [self.data.get_data, *self.streams.for_players()])
 
     def close(self) -> None:
         """
@@ -69,3 +75,4 @@ class MulticastEndpoint:
         """
         self.events.close()
         self.data.close()
+        self.streams.close()

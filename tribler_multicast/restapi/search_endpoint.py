@@ -26,15 +26,16 @@ from .schemas import (
     FileGivenUpSchema,
     FileWaitSchema,
     FoundListSchema,
-    StreamsSchema,
     answers,
 )
+from .schemas_streams import StreamsSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ..control.messages import Event
     from .context import RestContext
+    from .tokens import Tokens
 
 MIN_TIMEOUT, DEFAULT_TIMEOUT, MAX_TIMEOUT = 0.05, 1.0, 30.0
 """Seconds that a search may take. Neighbours answer within some milliseconds, and then it is over."""
@@ -58,11 +59,12 @@ class SearchRoom:
     The calls about what others have.
     """
 
-    def __init__(self, context: RestContext) -> None:
+    def __init__(self, context: RestContext, tokens: Tokens) -> None:
         """
-        Search by the community.
+        Search by the community; tell these tokens.
         """
         self.context = context
+        self.tokens = tokens
         self._calls = 0
 
     def routes(self) -> list[web.RouteDef]:
@@ -112,15 +114,18 @@ class SearchRoom:
                 await response.prepare(request)
         return response
 
-    @docs(tags=["Multicast"], summary="What local nodes stream now.", parameters=[TIMEOUT_PARAMETER],
-          responses=answers(StreamsSchema, 422, 503))
+    @docs(tags=["Multicast"], summary="What is streamed now, by local nodes and by this one.",
+          parameters=[TIMEOUT_PARAMETER], responses=answers(StreamsSchema, 422, 503))
     async def streams(self, request: web.Request) -> web.Response:
         """
         Ask for streams.
         """
         timeout = _timeout(read_query(request, ("timeout",)))
         with self._call():
-            return json_response(await self.context.ask(ListStreams(timeout)))
+            found = await self.context.ask(ListStreams(timeout))
+        return json_response({"streams": [
+            {**each, "token": None if each["stream_id"] is None else self.tokens.token(each["stream_id"])}
+            for each in found["streams"]]})
 
     @contextmanager
     def _call(self) -> Iterator[None]:

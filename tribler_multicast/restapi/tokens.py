@@ -1,7 +1,8 @@
 """
-Tokens for players, which know no headers and no cookies: each opens the data of one transfer, and nothing else.
+Tokens for players, which know no headers and no cookies: each opens the data of one transfer or stream, and nothing
+else.
 
-A token is made of the transfer's id by a secret of this process, so that none is kept and none outlives a restart.
+A token is made of its id by a secret of this process, so that none is kept and none outlives a restart.
 """
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from .errors import error_middleware
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -50,16 +51,18 @@ class Tokens:
         return hmac.compare_digest(token.encode(errors="replace"), self.token(transfer).encode())
 
 
-def token_door(tokens: Tokens, data: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Middleware:
+def token_door(tokens: Tokens,
+               data: Collection[Callable[[web.Request], Awaitable[web.StreamResponse]]]) -> Middleware:
     """
-    Let who has the token of a transfer read its data (the handler `data`), without the API key. To be put before what
-    asks for that.
+    Let who has the token of a transfer or stream read its data (these handlers), without the API key. To be put before
+    what asks for that.
     """
     @web.middleware
     async def check_token(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.match_info.handler == data and request.method in READING \
+        handler_of_data = request.match_info.handler
+        if handler_of_data in data and request.method in READING \
                 and tokens.fits(request.match_info["id"], request.query.get("token", "")):
-            return await error_middleware(request, data)
+            return await error_middleware(request, handler_of_data)
         return await handler(request)
 
     return check_token

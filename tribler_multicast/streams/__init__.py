@@ -1,0 +1,3 @@
+"""
+Live streams: what one node produces now, others play a moment later.
+"""
