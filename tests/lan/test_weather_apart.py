@@ -113,8 +113,9 @@ class House:
 
     def __str__(self) -> str:
         own = [{each: said.count(each) for each in sorted(set(said))} for said in self.own]
-        return f"{[sorted(each) for each in self.states]} at last {self.final}, own links {own}, " \
-               f"queues up to {1000 * max((queue for _, queue in self.queues), default=0.0):.0f} ms, wrong {self.wrong}"
+        longest = 1000 * max((queue for _, queue in self.queues), default=0.0)
+        return (f"{[sorted(each) for each in self.states]} at last {self.final}, own links {own}, "
+                f"queues up to {longest:.0f} ms, wrong {self.wrong}")
 
 
 def into_the_air(machine: Machine, random: Random) -> None:
