@@ -80,7 +80,10 @@ class House:
             Bulk(self.stack, self.home, self.nodes[number], self.home.machines[number], folder / str(number), size=40)
 
     def watch(self) -> None:
-        time.sleep(SETTLE)
+        settled = time.monotonic() + SETTLE
+        while (now := time.monotonic()) < settled:
+            self.queues.append((now, self.queue()))
+            time.sleep(LOOK_EACH)
         self.states, self.own = [set() for _ in self.nodes], [[] for _ in self.nodes]
         until = time.monotonic() + WATCH
         while time.monotonic() < until:
