@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 LOOK = """(video) => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [70, 40];
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(video, 0, 0, 70, 40);
     return [15, 55].map((x) => [...context.getImageData(x, 10, 1, 1).data.slice(0, 3)]);
 }"""
@@ -48,7 +48,7 @@ def test_one_click_plays_what_is_sent_now(context: BrowserContext, start_node: S
         wait_for(lambda: node.call("GET", "/streams?timeout=0.1")[1]["streams"])
         [stream] = node.call("GET", "/streams?timeout=0.1")[1]["streams"]
         assert stream["media_type"] == TYPES[ending]
-        page, complaints = open_page(context, node.ready["page"], "find")
+        page, complaints = open_page(context, node.ready["page"], "streams")
         page.get_by_role("button", name="Play my camera").click()
         page.wait_for_function("() => document.querySelector('video')?.currentTime > 1.5")
         video = page.locator("video")
@@ -59,7 +59,7 @@ def test_one_click_plays_what_is_sent_now(context: BrowserContext, start_node: S
         page.wait_for_function(f"(before) => {frames} > before + 10", arg=page.evaluate(f"() => {frames}"))
         page.screenshot(path=pictures / f"live-{ending}.png")
         assert node.call("GET", "/streams?timeout=0.1")[1]["streams"][0]["watched"]
-        page.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Stop").click()
         wait_for(lambda: not node.call("GET", "/streams?timeout=0.1")[1]["streams"][0]["watched"])
         go(page, "Network")
         assert complaints == []

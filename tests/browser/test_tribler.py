@@ -308,7 +308,7 @@ def test_the_peers_of_a_download_show_who_is_local_and_who_is_not(flat: Flat, ho
     page.get_by_role("tab", name="Details").click()
     page.get_by_role("tab", name="Peers").click()
     page.locator("[data-local-network]").first.wait_for()
-    assert both()
+    wait_for(both, 60, "connected with both all the time")
     client.end()
     flat.tribler.api("DELETE", f"/api/downloads/{infohash}", {"remove_data": True})
 
