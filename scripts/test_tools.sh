@@ -21,6 +21,7 @@ missing() {
     browser >/dev/null 2>&1 || echo chromium
     driver >/dev/null 2>&1 || echo libatomic1
     command -v aria2c >/dev/null || echo aria2
+    command -v transmission-daemon >/dev/null || echo transmission-daemon
     command -v ffmpeg >/dev/null || echo ffmpeg
 }
 

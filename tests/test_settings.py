@@ -27,7 +27,9 @@ def test_defaults_are_the_documented_ones_and_good_values() -> None:
         "search_local_peers": 10, "share": [], "download_folder": "", "torrent_port": 0, "upload_rate": 0,
         "download_rate": 0, "connections": 200, "dht": False, "feed_interval": 30.0, "feed_port": 0,
         "feed_upload_url": "", "feed_upload_method": "PUT", "feed_upload_token": "", "coded": True,
-        "transfer_rate": 0, "untrusted": "nobody", "cooperate": True}
+        "transfer_rate": 0, "untrusted": "nobody", "cooperate": True, "tracker_enabled": False,
+        "subscribe_folder": "", "subscribe_size": 20 * 2**30,
+        "tracker_host": "127.0.0.1", "tracker_port": 6969}
     assert {settings.source(name) for name in SETTINGS} == {"default"}
     for name, setting in SETTINGS.items():
         assert name == setting.name

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .streams.network import LiveNetwork
     from .streams.streams import Streams
+    from .tracker.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,10 @@ class Assembly:
         self.activities = Activities(client)
         self.community: MulticastCommunity | None = None
         self.coded: CodedTransferCommunity | None = None
+        self.tracker: Tracker | None = None
         self.live: LiveNetwork | None = None
-        """The network of live streams, set before ``control`` is made; None: streams stay on this node."""
+        """Another network of live streams than that of ``coded``, set before ``control`` is made. Where there is
+        neither, streams stay on this node."""
         self.streams: Streams | None = None
         self._control: Control | None = None
         self._endpoint: MulticastEndpoint | None = None
@@ -94,6 +97,20 @@ class Assembly:
         community.add_announcement_handler(self.announcements.received)
         if self.options["enabled"]:
             await community.start()
+        await self._serve_tracker()
+
+    async def _serve_tracker(self) -> None:
+        """
+        Have the tracker served as the settings want it; who never wanted it does not load it.
+        """
+        if self.tracker is None and self.options["tracker_enabled"] and self.community is not None:
+            from .tracker.tracker import Tracker  # noqa: PLC0415 (off by default)
+
+            self.tracker = Tracker(self.community, self.options)
+            if self._control is not None:
+                self._control.parts.tracker = self.tracker
+        if self.tracker is not None:
+            await self.tracker.apply()
 
     def _want_weather(self, community: MulticastCommunity) -> None:
         """
@@ -139,6 +156,8 @@ class Assembly:
         self._want_weather(self.community)
         # Gathered, because what the community cancels of its own must not look like the end of whoever waits here.
         result = (await asyncio.gather(self.community.apply_settings(changed), return_exceptions=True))[0]
+        if any(name.startswith("tracker_") for name in changed):
+            await self._serve_tracker()
         if isinstance(result, BaseException):
             logger.error("A change of %s could not be put into effect", ", ".join(sorted(changed)), exc_info=result)
 
@@ -154,11 +173,14 @@ class Assembly:
         assert self.community is not None
         if self._control is None:
             mid, tell = self.community.my_peer.mid.hex(), self.community.tell
-            self.streams = Streams(self.live or LocalNetwork(mid), tell)
+            live = self.live or (None if self.coded is None else self.coded.live)
+            self.streams = Streams(live or LocalNetwork(mid), tell)
+            self.activities.playing.append(lambda: "live" if self.streams is not None and self.streams.live else None)
             self._control = Control(Parts(version=__version__, client=self.client, options=self.options,
                                           community=self.community, database=self.database,
                                           change_settings=self.change_settings, feeds=self.feeds,
-                                          coded=self.coded, streams=self.streams, started=self.started))
+                                          coded=self.coded, tracker=self.tracker, streams=self.streams,
+                                          started=self.started))
             self._control.parts.activities = self.activities
         return self._control
 
@@ -186,6 +208,8 @@ class Assembly:
             self.streams.close()
         if self._endpoint is not None:
             self._endpoint.close()
+        if self.tracker is not None:
+            self.tracker.close()
 
     def close(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-``publish``, ``fetch`` and ``transfers``: what the running node sends and receives coded.
+``publish``, ``fetch``, ``transfers``, ``follow``: what the running node sends and receives coded, and whom it follows.
 """
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .cli_common import Failed, absolute, call, find_id, look, show
 from .cli_progress import Reporter, rate_text, time_text
-from .cli_render import GREEN, MISSING, RED, clean, size_text, table_with_errors
-from .cli_types import content_id, rate
+from .cli_render import GREEN, MISSING, RED, ago, clean, size_text, table_with_errors
+from .cli_types import content_id, mid, rate
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 HASHING = 24 * 3600.0
 """Seconds that publishing may take: as long as reading all of the data."""
+
+FOLLOWING = 30.0
+"""Seconds that following may take: as long as asking that node what it has."""
 
 ACTIONS = ("list", "pause", "resume", "limit", "remove")
 
@@ -46,6 +49,13 @@ def add_commands(command: Callable[[str, Callable[[argparse.Namespace], None], s
                            help="with limit: the most that it takes, in bytes/s, or such as 500k, 2M; 0: no limit")
     transfers.add_argument("--delete", action="store_true",
                            help="with remove: delete what was fetched too, unless it is whole")
+
+    follow = command("follow", do_follow,
+                     "Receive what a node publishes from now on, by itself; with no MID list whom this node follows.")
+    follow.add_argument("mid", metavar="MID", nargs="?", type=mid, help="of the node, see the command peers")
+    follow.add_argument("--folder", metavar="DIR", help="where to (default: as the settings have it)")
+    follow.add_argument("--first", metavar="N", type=int, default=0, help="the N newest there are as well")
+    follow.add_argument("--stop", action="store_true", help="follow it no more")
 
 
 def do_publish(options: argparse.Namespace) -> None:
@@ -138,3 +148,35 @@ def transfer_lines(document: dict[str, Any]) -> list[str]:
              clean(each["name"] or MISSING)] for each in document["transfers"]]
     head = ("ID", "ROLE", "STATE", "DONE", "SIZE", "DOWN", "UP", "PEERS", "LEFT", "NAME")
     return table_with_errors(head, rows, document["transfers"], {"done": GREEN, "failed": RED})
+
+
+def do_follow(options: argparse.Namespace) -> None:
+    """
+    Follow a node, list whom this one follows, or end it.
+    """
+    if options.mid is None:
+        if options.stop or options.folder is not None or options.first:
+            raise Failed("--folder, --first and --stop go with a MID", 2)
+        show(options, call(options, "GET", "/subscriptions"), subscription_lines)
+    elif options.stop:
+        document = call(options, "DELETE", f"/subscriptions/{options.mid}")
+        show(options, document, lambda ended: [f"{clean(ended['nickname'] or ended['mid'])} is followed no more"])
+    else:
+        body = {"mid": options.mid, "first": options.first}
+        if options.folder is not None:
+            body["folder"] = str(absolute(options.folder))
+        document = call(options, "POST", "/subscriptions", body, FOLLOWING)
+        show(options, document, lambda begun: subscription_lines({"subscriptions": [begun]}))
+
+
+def subscription_lines(document: dict[str, Any]) -> list[str]:
+    """
+    Who is followed, one line each, and a line more for what keeps something from being received.
+    """
+    if not document["subscriptions"]:
+        return ["Nobody yet. Follow a node: tribler-multicast follow MID"]
+    rows = [[each["mid"], "local" if each["is_local"] else "away", clean(each["nickname"]) or MISSING,
+             str(len(each["begun"])), MISSING if each["last_look"] is None else ago(each["last_look"]),
+             clean(each["folder"])] for each in document["subscriptions"]]
+    return table_with_errors(("MID", "STATE", "NICKNAME", "RECEIVED", "ASKED", "FOLDER"), rows,
+                             document["subscriptions"])

@@ -126,6 +126,10 @@ SETTINGS: dict[str, Setting] = _table(
             "Local peers that a search in Tribler always asks, friends first; it asks 20 peers in all.", False),
     Setting("coded", bool, "", True, None, None, None,
             "Take part in coded transfers: one stream on the wire serves all who want the same file or folder.", True),
+    Setting("subscribe_folder", str, "", "", 0, 4096, None,
+            "Where what followed neighbours publish goes; empty: the folder for downloads.", False),
+    Setting("subscribe_size", int, "bytes", 20 * 2**30, 0, 2**44, None,
+            "Largest file or folder that is received of followed neighbours; 0: any.", False),
     Setting("cooperate", bool, "", True, None, None, None,
             "Those who receive the same give each other what they lack, and this node gives what it has.", False),
     Setting("untrusted", str, "", "nobody", None, None, ("nobody", "strangers", "everyone"),
@@ -150,6 +154,12 @@ SETTINGS: dict[str, Setting] = _table(
     Setting("dht", bool, "", False, None, None, None,
             "Find BitTorrent peers on the internet by DHT (standalone nodes); never for what comes from the local "
             "network.", False),
+    Setting("tracker_enabled", bool, "", False, None, None, None,
+            "Serve a BitTorrent tracker: clients of any make that announce themselves to it find those of the local "
+            "network.", False),
+    Setting("tracker_host", str, "", "127.0.0.1", 1, 64, None,
+            "IP address where it is served: 127.0.0.1 for this machine alone, 0.0.0.0 for the local network.", False),
+    Setting("tracker_port", int, "", 6969, 1, 65535, None, "TCP port of the tracker.", False),
     Setting("feed_interval", float, "minutes", 30.0, 0.05, 10080, None,
             "Time between two looks at a feed that does not say when to look again.", False),
     Setting("feed_port", int, "", 0, 0, 65535, None,

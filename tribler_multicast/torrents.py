@@ -42,6 +42,8 @@ class TorrentStatus:
     error: str = ""
     private: bool = False
     """Only its own tracker may name peers (BEP 27), so that nobody on the LAN is told of it."""
+    stream: str | None = None
+    """The path, at the client's own API, where its largest film or sound plays while it arrives."""
 
 
 @dataclass(frozen=True, slots=True)

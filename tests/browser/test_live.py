@@ -50,7 +50,7 @@ def test_one_click_plays_what_is_sent_now(context: BrowserContext, start_node: S
         assert stream["media_type"] == TYPES[ending]
         page, complaints = open_page(context, node.ready["page"], "streams")
         page.get_by_role("button", name="Play my camera").click()
-        page.wait_for_function("() => document.querySelector('video')?.currentTime > 1.5")
+        page.wait_for_function("() => document.querySelector('video')?.currentTime > 0.5")
         video = page.locator("video")
         (red, green, blue), (red_too, no_green, no_blue) = video.evaluate(LOOK)
         assert min(red, green) > BRIGHT > blue, "the second bar is yellow"

@@ -14,11 +14,14 @@ from tribler_multicast.control.coded_messages import (
     FetchCoded,
     ListCoded,
     ListPublications,
+    ListSubscriptions,
     PauseCoded,
     PublishCoded,
     RateCoded,
     RemoveCoded,
     ResumeCoded,
+    SubscribeCoded,
+    UnsubscribeCoded,
     WithdrawCoded,
 )
 from tribler_multicast.control.hub import HANDLERS
@@ -114,6 +117,8 @@ def pairs(other: str, folder: Path) -> dict[str, list[tuple[list[str], Command]]
                       (["resume", TRANSFER], ResumeCoded(TRANSFER)),
                       (["limit", TRANSFER, "--rate", "5k"], RateCoded(TRANSFER, 5000)),
                       (["remove", TRANSFER, "--delete"], RemoveCoded(TRANSFER, delete=True))],
+        "follow": [([other, "--stop"], UnsubscribeCoded(other)), ([], ListSubscriptions()),
+                   ([other], SubscribeCoded(other)), ([], ListSubscriptions())],
         "download": [([TORRENT], Fetch(TORRENT, follow=False)),
                      ([TORRENT, "--peer", other], Fetch(TORRENT, other, follow=False)),
                      ([f"magnet:?xt=urn:btih:{TORRENT}"], Fetch(f"magnet:?xt=urn:btih:{TORRENT}", follow=False))],

@@ -18,11 +18,14 @@ from tribler_multicast.protocol.fragments import Fragment, Head, pack_ask, read_
 from tribler_multicast.protocol.handshake import Challenge, Proof
 from tribler_multicast.protocol.introduction import Introduction, Service
 from tribler_multicast.protocol.pages import Page
+from tribler_multicast.protocol.receipt import pack_receipt, read_receipt
 from tribler_multicast.protocol.sealing import Seal
+from tribler_multicast.protocol.swarms import Client as Listening
+from tribler_multicast.protocol.swarms import pack_answer, read_answer, swarm_name
 from tribler_multicast.protocol.train_packet import Measured, packets
 from tribler_multicast.protocol.train_receiver import pack_report, read_report
 from tribler_multicast.protocol.values import pack_values, unpack_values
-from tribler_multicast.protocol.wire import Address, Kind, Reader, WireError, Writer, channel_of, parse
+from tribler_multicast.protocol.wire import CODED_KINDS, Address, Kind, Reader, WireError, Writer, channel_of, parse
 from tribler_multicast.weather.gateway_tag import make_tag
 from tribler_multicast.weather.summary import Both, WeatherSummary
 from tribler_multicast.weather.weather import Weather
@@ -38,6 +41,7 @@ LINK = (2, 4)
 KINDS = 48
 """Kinds that are tried: all there are, and some that are not."""
 SEALED, MULTICAST, STRANGE = 1, 2, 0x80
+FILM = bytes(20)
 VALUES: tuple[Any, ...] = (1, -5, 2**70, "text \N{SNOWMAN}", b"bytes", True, None, 2.5, (1, ("a", (b"b",))), [1, [2]])
 ADDRESS = Address(4, "10.0.0.7", 32110)
 INTRODUCTION = Introduction(5.0, frozenset({"search", "coded"}), "n\N{SNOWMAN}", ((Service(1), ADDRESS),))
@@ -89,6 +93,9 @@ def parsers() -> Iterator[Target]:
     yield target("file request", FileRequest.unpack, FileRequest(bytes(8), bytes(32)).pack())
     yield target("file answer", FileAnswer.unpack, *(FileAnswer(bytes(8), state, 0.5, bytes(20), 404).pack()
                                                      for state in range(1, 5)))
+    yield target("swarms", lambda data: read_answer(data, 3), pack_answer(bytes(8), {0: [Listening(6881, True)], 2: [
+        Listening(port, False) for port in range(1, 17)]}))
+    yield Target("overlay: receipt", lambda data: read_receipt(data) is not None, (pack_receipt(1, 5, bytes(64)),))
     yield target("train report", read_report, pack_report(bytes(8), Measured(10, 0, 9, 5000)))
     yield Target("weather summary", lambda data: WeatherSummary.read(data) is not None, (SUMMARY.pack(),))
 
@@ -114,7 +121,7 @@ class WeatherNode:
         self.count += 1
         self.now += 0.3
         number = self.count % 12
-        heard = self.weather.heard(self.now, bytes([number]) * 20, number % 5, data)
+        heard = self.weather.heard(self.now, bytes([number]) * 20, number % 5, data, verified=number % 3 > 0)
         if not self.count % 16:
             self.weather.run(self.now)
         return heard
@@ -170,7 +177,7 @@ class Overlay:
         """
         head = Head(9, 3000, bytes(32))
         whole = pack_values(VALUES)
-        coded = [Kind(kind) for kind in range(Kind.OFFERS_WANTED, Kind.WEATHER)]
+        coded = sorted(CODED_KINDS)
         made = [(Kind.FRIEND, 0, friend_payload(1, 5, 0, 1)), (Kind.GOODBYE, MULTICAST, b""),
                 (Kind.PROBE, 0, bytes(8)), (Kind.PROBE_REPLY, 0, bytes(8)), (Kind.ANSWER, 0, INTRODUCTION.pack()),
                 (Kind.INTRODUCTION, MULTICAST, introduction_of("10.0.0.2")),
@@ -189,6 +196,8 @@ class Overlay:
                 (Kind.RESULTS, SEALED, queries.pack_pages(queries.Query.make("r", ("file",), 9, True), RESULTS)[0]),
                 (Kind.FILE_REQUEST, SEALED, FileRequest(bytes(8), file_id("film")).pack()),
                 (Kind.FILE_ANSWER, SEALED, FileAnswer(bytes(8), 3, infohash=bytes(20)).pack()),
+                (Kind.WHO_HAS, SEALED, bytes(8) + swarm_name(bytes(8), FILM)),
+                (Kind.HAS, SEALED, pack_answer(bytes(8), {0: [Listening(6881, True)]})),
                 (Kind.WEATHER, MULTICAST, SUMMARY.pack()), *((kind, SEALED, bytes(60)) for kind in coded)]
         return [bytes((kind, way)) + payload for kind, way, payload in made]
 
@@ -202,6 +211,7 @@ class Overlay:
         for begin in (lambda: victim.searches.start("red", ("torrent", "file"), 3.0, now),
                       lambda: victim.pings.start(None, 5, 0.2, now), lambda: victim.trains.start(mid, now),
                       lambda: victim.file_requests.start(mid, file_id("film"), now),
+                      lambda: victim.swarms.start([FILM], now), lambda: self.attacker.core.swarms.start([FILM], now),
                       lambda: victim.announce(VALUES, now), lambda: self.attacker.core.announce(VALUES, now)):
             try:
                 begin()

@@ -4,6 +4,7 @@ What goes on in a home: bulk with somebody on the internet, a live stream, and f
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -80,8 +81,22 @@ class Bulk:
         else:
             subprocess.run([sys.executable, LEECH, "make", str(content), torrent], check=True)
             node.rest("POST", "/downloads", {"torrent": torrent, "folder": str(got)})
-        command = ["env", f"PYTHONPATH={ROOT}", f"UTP={int(utp)}", f"SEED={int(way == DOWN)}", sys.executable, LEECH,
-                   str(folder if way == DOWN else got), torrent, str(machine.interfaces["eth0"].ipv4), PORT]
+        self.torrent, self.utp = torrent, utp
+        self._begin(stack, home, folder if way == DOWN else got)
+
+    def again(self, stack: ExitStack, home: Home, got: Path) -> Bulk:
+        """
+        Let another client get from the node what there is already.
+        """
+        other = copy.copy(self)
+        got.mkdir()
+        other._begin(stack, home, got)
+        return other
+
+    def _begin(self, stack: ExitStack, home: Home, folder: Path) -> None:
+        address = str(self.machine.interfaces["eth0"].ipv4)
+        command = ["env", f"PYTHONPATH={ROOT}", f"UTP={int(self.utp)}", f"SEED={int(self.way == DOWN)}",
+                   sys.executable, LEECH, str(folder), self.torrent, address, PORT]
         self.process = stack.enter_context(subprocess.Popen(home.server.namespace.command(command), text=True,
                                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         assert self.process.stdout is not None

@@ -12,11 +12,15 @@ network namespace it was mounted from and a node asks there what kind of interfa
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -28,6 +32,10 @@ R = TypeVar("R")
 
 CLONE_NEWNET = 0x40000000
 """The flag of setns(2) for a network namespace; `os.setns` came with Python 3.12 only."""
+
+GET_FLAGS = 0x8913
+RUNNING = 0x40
+"""SIOCGIFFLAGS and IFF_RUNNING of netdevice(7)."""
 
 COMMAND_TIMEOUT = 30.0
 """Seconds that any configuring command may take: far more than any needs on a busy machine, and still bounded."""
@@ -165,6 +173,31 @@ class Namespace:
             for name, value in values.items():
                 Path("/proc/sys/net", *name.split("__")).write_text(str(value))
         self.call(write)
+
+    def await_link(self, name: str, link_local: str | None = None) -> None:
+        """
+        Wait until an interface has its carrier and, if given, its link-local address.
+
+        :raises TestbedError: when that does not come.
+        """
+        def is_ready() -> bool:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+                answer = fcntl.ioctl(asking, GET_FLAGS, struct.pack("16sH22x", name.encode(), 0))
+            if not struct.unpack("16xH22x", answer)[0] & RUNNING:
+                return False
+            address = "" if link_local is None else socket.inet_pton(socket.AF_INET6, link_local).hex()
+            return not address or address in Path("/proc/thread-self/net/if_inet6").read_text()
+
+        def wait() -> bool:
+            deadline = time.monotonic() + COMMAND_TIMEOUT
+            while not is_ready():
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.002)
+            return True
+
+        if not self.call(wait):
+            raise TestbedError(f"{name} in {self.name} got no carrier or no link-local address in {COMMAND_TIMEOUT} s")
 
     def close(self) -> None:
         """

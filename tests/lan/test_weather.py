@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tribler_multicast.lan.probes import NOWHERE
-from tribler_multicast.protocol.wire import OVERHEAD, Kind
+from tribler_multicast.protocol.wire import OVERHEAD, PREFIXES, Kind
 from tribler_multicast.weather.summary import FIELDS
 
 from .household import DOWN, LIVE, UP, Bulk, Seen, delay, doing, prepare, rate, stalls, stream, until_back, weather
@@ -19,12 +19,19 @@ from .uplink import Home
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .testbed import Lan
+    from .node import Node
+    from .testbed import Lan, Machine
 
 RATES = {UP: 5, DOWN: 20}
 """Mbit/s of the gateway."""
 HEADERS = {UP: 1.06, DOWN: 1.0}
 """What the gateway carries for each byte that is counted: of the torrent, or on the wire."""
+
+
+BLOCK = "chain {0} {{\n type filter hook {0} priority 0;\n ip protocol icmp drop;\n}}\n"
+NO_ICMP = {"nothing": f"table ip blocks {{\n{BLOCK.format('output')}{BLOCK.format('forward')}}}\n",
+           "the gateway only": f"table ip blocks {{\n{BLOCK.format('forward')}}}\n"}
+"""Rules of a gateway that lets such answers pass."""
 
 
 def test_activity_is_seen_by_the_others_and_names_nothing(lan: Lan) -> None:
@@ -84,6 +91,55 @@ def test_nothing_goes_beyond_the_routers_behind_the_gateway(lan: Lan) -> None:
     assert int(values[names.index("InEchos")]) == 0
 
 
+def test_who_only_listens_steps_aside_and_says_nothing(lan: Lan, tmp_path: Path) -> None:
+    home = Home(lan, 2)
+    prepare(home)
+    sniffer = home.machines[0].sniff()
+    listener = home.machines[0].node(weather=True, visibility="listen")
+    viewer = home.machines[1].node(weather=True)
+    for node in (listener, viewer):
+        node.wait_for(lambda node=node: weather(node)["gateway"]["state"] == "clear", 30)
+    assert not viewer.peers()
+    with ExitStack() as stack:
+        bulk = Bulk(stack, home, listener, home.machines[0], tmp_path / "bulk", size=20)
+        listener.wait_for(lambda: weather(listener)["gateway"]["delay_ms"] > 100, 30, "it fills the queue")
+        viewer.rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 60})
+        with stream(home, home.machines[1]) as came:
+            listener.wait_for(lambda: weather(listener)["limit"]["why"] == "live", 10)
+            settled = time.monotonic() + 3
+            time.sleep(6)
+            beside = rate([bulk], 3)
+    assert doing(listener, viewer.mid) == "live"
+    assert delay(came, 0.5, settled) <= 0.3  # a second without
+    assert beside <= 0.5 * RATES[UP] * 125_000
+    assert not listener.peers()
+    assert not sniffer.select(lambda packet: packet.sent and packet.payload.startswith(PREFIXES))
+
+
+@pytest.mark.parametrize("hears", ["nothing", pytest.param("the gateway only", marks=pytest.mark.soak)])
+def test_where_no_answer_comes_nothing_is_claimed_and_nothing_limited(lan: Lan, tmp_path: Path, hears: str) -> None:
+    """ICMP is blocked: the node says that it does not know, however full the gateway is, and yields to nobody."""
+    home = Home(lan, 2)
+    prepare(home, echo=False)
+    home.gateway.run(["nft", "-f", "-"], stdin=NO_ICMP[hears])
+    nodes = [machine.node(weather=True) for machine in home.machines]
+    wait_all_local(nodes)
+    uploader, viewer = nodes
+    viewer.rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 60})
+    uploader.wait_for(lambda: doing(uploader, viewer.mid) == "live", 10)
+    with ExitStack() as stack:
+        bulk = Bulk(stack, home, uploader, home.machines[0], tmp_path / "bulk", size=20)
+        bulk.got()
+        uploader.wait_for(lambda: uploader.rest("GET", "/activity")["up"] > 0.5 * RATES[UP] * 125_000, 30)
+        for _ in range(20):
+            time.sleep(0.25)
+            seen = weather(uploader)
+            gateway, limit = seen["gateway"], seen["limit"]
+            assert (gateway["state"], gateway["delay_ms"], limit["up"]) == ("unknown", None, None)
+    own = weather(uploader)["own_link"]["state"]
+    assert own == "unknown" if hears == "nothing" else own != "unknown"
+
+
 class Evening:
     """
     Nodes that move bulk, and one that watches.
@@ -139,6 +195,59 @@ def test_two_nodes_that_upload_step_aside_for_a_stream_and_come_back(lan: Lan, t
     assert back >= 0.8 * evening.capacity / HEADERS[UP]
 
 
+def users_limits(node: Node, infohash: str) -> dict[str, object]:
+    """
+    Get all limits that the user set: of one torrent, and of all.
+    """
+    [torrent] = [each for each in node.rest("GET", "/downloads")["downloads"] if each["infohash"] == infohash]
+    settings = {each["name"]: each["value"] for each in node.rest("GET", "/settings")["settings"]}
+    return {**{name: torrent[name] for name in ("up_limit", "down_limit")},
+            **{name: settings[name] for name in ("upload_rate", "download_rate")}}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("ends", ["kill -9", "stop"])
+def test_limits_are_as_the_user_set_them_after_the_node_ended_while_it_stepped_aside(
+        lan: Lan, tmp_path: Path, ends: str) -> None:
+    home = Home(lan, 2)
+    prepare(home)
+    state, of_torrent, of_all, crowded = tmp_path / "state", 300_000, 400_000, 4.5
+
+    def start(**options: bool) -> Node:
+        return home.machines[0].node("uploader", state=state, **options)
+
+    node, viewer = start(weather=True), home.machines[1].node(weather=True)
+    wait_all_local([node, viewer])
+    with ExitStack() as stack:
+        bulk = Bulk(stack, home, node, home.machines[0], tmp_path / "bulk", size=60)
+        [infohash] = [each["infohash"] for each in node.rest("GET", "/downloads")["downloads"]]
+        node.rest("PATCH", "/settings", {"upload_rate": of_all, "download_rate": 2 * of_all})
+        node.rest("PATCH", f"/downloads/{infohash}", {"up": of_torrent, "down": 2 * of_torrent})
+        wanted = users_limits(node, infohash)
+        assert wanted == {"up_limit": of_torrent, "down_limit": 2 * of_torrent, "upload_rate": of_all,
+                          "download_rate": 2 * of_all}
+        node.wait_for(lambda: 0.7 * of_torrent < rate([bulk], 2) < 1.1 * of_torrent, 40, "as the user wants it")
+        viewer.rest("PUT", "/activity", {"class": "live", "up": crowded * 125_000, "ttl": 60})
+        with stream(home, home.machines[1], mbit=crowded):
+            node.wait_for(lambda: (weather(node)["limit"]["up"] or of_all) < of_torrent / 2, 30, "it steps aside")
+            node.wait_for(lambda: rate([bulk], 2) < of_torrent / 2, 30, "it is felt")
+            assert users_limits(node, infohash) == wanted
+            if ends == "stop":
+                node.stop()
+            else:
+                node.kill()
+        viewer.rest("PUT", "/activity", {"class": "idle", "ttl": 60})
+    for number, options in enumerate(({"weather": False}, {"weather": True})):
+        node = start(**options)
+        node.wait_for(lambda node=node: any(each["infohash"] == infohash and each["state"] == "seeding"
+                                            for each in node.rest("GET", "/downloads")["downloads"]), 30)
+        assert users_limits(node, infohash) == wanted
+        with ExitStack() as stack:
+            again = bulk.again(stack, home, tmp_path / f"again{number}")
+            node.wait_for(lambda again=again: 0.7 * of_torrent < rate([again], 2) < 1.1 * of_torrent, 40, "as before")
+        node.stop()
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("utp", [False, True], ids=["TCP", "uTP"])
 @pytest.mark.parametrize("way", [UP, DOWN])
@@ -180,3 +289,58 @@ def test_without_stepping_aside_the_stream_is_late(lan: Lan, tmp_path: Path, way
     late = delay(came, 0.95, begun + 2)
     print(f"\n{way} {'uTP' if utp else 'TCP'}, without: queue p95 {1000 * late:.0f} ms")
     assert late >= 0.08
+
+
+ECHO = 14 + 20 + 8 + 24
+"""Bytes on the wire of an echo request of ours."""
+
+
+@pytest.mark.soak
+def test_what_it_costs(lan: Lan, tmp_path: Path) -> None:
+    """Idle, and with bulk of two nodes beside a stream: what each node says and asks, and what its processor does."""
+    home = Home(lan, 3)
+    prepare(home)
+    nodes = [machine.node(weather=True, upload_rate=150_000) for machine in home.machines]
+    wait_all_local(nodes)
+    for node in nodes:
+        node.wait_for(lambda node=node: weather(node)["gateway"]["state"] == "clear", 30)
+    time.sleep(12)  # nobody looks any more
+    sniffers = [machine.sniff() for machine in home.machines]
+
+    def asked(machine: Machine) -> int:
+        names, values = [line.split()[1:] for line in machine.run(["cat", "/proc/net/snmp"]).splitlines()
+                         if line.startswith("Icmp:")]
+        return int(values[names.index("OutEchos")])
+
+    def measure(what: str, seconds: float) -> list[tuple[float, float, float]]:
+        counts, cpu = [asked(machine) for machine in home.machines], [node.cpu_seconds() for node in nodes]
+        seen, begun = [len(sniffer.packets) for sniffer in sniffers], time.monotonic()
+        time.sleep(seconds)
+        minutes = (time.monotonic() - begun) / 60
+        found = []
+        for number, (machine, node, sniffer) in enumerate(zip(home.machines, nodes, sniffers, strict=True)):
+            sent = [packet for packet in sniffer.packets[seen[number]:] if packet.sent]
+            said = sum(packet.size for packet in sent if packet.payload[22:23] == bytes((Kind.WEATHER,)))
+            probes = sum(packet.size for packet in sent if packet.destination == NOWHERE)
+            found.append((said / minutes, (probes + ECHO * (asked(machine) - counts[number])) / minutes,
+                          100 * (node.cpu_seconds() - cpu[number]) / 60 / minutes))
+        print(f"{what}: " + "; ".join(f"says {says:.0f} and asks {asks:.0f} bytes a minute, {share:.2f} % of a core"
+                                      for says, asks, share in found))
+        return found
+
+    idle = measure("idle", 60)
+    with ExitStack() as stack:
+        for number in range(2):
+            Bulk(stack, home, nodes[number], home.machines[number], tmp_path / str(number), size=60)
+        nodes[2].rest("PUT", "/activity", {"class": "live", "up": LIVE, "ttl": 120})
+        with stream(home, home.machines[2]):
+            time.sleep(5)
+            loaded = measure("with load", 30)
+            for node in nodes:
+                node.rest("PATCH", "/settings", {"weather": False})
+            time.sleep(2)
+            without = measure("the same load, without", 30)
+    assert max(says + asks for says, asks, _ in idle) <= 3_000
+    assert max(says + asks for says, asks, _ in loaded) <= 120_000
+    assert all(says == asks == 0 for says, asks, _ in without)
+    assert max(with_it[2] - without_it[2] for with_it, without_it in zip(loaded, without, strict=True)) <= 6

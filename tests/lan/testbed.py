@@ -7,7 +7,8 @@ A LAN in a box: machines on bridges, with routers, shaping, loss and cables to p
 
 Each machine is a network namespace; all bridges are in one more, so that nothing of the host's network is touched.
 Addresses: the machine with the number h has on the n-th bridge 192.168.n.h, fd00:n::h and the link-local address
-that follows from its Ethernet address 02:00:00:00:n:h. No duplicate address detection: addresses are usable at once.
+that follows from its Ethernet address 02:00:00:00:n:h. No duplicate address detection, and an interface that is up has
+its carrier: addresses and multicast are usable at once.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ class Interface:
     """The unique local address."""
     link_local: str | None
     """Without scope."""
+    connected: bool = True
+    """Whether the cable is in."""
 
     @property
     def hardware_address(self) -> bytes:
@@ -156,12 +159,17 @@ class Machine:
         interface = self.interfaces[name]
         self.namespace.ip(f"link set {name} up",
                           *([f"address replace {interface.ipv6}/64 dev {name}"] if interface.ipv6 else []))
+        if interface.connected:
+            # The kernel looks at carriers in a worker of its own; before, nothing is forwarded, and IPv6 has no routes.
+            self.lan.switch.await_link(interface.port)
+            self.namespace.await_link(name, interface.link_local)
 
     def cable(self, name: str = "eth0", *, connected: bool) -> None:
         """
         Pull the cable or put it back: the interface stays up without a carrier, its addresses stay too.
         """
         self.lan.switch.ip(f"link set {self.interfaces[name].port} {'up' if connected else 'down'}")
+        self.interfaces[name].connected = connected
 
     def renumber(self, host: int, name: str = "eth0") -> Interface:
         """
@@ -304,6 +312,7 @@ class Lan:
         self.bridges: list[Bridge] = []
         self.all: list[Machine] = []
         self._ports = itertools.count()
+        self._between: list[Process] = []
         self.switch.sysctl(ipv6__conf__default__disable_ipv6=1)
         for _ in range(bridges):
             self.bridge()
@@ -361,12 +370,22 @@ class Lan:
         machine.namespace.ip(*([f"route replace 0.0.0.0/0 via 192.168.{n}.254"] if interface.ipv4 else []),
                              *([f"route replace ::/0 via fd00:{n}::fe"] if interface.ipv6 else []))
 
+    def air(self, command: Sequence[str]) -> Process:
+        """
+        Start what is between ports and bridges; it is ended with the testbed.
+        """
+        process = Process(self.switch.command(command), subprocess.PIPE)
+        self._between.append(process)
+        return process
+
     def close(self) -> None:
         """
         End all processes and let all namespaces go, whatever fails on the way.
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self.switch.close)
+            for process in self._between:
+                stack.callback(process.end)
             for machine in self.all:
                 stack.callback(machine.close)
 

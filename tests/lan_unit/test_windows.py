@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tribler_multicast.lan.torrent_bursts import UNLIMITED, limited
+from tribler_multicast.lan.torrent_bursts import UNLIMITED, Asking, limited
 from tribler_multicast.lan.windows import RECEIVE_LOCK, SO_BUF_LOCK, Windows
 
 
@@ -35,5 +35,14 @@ def test_no_limit_leaves_all_as_it_is() -> None:
 def test_bursts_follow_the_limit_and_seldom_change() -> None:
     assert limited(100_000.0, None)["send_buffer_watermark"] == 1_025
     assert limited(100_000.0, None) == limited(101_000.0, None)
-    assert limited(None, 1e9)["max_out_request_queue"] == 256
-    assert limited(None, 1_000.0)["max_out_request_queue"] == 2
+    assert limited(None, 1e6)["request_queue_time"] == 0
+    assert limited(None, 1e6, ahead=1)["request_queue_time"] == 1
+
+
+def test_more_is_asked_for_ahead_where_few_peers_are_too_far_away_until_there_is_no_limit() -> None:
+    asking = Asking()
+    assert [asking.look(now, 1e6, 9e5) for now in (0.0, 5.0)] == [0, 0]
+    assert [asking.look(now, 1e6, 3e5) for now in (6.0, 7.0)] == [0, 0]
+    assert [asking.look(now, 1e6, rate) for now, rate in ((8.0, 8e5), (9.0, 3e5), (12.0, 3e5))] == [0, 0, 1]
+    assert asking.look(13.0, 1e6, 1e6) == 1
+    assert [asking.look(now, limit, 0.0) for now, limit in ((14.0, None), (15.0, 1e6))] == [0, 0]

@@ -77,3 +77,5 @@ def test_modules_import_nothing_from_elsewhere_and_the_page_stays_light() -> Non
                 or name.startswith(("vendor/", "tribler")), name
     loaded = [file for name, (file, _) in files.items() if name not in on_demand()]
     assert sum(file.stat().st_size for file in loaded) < 250_000
+    later = "vendor/hls.js"
+    assert [name for name, (file, _) in files.items() if later in file.read_text(encoding="utf-8")] == ["live.js"]

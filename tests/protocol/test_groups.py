@@ -19,12 +19,15 @@ from tribler_multicast.protocol.limits import (
     MAX_DATAGRAM,
     MAX_NICKNAME,
     MAX_QUERY,
+    MAX_SWARM_ANSWER,
+    MAX_SWARMS_ASKED,
     MAX_WEATHER,
 )
 from tribler_multicast.protocol.pages import PAGE_HEAD, PAGE_ROOM
 from tribler_multicast.protocol.pair_seal import SEAL_SIZE
 from tribler_multicast.protocol.queries import QUERY_HEAD_SIZE
 from tribler_multicast.protocol.sealing import Seal
+from tribler_multicast.protocol.swarms import NAME_SIZE, NUMBER_SIZE
 from tribler_multicast.protocol.wire import (
     CODED_KINDS,
     MAX_SIGNED,
@@ -369,6 +372,8 @@ def largest_payloads() -> dict[Kind, bytes]:
     placed = address.pack() + introduction.pack()
     return {Kind.FILE_REQUEST: bytes(41 + SEAL_SIZE), Kind.FILE_ANSWER: bytes(29 + SEAL_SIZE),
             Kind.WEATHER: bytes(MAX_WEATHER),
+            Kind.WHO_HAS: bytes(NUMBER_SIZE + NAME_SIZE * MAX_SWARMS_ASKED + SEAL_SIZE),
+            Kind.HAS: bytes(MAX_SWARM_ANSWER + SEAL_SIZE),
             Kind.QUERY: bytes(QUERY_HEAD_SIZE + MAX_QUERY + SEAL_SIZE),
             Kind.RESULTS: bytes(queries.PAGE_HEAD_SIZE + queries.PAGE_ROOM + SEAL_SIZE),
             Kind.INTRODUCTION: placed, Kind.SOLICITATION: address.pack() + b"\xff\xff" + introduction.pack(),

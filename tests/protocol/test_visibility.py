@@ -4,10 +4,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from tribler_multicast.protocol.events import WeatherOverheard
+from tribler_multicast.protocol.identity import mid_of
+from tribler_multicast.protocol.limits import MAX_OVERHEARD, MAX_WEATHER, OVERHEARD_BURST, OVERHEARD_PER_SECOND
 from tribler_multicast.protocol.links import Link
-from tribler_multicast.protocol.wire import Kind
+from tribler_multicast.protocol.sealing import Seal
+from tribler_multicast.protocol.wire import Kind, Writer
 
-from .simulated import SimulatedLan
+from .simulated import SimulatedLan, identity_from
 
 if TYPE_CHECKING:
     from .simulated import Node
@@ -84,3 +88,94 @@ def test_on_a_network_that_turns_out_to_be_a_silent_one_nobody_is_local_and_noth
     lan.run(60)
     assert [sender for _, sender, *_ in lan.wire if sender is b] == []
     assert not a.knows(b)
+
+
+PAYLOAD = b"some weather"
+
+
+def quiet_lan() -> tuple[SimulatedLan, Node, Node]:
+    """Make a LAN of one that only listens, and wants to know the weather, and one that speaks."""
+    lan = SimulatedLan()
+    quiet, loud = lan.node(), lan.node()
+    silence(quiet, silent=True)
+    quiet.core.overhearing.wanted = True
+    lan.run(5)
+    lan.wire.clear()
+    return lan, quiet, loud
+
+
+def overheard(node: Node) -> list[WeatherOverheard]:
+    return [event for _, event in node.history if isinstance(event, WeatherOverheard)]
+
+
+def say(lan: SimulatedLan, node: Node, payload: bytes = PAYLOAD) -> None:
+    node.core.weather.say(2, payload, anyway=True)
+    node.flush()
+    lan.run(0.1)
+
+
+def test_the_weather_is_heard_where_a_node_only_listens_and_it_says_nothing() -> None:
+    lan, quiet, loud = quiet_lan()
+    say(lan, loud)
+    [event] = overheard(quiet)
+    assert (event.mid, event.payload, event.address) == (mid_of(loud.identity.key), PAYLOAD, loud.address()[0])
+    assert [sender for _, sender, *_ in lan.wire if sender is quiet] == []
+    assert len(quiet.core.peers) == 0
+
+
+def test_nobody_hears_it_who_does_not_want_to() -> None:
+    lan, quiet, loud = quiet_lan()
+    quiet.core.overhearing.wanted = False
+    before = quiet.dropped("listening")
+    say(lan, loud)
+    assert not overheard(quiet)
+    assert quiet.dropped("listening") == before + 1
+
+
+def test_what_is_not_new_not_signed_or_from_elsewhere_is_not_overheard() -> None:
+    lan, quiet, loud = quiet_lan()
+    say(lan, loud)
+    [data] = lan.of_kind(Kind.WEATHER)
+    lan.transmit(None, 4, loud.address(), None, data)
+    lan.transmit(None, 4, loud.address(), None, data[:-1] + bytes((data[-1] ^ 1,)))
+    fresh = loud.core.outbox.writer.datagram(Kind.WEATHER, 0x04, PAYLOAD)
+    lan.transmit(None, 4, ("203.0.113.7", 32110), None, fresh)
+    lan.transmit(None, 4, loud.address(), None, fresh, hop_limit=2)
+    lan.transmit(None, 4, loud.address(), None, fresh[:-1] + bytes((fresh[-1] ^ 1,)))
+    old = Writer(loud.identity, 0).datagram(Kind.WEATHER, 0x04, PAYLOAD)
+    lan.transmit(None, 4, loud.address(), None, old)
+    say(lan, loud, bytes(MAX_WEATHER + 1))
+    assert len(overheard(quiet)) == 1
+    assert {reason: quiet.dropped(reason) for reason in ("replay", "bad_signature", "off_link", "hop_limit",
+                                                         "old_epoch", "oversize")} \
+        == {"replay": 2, "bad_signature": 1, "off_link": 1, "hop_limit": 1, "old_epoch": 1, "oversize": 1}
+
+
+def test_a_thousand_keys_do_not_make_it_check_more_than_its_budget_nor_remember_more() -> None:
+    lan, quiet, loud = quiet_lan()
+    for number in range(1000):
+        data = Writer(identity_from(f"key {number}"), 1).datagram(Kind.WEATHER, 0x04, PAYLOAD)
+        lan.transmit(None, 4, (f"10.0.7.{number % 250}", 32110), None, data)
+    lan.run(1)
+    assert OVERHEARD_BURST <= len(overheard(quiet)) <= OVERHEARD_BURST + OVERHEARD_PER_SECOND
+    assert len(quiet.core.overhearing.heard) <= MAX_OVERHEARD
+    lan.run(2)
+    say(lan, loud)
+    assert overheard(quiet)[-1].mid == mid_of(loud.identity.key)
+
+
+def test_among_friends_only_friends_are_overheard_and_in_a_group_only_members() -> None:
+    lan, quiet, loud = quiet_lan()
+    quiet.core.policy.friends_only = True
+    say(lan, loud)
+    assert not overheard(quiet)
+    assert quiet.dropped("not_friend")
+    quiet.core.policy.friends_only = False
+    for node in (quiet, loud):
+        node.rekey(Seal(b"r" * 32))
+    say(lan, loud)
+    assert len(overheard(quiet)) == 1
+    loud.rekey(Seal(b"b" * 32))
+    say(lan, loud)
+    assert len(overheard(quiet)) == 1
+    assert [sender for _, sender, *_ in lan.wire if sender is quiet] == []

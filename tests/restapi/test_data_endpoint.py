@@ -336,3 +336,21 @@ async def test_a_node_without_transfers_says_so(api: Api) -> None:
     assert (await api.refused("GET", f"/api/multicast/transfers/{'0' * 16}/data"))[0] == 404
     for method, path in (("GET", "/transfers"), ("GET", "/publications"), ("GET", f"/transfers/{'0' * 16}")):
         assert (await api.refused(method, f"/api/multicast{path}"))[0] == 503
+
+
+async def test_whoever_plays_what_still_arrives_says_so_by_itself(api: Api, film: HandMovedTransfer) -> None:
+    async def activity() -> str:
+        return (await api.call("GET", "/api/multicast/activity"))[1]["class"]
+
+    await film.come(100)
+    async with api.session.get(f"{api.url}/api/multicast/transfers/{'0' * 16}/data",
+                               headers={"X-Api-Key": KEY}) as response:
+        await response.content.readexactly(100)
+        assert await activity() == "on_demand"
+        await film.come(200, DONE)
+        assert await activity() == "idle", "what is all here needs no network"
+        await film.come(200, ACTIVE)
+        assert await activity() == "on_demand"
+    async with asyncio.timeout(30):
+        while await activity() != "idle":
+            await asyncio.sleep(0.01)

@@ -20,7 +20,7 @@ PEERS = "/api/multicast/peers"
 DISCOVER = "/api/multicast/discover"
 FIELDS = {"mid", "public_key", "nickname", "is_local", "was_local", "online", "addresses", "interface", "rtt_ms",
           "first_seen", "last_seen", "capabilities", "friend", "activity", "up", "down", "total_up", "total_down",
-          "helped_up", "helped_down", "named_at"}
+          "helped_up", "helped_down", "named_at", "receipt_given", "receipt_taken", "credit"}
 
 
 def remember(api: Api, peer: Neighbour, now: float = 1500.0) -> None:
@@ -57,6 +57,7 @@ async def test_a_peer_that_is_here_is_local_and_online(api: Api) -> None:
         "first_seen": 1000.0, "last_seen": 2000.0, "capabilities": ["coded", "stream"], "friend": "none",
         "activity": None, "up": None, "down": None, "total_up": None, "total_down": None,
         "helped_up": None, "helped_down": None, "named_at": None,
+        "receipt_given": None, "receipt_taken": None, "credit": None,
     }
     assert set(peer) == FIELDS
 

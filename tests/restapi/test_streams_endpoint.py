@@ -255,3 +255,24 @@ async def test_the_end_of_the_node_hangs_up(api: Api) -> None:
         api.context.control.parts.streams.close()
         api.endpoint.close()
         assert await playing == b"x"
+
+
+async def activity(api: Api) -> str:
+    return (await api.call("GET", "/api/multicast/activity"))[1]["class"]
+
+
+async def test_whoever_plays_or_feeds_a_stream_says_so_by_itself(api: Api) -> None:
+    stream = await publish(api)
+    assert await activity(api) == "idle"
+    feeder = Feeder(api, stream["stream_id"])
+    await feeder.send(b"x")
+    await until(api, stream, 1)
+    assert await activity(api) == "live"
+    await feeder.end()
+    assert await activity(api) == "idle"
+    async with api.session.get(f"{api.url}{ROOT}/{stream['stream_id']}?token={stream['token']}") as response:
+        await response.content.readexactly(1)
+        assert await activity(api) == "live"
+    async with asyncio.timeout(30):
+        while await activity(api) != "idle":
+            await asyncio.sleep(0.01)

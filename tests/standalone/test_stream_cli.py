@@ -66,6 +66,18 @@ def test_a_player_gets_an_address_that_opens_without_the_key(start_node: StartNo
     assert streamer.wait(30) == 0
 
 
+def test_a_file_that_a_neighbour_offers_is_played_by_its_id(start_node: StartNode, tmp_path: Path) -> None:
+    node, other = start_node("a"), start_node("b")
+    state = ["--state-dir", str(node.state_dir)]
+    path = tmp_path / "song.ogg"
+    path.write_bytes(DATA)
+    content_id = run("publish", str(path), "--state-dir", str(other.state_dir)).stdout.strip()
+    wait_for(lambda: other.mid in node.peers())
+    for what in (content_id, "song.ogg"):
+        out, err = program("play", what, *state).communicate(timeout=60)
+        assert (out, err) == (DATA, b"")
+
+
 def test_what_is_not_there_is_said_in_one_line(start_node: StartNode) -> None:
     state = ["--state-dir", str(start_node("a").state_dir)]
     for arguments, status in ((("play", "nothing"), 1), (("stream", "x", "--url", "nowhere"), 2),

@@ -52,27 +52,58 @@ def test_nobody_goes_while_the_rate_is_what_it_was() -> None:
     assert not look(ways, 5.0, 0.9, 90.0, NONE | {SLOW: 0.03})
 
 
-def test_who_went_on_trial_comes_back_when_the_others_are_not_faster() -> None:
+def until_ignored(ways: Ways, begin: float, rate: float) -> float:
+    """Let one hold up the stream until its queue does not count for a moment; get when."""
+    now = begin
+    while ways.ignored is None and now < begin + 3.0:
+        now += 0.025
+        assert not ways.look(now, rate, NONE | {SLOW: 0.03}, NONE)
+    assert ways.ignored is not None
+    assert ways.ignored.member == SLOW
+    return now
+
+
+def test_who_holds_up_others_that_are_not_faster_does_not_go() -> None:
     ways = Ways(0.0)
-    assert look(ways, 0.0, 3.0, 10.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
-    now = 3.0
-    assert look(ways, now, TRIAL + 1, 11.0, NONE) == [Turn(SLOW, alone=False)]
-    assert not look(ways, now + TRIAL + 1, WAIT - 4, 10.0, NONE | {SLOW: 0.03}), "not again so soon"
-    assert look(ways, now + WAIT + 2, WAIT, 10.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
+    now = until_ignored(ways, 0.0, 10.0)
+    assert not ways.look(now + 0.025, 10.5, NONE | {SLOW: 0.04}, NONE)
+    assert not ways.look(now + 0.05, 11.0, {FAST: 0.004, b"other": 0.0, SLOW: 0.05}, NONE)
+    assert ways.ignored is None
+    assert not look(ways, now + 0.05, WAIT - 4, 10.0, NONE | {SLOW: 0.03})
+    assert ways.ignored is None, "not again so soon"
+    until_ignored(ways, now + WAIT + 2, 10.0)
 
 
-def test_who_came_back_and_holds_up_the_others_goes_again_at_once() -> None:
+def test_a_rate_that_does_not_grow_although_nobody_has_a_queue_tells_nothing() -> None:
+    ways = Ways(0.0)
+    now = until_ignored(ways, 0.0, 10.0)
+    assert not look(ways, now, 2.0, 11.0, NONE | {SLOW: 0.05})
+    assert ways.ignored is None
+
+
+def test_who_holds_up_others_that_are_faster_goes_and_is_tried_again_later() -> None:
+    ways = Ways(0.0)
+    now = until_ignored(ways, 0.0, 10.0)
+    assert look(ways, now, 0.1, 16.0, NONE | {SLOW: 0.06}) == [Turn(SLOW, alone=True)]
+    assert not look(ways, now + 0.1, WAIT - 4, 90.0, {FAST: 0.0, b"other": 0.0})
+    assert look(ways, now + WAIT - 1, 5.0, 90.0, {FAST: 0.0, b"other": 0.0}) == [Turn(SLOW, alone=False)]
+
+
+def test_who_went_at_once_comes_back_when_the_others_are_not_faster() -> None:
     ways = after_fast_times()
-    assert look(ways, 5.0, 3.0, 60.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
-    assert look(ways, 8.0, TRIAL + 1, 62.0, NONE) == [Turn(SLOW, alone=False)]
+    assert look(ways, 5.0, 3.0, 20.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
+    assert look(ways, 8.0, TRIAL + 1, 22.0, NONE) == [Turn(SLOW, alone=False)]
     assert look(ways, 8.0 + TRIAL + 1, 3.0, 5.0, NONE | {SLOW: 0.03}) == [Turn(SLOW, alone=True)]
 
 
-def test_who_went_on_trial_stays_away_when_the_others_are_faster_and_is_tried_again_later() -> None:
+def test_who_is_ignored_and_leaves_or_is_the_last_is_ignored_no_more() -> None:
     ways = Ways(0.0)
-    assert look(ways, 0.0, 3.0, 10.0, NONE | {SLOW: 0.03})
-    assert not look(ways, 3.0, WAIT - 4, 90.0, {FAST: 0.0, b"other": 0.0})
-    assert look(ways, WAIT - 1, 5.0, 90.0, {FAST: 0.0, b"other": 0.0}) == [Turn(SLOW, alone=False)]
+    now = until_ignored(ways, 0.0, 10.0)
+    assert not ways.look(now + 0.025, 10.0, {SLOW: 0.05}, {SLOW: 0.0})
+    assert ways.ignored is None
+    until_ignored(ways, now + 0.1, 10.0)
+    ways.forget(SLOW)
+    assert ways.ignored is None
 
 
 def test_who_loses_far_more_than_the_others_goes() -> None:

@@ -209,7 +209,7 @@ def test_segment_that_was_spoilt_by_somebody_with_the_key_comes_again() -> None:
 
 
 def test_receiver_gives_up_what_lacks_most_when_too_much_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.transfer.session.receiver.OPEN_SEGMENTS", 2)
+    monkeypatch.setattr("tribler_multicast.transfer.session.gathering.OPEN_SEGMENTS", 2)
     lan = join_all(lan_of(2, 4 * MIB, loss=0.2))
     lan.run_until_done()
     assert all(node.receiver is not None and len(node.receiver._open) <= 2 for node in lan.nodes)

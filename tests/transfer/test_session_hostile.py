@@ -235,7 +235,7 @@ def test_liar_gets_no_more_than_its_budget_and_the_honest_are_done_in_time(monke
 
 
 def test_no_more_members_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.transfer.session.sender.MAX_MEMBERS", 2)
+    monkeypatch.setattr("tribler_multicast.transfer.session.audience.MAX_MEMBERS", 2)
     sender = Sender(GEOMETRY, CONTENT.tree, TAG, KEY, RateControl(0.0))
     assert [sender.join(name, UNICAST_KEY, 0.0) for name in (b"a", b"b", b"c", b"a")] == [True, True, False, True]
     assert sender.counters == {"join: no room": 1}

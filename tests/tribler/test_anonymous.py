@@ -197,6 +197,28 @@ def provoke_cooperation(b: Tribler, a: Tribler, node: Node, capture: Capture, fo
     return [*found, b"coded-together"]
 
 
+def announce(machine: Machine, infohash: str, port: int) -> bytes:
+    """Be a client on a machine that announces itself to the tracker there; return what it is told."""
+    named = "".join(f"%{infohash[at:at + 2]}" for at in range(0, 40, 2))
+    with machine.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.settimeout(10)
+        client.connect(("127.0.0.1", 6969))
+        client.sendall(f"GET /announce?info_hash={named}&peer_id=-XX0001-aaaaaaaaaaaa&port={port}&left=1&compact=1 "
+                       "HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        return b"".join(iter(lambda: client.recv(4096), b"")).partition(b"\r\n\r\n")[2]
+
+
+def provoke_swarms(b: Tribler, node: Node, shown: str, hidden: str) -> None:
+    """Have trackers ask both ways for an open torrent and a hidden one; the hidden one is told of to nobody."""
+    for one in (b, node):
+        one.rest("PATCH", "/settings", {"tracker_enabled": True})
+        wait_for(lambda: one.rest("GET", "/tracker")["url"], 10, "the tracker is there")  # noqa: B023
+    announce(b.machine, shown, 1)
+    address = socket.inet_aton(str(b.machine.interfaces["eth0"].ipv4))
+    wait_for(lambda: address in announce(node.machine, shown, 2), 30, "b tells of the open one")
+    assert address not in announce(node.machine, hidden, 2)
+
+
 def provoke_newcomers(b: Tribler, house: Lan, capture: Capture) -> None:
     """Have it challenge newcomers, who ask some of those who are there for pages, and ask so as a newcomer itself."""
     for number in range(10):
@@ -276,6 +298,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
     contents = [*provoke_transfers(b, node, tmp_path), *provoke_cooperation(b, a, node, capture, tmp_path)]
     told.look("coded", *words)
     assert told.found([b"coded-of-b.mkv"])
+    provoke_swarms(b, node, shown, hidden)
     a.api("PUT", "/api/search/remote?fts_text=nobodysbusiness&metadata_type=300")
     assert handshake(node.machine, (address, port), hidden) == b""
     assert bytes.fromhex(shown) in handshake(node.machine, (address, port), shown)

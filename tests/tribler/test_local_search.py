@@ -119,6 +119,8 @@ def test_a_stream_of_a_neighbour_is_listed_is_gone_after_it_and_is_played_from_t
     assert a.rest("POST", "/downloads", {"infohash": infohash, "peer": b.mid})["peers"] == [b.mid]
     wait_for(lambda: a.download(infohash).get("size", 0) > 0 and a.download(infohash)["status"] in
              ("DOWNLOADING", "SEEDING"), 15, "a knows the files")
+    assert [each["stream"] for each in a.rest("GET", "/downloads")["downloads"] if each["infohash"] == infohash] == [
+        f"/api/downloads/{infohash}/stream/0"]
     player = play(a, infohash)
     played = player.getresponse()
     assert played.read(65536) == content[:65536]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lan.household import LIVE, UP, Bulk, doing, rate, stream, weather
+from tests.lan.household import LIVE, UP, Bulk, doing, rate, stream, until_back, weather
 from tests.lan.node import ROOT, wait_all_local
 from tests.lan.uplink import Home
 
@@ -39,6 +39,12 @@ SIZE = 60 << 20
 
 UPLINK = 625_000
 """Bytes/s: 5 Mbit/s."""
+
+HEADERS = 1.06
+"""What the uplink carries of each byte of a torrent."""
+
+LEFT = (UPLINK - 1.034 * LIVE) / HEADERS
+"""What is left beside the stream, as what comes of a torrent."""
 
 CAMERA = 250_000
 """Bytes/s: 2 Mbit/s."""
@@ -132,6 +138,9 @@ def test_uploads_of_tribler_and_of_a_node_step_aside_for_a_stream_and_come_back(
             time.sleep(6)
         for node in nodes[:2]:
             node.rest("PATCH", "/settings", {"step_aside": True})
+        # As it comes two that fill the queue hold back when nobody streams, too.
+        nodes[2].wait_for(lambda: nodes[2].rest("GET", "/weather")["gateway"]["delay_ms"] < 100, 30, "they hold back")
+        time.sleep(5)
         begun = time.monotonic()
         told, events = tribler.host_events(), [node.events() for node in nodes[:2]]
         nodes[2].rest("PUT", "/activity", {"class": "live", "up": LIVE, "down": 0, "ttl": 60})
@@ -140,23 +149,24 @@ def test_uploads_of_tribler_and_of_a_node_step_aside_for_a_stream_and_come_back(
                 node.wait_for(lambda node=node: weather(node)["limit"]["why"] == "live", 15)
                 assert "a live stream on this network needs room" in said_by_the_command(node)
             time.sleep(4)
-            shares = [rate([bulk], 8) for bulk in bulks]
+            before = [bulk.got() for bulk in bulks]
+            time.sleep(12)
+            shares = [(new[1] - old[1]) / (new[0] - old[0])
+                      for new, old in zip([bulk.got() for bulk in bulks], before, strict=True)]
         beside = sum(shares)
         for heard in (told, *events):
             assert "uploads" in heard.wait_for("multicast_weather", 5, why="live")[1]["text"]
         nodes[2].rest("PUT", "/activity", {"class": "idle", "ttl": 60})
-        ended = time.monotonic()
-        time.sleep(3)
-        after = rate(bulks, 4)
-        print(f"3 to 7 s after the end {after / 1000:.0f} kB/s, {time.monotonic() - ended:.0f} s")
+        took, after = until_back(bulks, 0.95 * UPLINK / HEADERS, 20)
     delays = [delay for sent, delay in came if sent >= begun + 2]
     print(f"without: {1000 * percentile([delay for _, delay in without], 0.5):.0f} ms; "
           f"added delay p50 {1000 * percentile(delays, 0.5):.0f}, p95 {1000 * percentile(delays, 0.95):.0f} ms, "
-          f"bulk {beside / 1000:.0f} kB/s of {(UPLINK - LIVE) / 1000:.0f} ({[round(s / 1000) for s in shares]}), "
-          f"then {after / 1000:.0f} of {UPLINK / 1000:.0f}")
-    assert percentile(delays, 0.95) <= 0.15
-    assert beside >= 0.6 * (UPLINK - LIVE)
-    assert after >= 0.6 * UPLINK
+          f"bulk {100 * beside / LEFT:.0f} % of what is left ({[round(s / 1000) for s in shares]} kB/s), "
+          f"then {100 * after * HEADERS / UPLINK:.0f} % of all {took:.1f} s after the end")
+    assert percentile(delays, 0.95) <= 0.06
+    assert beside >= 0.75 * LEFT
+    assert after >= 0.95 * UPLINK / HEADERS
+    assert took <= 5
 
 
 def test_what_is_watched_in_tribler_is_told_without_being_declared(nodes: list[Node]) -> None:
@@ -168,7 +178,8 @@ def test_what_is_watched_in_tribler_is_told_without_being_declared(nodes: list[N
     other.wait_for(lambda: doing(other, host.mid) == "on_demand", 20, "somebody watches")
     player.close()
     other.wait_for(lambda: doing(other, host.mid) in {"idle", "bulk"}, 60, "nobody does")
-    host.api("DELETE", f"/api/downloads/{infohash}", {"remove_data": True})
+    # Not removed: Tribler 8.4.3 closes what was streamed once more after libtorrent let go of it, and answers 500.
+    host.api("PATCH", f"/api/downloads/{infohash}", {"state": "stop"})
 
 
 def stored(tribler: Tribler, infohash: str) -> tuple[int, int]:
@@ -184,8 +195,39 @@ def limit_up(node: Node) -> float | None:
     return found
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["Tribler", "standalone"])
+def test_other_programs_of_the_machine_get_room_unless_the_user_says_otherwise(
+        home: Home, nodes: list[Node], tmp_path: Path, number: int) -> None:
+    node = nodes[number]
+    with ExitStack() as stack:
+        leech = Leech(stack, home, node, tmp_path / f"beside{number}")
+        node.wait_for(lambda: node.rest("GET", "/activity")["up"] > 50_000, 60, "it uploads")
+        node.rest("PATCH", "/settings", {"room_for_others": False})
+        with stream(home, home.machines[number], mbit=2) as before:  # nobody declares it
+            time.sleep(8)
+            assert weather(node)["limit"]["why"] != "room"
+            node.rest("PATCH", "/settings", {"room_for_others": True})
+            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "room is made")
+            assert "another program needs room" in weather(node)["limit"]["text"]
+            settled = time.monotonic() + 6
+            time.sleep(6)
+            beside = rate([leech], 6)
+            node.rest("PATCH", "/settings", {"step_aside": False})
+            node.wait_for(lambda: weather(node)["limit"]["up"] is None, 10, "at once, without a restart")
+            node.rest("PATCH", "/settings", {"step_aside": True})
+            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "and again")
+        node.wait_for(lambda: weather(node)["limit"]["why"] != "room", 60, "nobody needs room any more")
+    came = [delay for sent, delay in before if sent >= settled]
+    full = [delay for sent, delay in before if sent < settled - 12]
+    print(f"queue p95 {1000 * percentile(full, 0.95):.0f} ms, with room {1000 * percentile(came, 0.95):.0f} ms, "
+          f"upload {beside / 1000:.0f} kB/s of {(UPLINK - CAMERA) / 1000:.0f}")
+    assert percentile(came, 0.5) < max(0.06, percentile(full, 0.5) / 2)
+    assert beside < 1.1 * (UPLINK - CAMERA)
+
+
 def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_the_plugin(
         home: Home, nodes: list[Node], start: Callable[..., Tribler], tribler_source: Path, tmp_path: Path) -> None:
+    """The last one: this Tribler is no more after it."""
     host, watcher = nodes[0], nodes[2]
     assert isinstance(host, Tribler)
     much, little = 900_000, 30_000
@@ -219,33 +261,3 @@ def test_users_own_limit_is_a_ceiling_and_the_same_after_kill_stop_and_without_t
         assert stored(again, leech.infohash) == (much, much)
         assert again.configuration["libtorrent"]["max_upload_rate"] == 0
     watcher.rest("PUT", "/activity", {"class": "idle", "ttl": 1})
-
-
-@pytest.mark.parametrize("number", [0, 1], ids=["Tribler", "standalone"])
-def test_other_programs_of_the_machine_get_room_unless_the_user_says_otherwise(
-        home: Home, nodes: list[Node], tmp_path: Path, number: int) -> None:
-    node = nodes[number]
-    with ExitStack() as stack:
-        leech = Leech(stack, home, node, tmp_path / f"beside{number}")
-        node.wait_for(lambda: node.rest("GET", "/activity")["up"] > 50_000, 60, "it uploads")
-        node.rest("PATCH", "/settings", {"room_for_others": False})
-        with stream(home, home.machines[number], mbit=2) as before:  # nobody declares it
-            time.sleep(8)
-            assert weather(node)["limit"]["why"] != "room"
-            node.rest("PATCH", "/settings", {"room_for_others": True})
-            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "room is made")
-            assert "another program needs room" in weather(node)["limit"]["text"]
-            settled = time.monotonic() + 6
-            time.sleep(6)
-            beside = rate([leech], 6)
-            node.rest("PATCH", "/settings", {"step_aside": False})
-            node.wait_for(lambda: weather(node)["limit"]["up"] is None, 10, "at once, without a restart")
-            node.rest("PATCH", "/settings", {"step_aside": True})
-            node.wait_for(lambda: weather(node)["limit"]["why"] == "room", 30, "and again")
-        node.wait_for(lambda: weather(node)["limit"]["why"] != "room", 60, "nobody needs room any more")
-    came = [delay for sent, delay in before if sent >= settled]
-    full = [delay for sent, delay in before if sent < settled - 12]
-    print(f"queue p95 {1000 * percentile(full, 0.95):.0f} ms, with room {1000 * percentile(came, 0.95):.0f} ms, "
-          f"upload {beside / 1000:.0f} kB/s of {(UPLINK - CAMERA) / 1000:.0f}")
-    assert percentile(came, 0.5) < max(0.06, percentile(full, 0.5) / 2)
-    assert beside < 1.1 * (UPLINK - CAMERA)

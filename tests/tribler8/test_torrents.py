@@ -11,6 +11,7 @@ import pytest
 from tests.tribler.host import bencode, torrent
 from tribler_multicast.client import ClientError
 from tribler_multicast.tribler8 import torrents as module
+from tribler_multicast.tribler8.playable import StreamPaths
 from tribler_multicast.tribler8.torrents import TriblerTorrents
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ class Download:
     def __init__(self, name: str, hops: int = 0, status: str = "DOWNLOADING", hidden: bool = False,
                  downloaded: int = 10, private: bool = False) -> None:
         self.config = SimpleNamespace(get_hops=lambda: hops, get_upload_limit=lambda: 5, get_download_limit=lambda: -1)
-        self.tdef = SimpleNamespace(name=name, torrent_info=SimpleNamespace(total_size=lambda: 10,
-                                                                            priv=lambda: private))
+        files = [("boat.txt", 9), ("boat/film.mkv", 5), ("boat/other.mp4", 4)]
+        self.tdef = SimpleNamespace(name=name, torrent_info=SimpleNamespace(
+            total_size=lambda: 10, priv=lambda: private, num_files=lambda: len(files),
+            file_at=lambda number: SimpleNamespace(path=files[number][0], size=files[number][1])))
         self.hidden, self.status, self.handle, self.peers = hidden, status, Handle(), []
         self.state = SimpleNamespace(
             get_status=lambda: SimpleNamespace(name=self.status), get_progress=lambda: 0.5, get_error=lambda: "broken",
@@ -267,3 +270,12 @@ async def test_what_is_no_torrent_is_one_line(began: list[Any], source: bytes | 
         assert refused.value.status == 422
         assert "\n" not in str(refused.value)
     assert began == []
+
+
+def test_the_largest_film_of_a_torrent_has_an_address_at_which_it_plays() -> None:
+    paths, film = StreamPaths(), Download("x").tdef.torrent_info
+    assert paths.of(BOAT, None) is None, "what is in it is not known yet"
+    assert paths.of(BOAT, film) == f"/api/downloads/{BOAT.hex()}/stream/1"
+    film.num_files = lambda: 1
+    assert paths.of(CAR, film) is None, "a text is not played"
+    assert paths.of(SECRET, SimpleNamespace()) is None

@@ -78,6 +78,8 @@ class Machine:
         self.kind = "idle"
         self.says = True
         """Its summaries go out."""
+        self.listens = False
+        """It only listens: it says nothing, and can verify nobody whom it hears."""
         self.follows = True
         """It has the plugin: it does what its weather says."""
         self.window = 10 * MSS
@@ -100,7 +102,7 @@ class Machine:
 
     @property
     def allowed(self) -> float | None:
-        return self.weather.limits[self.house.way]
+        return self.weather.limits.in_force[self.house.way]
 
     def metered(self) -> float:
         """
@@ -202,7 +204,7 @@ class House:
 
     def run_weather(self, machine: Machine) -> None:
         output = machine.weather.run(self.now)
-        if output.summary is not None and machine.says:
+        if output.summary is not None and machine.says and not machine.listens:
             machine.published += 1
             self.say(machine.mid, machine.host, output.summary)
 
@@ -217,7 +219,8 @@ class House:
                         functools.partial(self._hear, other, mid, host, summary))
 
     def _hear(self, other: Machine, mid: bytes, host: Hashable, summary: bytes) -> None:
-        if other in self.machines and other.weather.heard(self.now, mid, host, summary) and other.weather.is_urgent:
+        if other in self.machines and other.weather.heard(self.now, mid, host, summary, verified=not other.listens) \
+                and other.weather.is_urgent:
             self.run_weather(other)
 
     def _probe(self, machine: Machine) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tribler_multicast.weather.claims import Claim, Claims
+from tribler_multicast.weather.claims import Claim, Claims, overheard
 from tribler_multicast.weather.crowd import LEAST_LOUD, LOUDEST
 from tribler_multicast.weather.gateway_tag import make_tag
-from tribler_multicast.weather.limits import CLAIM_LEAST, HEARD_BURST, MAX_KEYS, MAX_NEIGHBOURS
+from tribler_multicast.weather.limits import CLAIM_LEAST, HEARD_BURST, MAX_KEYS, MAX_NEIGHBOURS, MAX_OVERHEARD
 from tribler_multicast.weather.summary import Both, WeatherSummary
 
 if TYPE_CHECKING:
@@ -152,3 +152,26 @@ def test_another_network_begins_with_nothing() -> None:
     claims.clear()
     assert claims.crowd(0.0).loaded == 0
     assert not claims.hosts
+
+
+def test_of_who_is_not_verified_a_machine_has_one_node_and_there_are_few_machines() -> None:
+    claims = Claims()
+    for number in range(3):
+        assert claims.hear(0.0, claim(number, "one"), verified=False)
+    assert len(claims.all(0.0)) == 1
+    heard = [claims.hear(0.0, claim(10 + number, number), verified=False) for number in range(100)]
+    assert sum(heard) == MAX_OVERHEARD - 1
+    assert claims.dropped["full"] == 101 - MAX_OVERHEARD
+
+
+def test_of_who_is_not_verified_needs_and_rates_are_believed_for_a_moment_and_nothing_that_he_reckons() -> None:
+    said = WeatherSummary("live", TAG, 100.0, is_known=True, is_bloated=True, hungry=(True, False), queue=0.5, mean=0.5,
+                          rates=Both(1000.0, 5.0), level=Both(10.0, 10.0), capacity=Both(10.0, 10.0),
+                          confidence=Both(1.0, 1.0))
+    believed = overheard(said)
+    claims = Claims()
+    claims.hear(0.0, Claim(bytes(20), "a", believed, "gateway", 0.0), verified=False)
+    crowd = claims.crowd(0.0)
+    assert (crowd.need, crowd.hungry, crowd.each) == ("live", (1, 0), ((Both(1000.0, 5.0), Both(1000.0, 5.0)),))
+    assert (crowd.members, crowd.levels, crowd.capacity) == ((), ((), ()), ((), ()))
+    assert claims.crowd(CLAIM_LEAST + 0.1).need == "none"

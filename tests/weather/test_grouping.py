@@ -91,6 +91,29 @@ def test_few_sums_or_sums_that_disagree_are_not_sure() -> None:
     assert filled(([100_000] * 10 + [1_000_000] * 10) * 3).confidence < 0.3
 
 
+def test_short_queues_of_bursts_do_not_make_a_link_smaller_that_is_not_full() -> None:
+    capacity = filled([2_500_000] * 20)
+    for second in range(20, 80):
+        capacity.update(float(second), 0.0, 1_900_000, 0.012, suspect=True)
+    assert capacity.value == pytest.approx(2_500_000, rel=0.05)
+
+
+def test_what_passed_for_seconds_without_a_queue_passes_but_no_moment_does() -> None:
+    capacity = filled([1_700_000] * 20)
+    for tenth in range(400, 410):
+        capacity.update(tenth / 10, 0.0, 9_000_000, 0.0, suspect=True)
+    for tenth in range(410, 460):
+        capacity.update(tenth / 10, 0.0, 2_500_000, 0.0, suspect=True)
+    assert capacity.value == pytest.approx(2_500_000, rel=0.05)
+
+
+def test_line_that_became_slower_is_known_within_a_minute() -> None:
+    capacity = filled([2_500_000] * 40)
+    for second in range(40, 100):
+        capacity.update(float(second), 0.0, 1_000_000, 0.1, suspect=True)
+    assert capacity.value == pytest.approx(1_000_000, rel=0.15)
+
+
 def test_capacity_follows_a_new_line_within_a_minute() -> None:
     capacity = filled([625_000] * 200)
     for second in range(200, 200 + MOST_SUMS):

@@ -68,6 +68,25 @@ def test_bulk_is_back_ten_seconds_after_the_viewer_crashed(seed: int, way: int) 
     assert house.bulk_rate(start + 9, start + 12) >= 0.95 * LINKS[way]
 
 
+@pytest.mark.parametrize("way", [UP, DOWN], ids=["up", "down"])
+def test_bulk_that_begins_beside_a_stream_makes_no_queue_where_the_gateway_is_known(way: int) -> None:
+    house = House(uplink=LINKS[way], way=way, depth=1.0 if way == UP else 0.5)
+    bulk, viewer = [house.machine(bulk=INFINITE) for _ in range(2)], house.machine()
+    house.run(10)
+    for machine in bulk:
+        machine.bulk_demand = 0.0
+    house.run(30)
+    viewer.kind, viewer.high_demand = "live", 3 * MBIT
+    house.run(5)
+    assert all(machine.weather.limits.up is machine.weather.limits.down is None for machine in bulk)
+    for machine in bulk:
+        machine.bulk_demand, machine.window = INFINITE, 2e6  # all at once
+    start = house.now
+    house.run(15)
+    assert house.delay_percentile(1.0, start) <= 0.06
+    assert house.bulk_rate(start + 2) >= 0.75 * (LINKS[way] - 3 * MBIT)
+
+
 def test_nobody_steps_aside_where_there_is_room() -> None:
     house = House(uplink=50 * MBIT)
     machines = [house.machine(bulk=5 * MBIT) for _ in range(3)]

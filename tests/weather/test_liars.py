@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tribler_multicast.weather.limits import FLOOR, MAX_KEYS
+from tribler_multicast.weather.limits import FLOOR, MAX_KEYS, MAX_OVERHEARD
 
 from .house import INFINITE, MBIT, House
-from .liars import CROWDS, LIES, lie, under_liars
+from .liars import CROWDS, LIES, least_share, lie, under_liars
 
 
 @pytest.mark.parametrize("crowd", ["one", "1,000 keys", "200 addresses"])
@@ -50,3 +50,35 @@ def test_crowd_of_machines_that_lie_is_endured() -> None:
     for what in LIES:
         _, mean, _ = under_liars(what, "200 machines", 2)
         assert mean > FLOOR / 2
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+@pytest.mark.parametrize("what", LIES)
+def test_who_only_listens_is_not_starved_by_what_nobody_verified(what: str, crowd: str) -> None:
+    house = House()
+    listener = house.machine(bulk=INFINITE)
+    listener.listens = True
+    lie(house, what, *CROWDS[crowd])
+    house.run(30.0)
+    assert least_share([listener], house.uplink.rate, 3.0) >= FLOOR / (MAX_OVERHEARD + 1)
+    assert house.bulk_rate(15.0) >= 0.3 * house.uplink.rate
+    assert len(listener.weather.claims.hosts) <= MAX_OVERHEARD
+
+
+@pytest.mark.parametrize("listeners, used", [(1, 0.75), (2, 0.6)])
+def test_who_only_listens_yields_to_a_stream_whose_end_nobody_says(listeners: int, used: float) -> None:
+    """Two of them know nothing of each other, and take what the other one uses for a smaller gateway."""
+    house = House()
+    for _ in range(listeners):
+        house.machine(bulk=INFINITE).listens = True
+    viewer = house.machine()
+    house.run(10)
+    viewer.kind, viewer.high_demand = "live", 3 * MBIT
+    start = house.now
+    house.run(20)
+    assert house.delay_percentile(0.9, start + 3) <= 0.06
+    assert house.bulk_rate(start + 5) >= used * (house.uplink.rate - 3 * MBIT)
+    house.remove(viewer)
+    end = house.now
+    house.run(12)
+    assert house.bulk_rate(end + 9) >= 0.95 * house.uplink.rate

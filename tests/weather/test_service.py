@@ -47,7 +47,7 @@ class Around:
     def limit(self, up: float | None, down: float | None) -> None:
         self.limits.append((up, down))
 
-    def say(self, home: Home, payload: bytes) -> None:
+    def say(self, home: Home, payload: bytes, *, anyway: bool) -> None:
         self.said.append((home, payload))
 
     def tell(self, topic: str, **kwargs: object) -> None:

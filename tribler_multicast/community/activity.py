@@ -1,12 +1,17 @@
-"""What this node is doing: what a player or camera declared, while that holds, else what the client says."""
+"""
+What this node is doing: what a player or camera declared, while that holds; else what is played here; else what the
+client says.
+"""
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..client import Activity
+from ..client import ACTIVITY_CLASSES, Activity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..client import Client
 
 logger = logging.getLogger(__name__)
@@ -32,6 +37,8 @@ class Activities:
         """
         self.client = client
         self.declared: Declared | None = None
+        self.playing: list[Callable[[], str | None]] = []
+        """Who knows of players: each gets one of ACTIVITY_CLASSES, None when nobody plays."""
 
     def declare(self, activity: Activity, ttl: float, now: float) -> None:
         """
@@ -48,6 +55,7 @@ class Activities:
         except Exception:
             logger.exception("The client failed to tell its activity")
             own = Activity()
+        own = self._with_players(own)
         if self.declared is not None and now >= self.declared.until:
             self.declared = None
         if self.declared is None:
@@ -55,3 +63,10 @@ class Activities:
         said = self.declared.activity
         return Activity(said.kind, own.up if said.up is None else said.up,
                         own.down if said.down is None else said.down), self.declared.until
+
+    def _with_players(self, own: Activity) -> Activity:
+        """
+        Get what counts of what the client does and what is played here: what needs the network most.
+        """
+        kinds = [own.kind, *(kind for playing in self.playing if (kind := playing()) is not None)]
+        return Activity(max(kinds, key=ACTIVITY_CLASSES.index), own.up, own.down)

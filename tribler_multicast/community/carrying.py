@@ -34,6 +34,11 @@ class Carried(Protocol):
         Get what is offered by it, has all words in its name, and is nothing that blocks.
         """
 
+    def streams(self, text: str) -> list[Result]:
+        """
+        Get what is streamed live by it and has all words in its name.
+        """
+
     def counters(self) -> dict[str, int]:
         """
         Get counts of what it sent, took and dropped, by reason.
@@ -89,6 +94,12 @@ class Carrying:
         Get what is offered by what it carries and has all words in its name.
         """
         return [] if self.carried is None else self.carried.search(text, most)
+
+    def carried_streams(self, text: str) -> list[Result]:
+        """
+        Get what is streamed live by what it carries.
+        """
+        return [] if self.carried is None else self.carried.streams(text)
 
     def carried_counters(self) -> dict[str, dict[str, int]]:
         """

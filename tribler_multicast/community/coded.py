@@ -18,12 +18,15 @@ from ipv8.peerdiscovery.network import Network
 from ..client import Result
 from ..lan.endpoint import Datagram, LanListener
 from ..protocol.events import CodedReceived, RoundTrip
-from ..protocol.wire import CODED_COMMUNITY_ID
+from ..protocol.wire import CODED_COMMUNITY_ID, STREAM_KINDS, Kind
+from ..streams.service.service import LiveService
 from ..transfer.service.courier import LinkKey, Path
 from ..transfer.service.service import TransferService
 from .crediting import WRITTEN_EACH, Crediting
 from .found import matches
 from .isolated import IsolatedCommunity
+from .receipts import RECEIPT_EACH, Receipts
+from .subscribing import Subscriptions
 
 if TYPE_CHECKING:
     import pathlib
@@ -31,11 +34,12 @@ if TYPE_CHECKING:
 
     from ..lan.interfaces import Interface
     from ..protocol.identity import Identity
-    from ..protocol.wire import Kind
     from .local_peer import LocalPeer
     from .multicast import MulticastCommunity
 
 CAPABILITY: Final = "coded"
+STREAMING: Final = "stream"
+"""What a node has that publishes a live stream now."""
 
 ROUND_TRIP_PATIENCE: Final = 1.0
 """Seconds that a PROBE may take: what takes longer on a LAN was lost."""
@@ -86,12 +90,16 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """The neighbours that the service was told of: public keys by mid."""
         self.trips: dict[bytes, asyncio.Future[float]] = {}
         self.turn = asyncio.Lock()
-        self.crediting = Crediting(multicast)
+        self.receipts = Receipts(multicast)
+        self.crediting = Crediting(multicast, self.receipts.owe)
         options = multicast.options if settings.options is None else settings.options
         self.make_service = partial(settings.service, self, options, folder=settings.folder, tell=multicast.tell)
         self.service = self.make_service()
         """What it publishes and receives; another one after it was switched off and on."""
         self.is_spent = False
+        self.subscriptions = Subscriptions(multicast, lambda: self.service, settings.folder)
+        self.live = LiveService(self, options)
+        """The live streams it publishes and views."""
         multicast.carried = self
         multicast.add_introduction_handler(self.on_peer)
         multicast.add_event_handler(self.on_event)
@@ -122,11 +130,14 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 self.running, self.is_spent = False, True
                 self.multicast.refresh_introduction()
                 return
+            self.live.start()
             self.started = True
             self.register_task("look", self.look, interval=LOOK_AGAIN)
             self.register_task("credit", self.crediting.write, interval=WRITTEN_EACH)
+            self.register_task("receipts", self.receipts.look, interval=RECEIPT_EACH)
             for peer in self.multicast.local_peers():
                 self.on_peer(peer)
+            await self.subscriptions.start()
 
     async def stop(self) -> None:
         """
@@ -135,6 +146,8 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         async with self.turn:
             if not self.started:
                 return
+            self.subscriptions.stop()
+            self.live.close()
             try:
                 await self.service.close()
             except Exception:
@@ -145,7 +158,9 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
                 trip.cancel()
             self.cancel_pending_task("look")
             self.cancel_pending_task("credit")
+            self.cancel_pending_task("receipts")
             self.crediting.write()
+            self.receipts.look()
             for mid in list(self.here):
                 self.forget(mid)
 
@@ -175,7 +190,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         if not self.running:
             return frozenset()
-        return frozenset({CAPABILITY, "search"} if self.service.publications else {CAPABILITY})
+        found = {CAPABILITY}
+        if self.service.publications or self.live.publications:
+            found.add("search")
+        if self.live.publications:
+            found.add(STREAMING)
+        return frozenset(found)
 
     def search(self, text: str, most: int) -> list[Result]:
         """
@@ -187,17 +207,26 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         return [Result("coded", each.content_id, each.name, each.size)
                 for each in offered if matches(text, each.name)][:most]
 
+    def streams(self, text: str) -> list[Result]:
+        """
+        Get what is streamed here now and has all words in its name.
+        """
+        return [Result("stream", each.descriptor.id, each.descriptor.name) for each in self.live.publications.values()
+                if not each.is_ending and matches(text, each.descriptor.name)]
+
     def counters(self) -> dict[str, int]:
         """
-        Get counts of what the service sent, took and dropped, by reason.
+        Get counts of what the services sent, took and dropped, by reason.
         """
-        return dict(self.service.counters)
+        return {**self.service.counters, **self.receipts.counters,
+                **{f"live {name}": count for name, count in self.live.totals().items()}}
 
     def is_moving(self) -> bool:
         """
         Tell whether a transfer moves something now.
         """
-        return self.started and any(transfer.up or transfer.down for transfer in self.service.transfers.values())
+        return self.started and (self.live.is_moving
+                                 or any(transfer.up or transfer.down for transfer in self.service.transfers.values()))
 
     def take(self, event: CodedReceived | RoundTrip) -> None:
         """
@@ -207,6 +236,10 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             trip = self.trips.get(event.number)
             if trip is not None and not trip.done():
                 trip.set_result(event.seconds)
+        elif event.kind == Kind.RECEIPT:
+            self.receipts.received(event.peer, event.payload, self.multicast.now())
+        elif self.started and event.kind in STREAM_KINDS:
+            self.live.message_received(event.peer.mid, event.kind, event.payload, event.arrival.link)
         elif self.started:
             self.service.message_received(event.peer.mid, event.kind, event.payload, event.arrival.link,
                                           self.multicast.now())
@@ -219,6 +252,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         if self.started:
             self.service.links_changed()
+            self.live.links_changed()
 
     # --- Who is there.
 
@@ -236,8 +270,13 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
             return
         if CAPABILITY in peer.capabilities:
             self.add_to_network(peer)
+            is_new = peer.mid not in self.here
             self.here[peer.mid] = peer.public_key
+            state = self.core.peers.of_mid(peer.mid)
+            if is_new and state is not None:
+                self.receipts.meet(state)
             self.service.neighbour_found(peer.mid)
+            self.live.neighbour_found(peer.mid)
         else:
             self.on_gone(peer.mid)
 
@@ -255,6 +294,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         if mid in self.here:
             self.forget(mid)
             self.service.neighbour_gone(mid)
+            self.live.neighbour_gone(mid)
 
     def forget(self, mid: bytes) -> None:
         """
@@ -286,6 +326,20 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """
         return [peer.mid for peer in self.core.peers if CAPABILITY in peer.introduction.capabilities]
 
+    def streamers(self) -> list[bytes]:
+        """
+        Get the mids of the verified peers that stream something.
+        """
+        return [peer.mid for peer in self.core.peers
+                if {CAPABILITY, STREAMING} <= set(peer.introduction.capabilities)]
+
+    def streams_changed(self) -> None:
+        """
+        Say that this node streams something, or does no more.
+        """
+        if self.running:
+            self.multicast.refresh_introduction()
+
     def paths(self, mid: bytes) -> list[Path]:
         """
         Get the ways to a peer, the best first; none when it is not verified now.
@@ -314,6 +368,12 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         Count bytes of data that went to a peer and came from it; `helped`: from one receiver to another.
         """
         self.crediting.count(mid, up, down, helped)
+
+    def standing(self, mid: bytes) -> int:
+        """
+        Get the bytes that a peer gave us more than it took: who gave is served first.
+        """
+        return self.receipts.credit(mid)
 
     def set_named(self, mid: bytes) -> None:
         """

@@ -10,6 +10,8 @@ from ..database.record import Traffic
 from ..protocol.identity import ipv8_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .multicast import MulticastCommunity
 
 WRITTEN_EACH: Final = 2.0
@@ -25,10 +27,13 @@ class Crediting:
     Counts for the overlay of transfers, whose neighbours alone are counted.
     """
 
-    def __init__(self, multicast: MulticastCommunity) -> None:
+    def __init__(self, multicast: MulticastCommunity, taken: Callable[[bytes], None]) -> None:
         """
         Nothing is to be written.
+
+        :param taken: is told from whom something was taken, once that is written.
         """
+        self._taken = taken
         self.multicast = multicast
         self._unwritten: dict[bytes, Traffic] = {}
 
@@ -60,6 +65,9 @@ class Crediting:
         found = {key: traffic for mid, traffic in unwritten.items() if (key := self._key(mid)) is not None}
         if found:
             self.multicast.database.add_traffic(found)
+            for mid, traffic in unwritten.items():
+                if traffic.down:
+                    self._taken(mid)
 
     def set_named(self, mid: bytes) -> None:
         """

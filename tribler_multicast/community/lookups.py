@@ -38,14 +38,16 @@ class Lookups:
     """
 
     def __init__(self, client: Client, give: Callable[[Question, list[Result] | None], None],
-                 coded: Callable[[str, int], list[Result]] = lambda _text, _most: []) -> None:
+                 coded: Callable[[str, int], list[Result]] = lambda _text, _most: [],
+                 live: Callable[[str], list[Result]] = lambda _text: []) -> None:
         """
         Ask this client, and give each question its results, None when there is no answer. `coded` gets what is sent
-        coded, by its name.
+        coded, `live` what is streamed live, by its name.
         """
         self.client = client
         self.give = give
         self.coded = coded
+        self.live = live
         self.waiting: deque[Question] = deque()
         self.thread: ThreadPoolExecutor | None = None
         self.task: asyncio.Task[None] | None = None
@@ -67,7 +69,8 @@ class Lookups:
         """
         coded = self.coded(query.text, query.most) if "coded" in query.kinds else []
         streams = self.streams(query.text) if "stream" in query.kinds else []
-        return None if streams is None else streams + coded
+        live = self.live(query.text) if "stream" in query.kinds else []
+        return None if streams is None else live + streams + coded
 
     def streams(self, text: str) -> list[Result] | None:
         """

@@ -32,6 +32,9 @@ from ..protocol.events import (
     ResultsFound,
     RoundTrip,
     SearchEnded,
+    SwarmsAsked,
+    SwarmsEnded,
+    WeatherOverheard,
     WeatherReceived,
 )
 from ..protocol.identity import Identity
@@ -50,6 +53,7 @@ from .handlers import Handlers
 from .noting import Noting
 from .pinging import Pinging
 from .searching import Searching
+from .swarming import Swarming
 from .views import LAN_SETTINGS, interface_statuses, lan_config
 from .weathering import Weathering
 
@@ -79,7 +83,7 @@ class MulticastSettings(CommunitySettings):
 
 
 class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Searching, Fetching, Befriending,
-                         Grouping, Weathering, LanListener):
+                         Grouping, Weathering, Swarming, LanListener):
     """
     Finds the nodes on the local network, verifies them, and tells who is there.
     """
@@ -113,6 +117,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         self.train_ends, self.train_tasks = {}, set()
         self.prepare_search()
         self.prepare_fetching()
+        self.prepare_swarming()
         self.timer: asyncio.TimerHandle | None = None
         self.running = False
         self.core = MulticastProtocol(Identity(cast("PrivateKey", settings.my_peer.key)), settings.epoch,
@@ -195,6 +200,7 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         for task in list(self.train_tasks):
             task.cancel()
         self.stop_fetching()
+        self.end_swarming()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -249,6 +255,8 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
         nickname, interval = self.options.get("nickname", ""), self.core.shortest_interval
         capabilities = self.carried_capabilities() | self.weather_capabilities(
             wanted=bool(self.options.get("weather", True)))
+        if self.swarm_source is not None:
+            capabilities |= {"tracker"}
         if self.client is None:
             return Introduction(interval, capabilities, nickname)
         capabilities = (capabilities | self.client.capabilities()) & frozenset(CAPABILITIES)
@@ -338,8 +346,10 @@ class MulticastCommunity(Callbacks, Discovering, Pinging, Noting, Carrying, Sear
             self.on_file_event(event)
         elif isinstance(event, CodedReceived | RoundTrip):
             self.on_coded_event(event)
-        elif isinstance(event, WeatherReceived):
+        elif isinstance(event, WeatherReceived | WeatherOverheard):
             self.on_weather_event(event)
+        elif isinstance(event, SwarmsAsked | SwarmsEnded):
+            self.on_swarm_event(event)
         else:
             self.on_train_event(event)
 

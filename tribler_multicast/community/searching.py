@@ -62,7 +62,8 @@ class Searching:
         Begin with nothing found.
         """
         self.searches, self.holders = {}, OrderedDict()
-        self.lookups = None if self.client is None else Lookups(self.client, self.give_results, self.carried_results)
+        self.lookups = None if self.client is None else Lookups(
+            self.client, self.give_results, self.carried_results, self.carried_streams)
 
     def pump(self) -> None:
         """

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ..lan.gateways import hardware_addresses
+from ..protocol.events import WeatherReceived
 from ..protocol.wire import IPV4
 from ..weather.crowd import HIGH
 from ..weather.service.service import Home, WeatherService
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..client import Client, Traffic
-    from ..protocol.events import WeatherReceived
+    from ..protocol.events import WeatherOverheard
     from .activity import Activities
     from .multicast import MulticastCommunity
 
@@ -56,7 +57,7 @@ class WeatherRoom:
         if not self.community.running:
             return None
         for (index, family), link in sorted(self.community.lan.links.items()):
-            if family == IPV4 and not link.silent and link.address is not None and link.gateways:
+            if family == IPV4 and link.address is not None and link.gateways:
                 router = link.gateways[0]
                 place = link.interface.name, link.address[0], router.ip
                 if router.hardware_address is not None:
@@ -64,7 +65,8 @@ class WeatherRoom:
                     while len(self._routers) > MOST_ROUTERS:
                         del self._routers[next(iter(self._routers))]
                 # The kernel forgets neighbours it has not heard of for a while; they are still the same.
-                return Home(link.interface.name, index, link.address[0], router.ip, self._routers.get(place, router.ip))
+                return Home(link.interface.name, index, link.address[0], router.ip, self._routers.get(place, router.ip),
+                            is_silent=link.silent)
         return None
 
     def activity(self) -> str:
@@ -99,11 +101,11 @@ class WeatherRoom:
         """
         self.client.limit_bulk(up, down)
 
-    def say(self, home: Home, payload: bytes) -> None:
+    def say(self, home: Home, payload: bytes, *, anyway: bool) -> None:
         """
         Say it by multicast.
         """
-        self.community.core.weather.say(home.number, payload)
+        self.community.core.weather.say(home.number, payload, anyway=anyway)
         self.community.pump()
 
     def tell(self, topic: str, **kwargs: object) -> None:
@@ -114,13 +116,18 @@ class WeatherRoom:
 
     # What the community says
 
-    def take(self, event: WeatherReceived) -> None:
+    def take(self, event: WeatherReceived | WeatherOverheard) -> None:
         """
-        Take what a peer said. Who it is on the LAN is known by its hardware address, where the kernel tells.
+        Take what a peer said, or, where we only listen, anybody. Who it is on the LAN is known by its hardware address,
+        where the kernel tells.
         """
         now = time.monotonic()
         if now - self._hardware_at >= HARDWARE_EACH:
             self._hardware_at = now
             self._hardware = hardware_addresses()
         address = event.address.partition("%")[0]
-        self.service.heard(event.peer.mid, self._hardware.get(address, address), event.payload)
+        host = self._hardware.get(address, address)
+        if isinstance(event, WeatherReceived):
+            self.service.heard(event.peer.mid, host, event.payload)
+        elif self.service.home is not None and self.service.home.is_silent:
+            self.service.heard(event.mid, host, event.payload, verified=False)

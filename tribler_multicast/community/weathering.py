@@ -6,8 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..protocol.core import MulticastProtocol
-    from ..protocol.events import WeatherReceived
+    from ..protocol.events import WeatherOverheard, WeatherReceived
     from .weather_room import WeatherRoom
 
 CAPABILITY: Final = "weather"
@@ -19,6 +21,7 @@ class Weathering:
     """
 
     core: MulticastProtocol
+    options: Mapping[str, Any]
     weather: WeatherRoom | None = None
 
     def weather_capabilities(self, *, wanted: bool) -> frozenset[str]:
@@ -27,9 +30,9 @@ class Weathering:
         """
         return frozenset({CAPABILITY}) if self.weather is not None and wanted else frozenset()
 
-    def on_weather_event(self, event: WeatherReceived) -> None:
+    def on_weather_event(self, event: WeatherReceived | WeatherOverheard) -> None:
         """
-        Hand on what a peer says.
+        Hand on what a peer says, or where we only listen anybody.
         """
         if self.weather is None:
             self.core.counters.drop("no_weather")
@@ -54,6 +57,7 @@ class Weathering:
         """
         Have it look again: links or settings changed.
         """
+        self._overhear()
         if self.weather is not None:
             self.weather.service.changed()
 
@@ -61,8 +65,15 @@ class Weathering:
         """
         Begin, once the LAN is open.
         """
+        self._overhear()
         if self.weather is not None:
             self.weather.service.start()
+
+    def _overhear(self) -> None:
+        """
+        Let what is said be heard where we only listen, as long as somebody wants to know it.
+        """
+        self.core.overhearing.wanted = self.weather is not None and bool(self.options.get("weather", True))
 
     async def weather_stop(self) -> None:
         """

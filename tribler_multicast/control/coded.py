@@ -7,16 +7,18 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import ClientError
+from ..community.subscribing import MOST_FIRST
 from ..transfer.errors import ContentError, DiskFullError, TransferError
 from ..transfer.service.transfer import DONE, FAILED
 from ..transfer.service.views import coded_view, publication_view, whole_view
 from .call import GivenUpError
-from .check import refuse, shown, take_existing, take_folder, take_hex, take_path
+from .check import refuse, shown, take_existing, take_folder, take_hex, take_mid, take_path
 from .coded_messages import (
     FetchCoded,
     FinishedCoded,
     ListCoded,
     ListPublications,
+    ListSubscriptions,
     PauseCoded,
     ProgressCoded,
     PublishCoded,
@@ -26,6 +28,8 @@ from .coded_messages import (
     RemovedCoded,
     ResumeCoded,
     StartedCoded,
+    SubscribeCoded,
+    UnsubscribeCoded,
     WatchCoded,
     WithdrawCoded,
 )
@@ -34,6 +38,7 @@ from .messages import Command, Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..community.subscribing import Subscriptions
     from ..transfer.service.service import TransferService
     from ..transfer.service.transfer import Transfer
     from .call import Call, Handler
@@ -263,8 +268,47 @@ async def watch(call: Call, command: WatchCoded) -> dict[str, Any]:
                 call.tell(ProgressCoded, coded_view(transfer))
 
 
+# --- Following others.
+
+
+def subscriptions(call: Call) -> Subscriptions:
+    """
+    Get whom this node follows; 503 when it does not take part.
+    """
+    service(call)
+    assert call.parts.coded is not None
+    return call.parts.coded.subscriptions
+
+
+async def subscribe(call: Call, command: SubscribeCoded) -> dict[str, Any]:
+    """
+    Follow a node.
+    """
+    mid, followed = take_mid(command.mid), subscriptions(call)
+    if not 0 <= command.first <= MOST_FIRST:
+        raise refuse(f"first must be from 0 to {MOST_FIRST}, not {shown(command.first)}")
+    folder = await asyncio.to_thread(take_folder, command.folder)
+    return followed.view(await followed.add(mid, None if folder is None else str(folder), command.first))
+
+
+async def unsubscribe(call: Call, command: UnsubscribeCoded) -> dict[str, Any]:
+    """
+    Follow it no more.
+    """
+    followed = subscriptions(call)
+    return followed.view(await followed.remove(take_mid(command.mid)))
+
+
+async def list_subscriptions(call: Call, command: ListSubscriptions) -> dict[str, Any]:
+    """
+    Tell whom it follows.
+    """
+    followed = subscriptions(call)
+    return {"subscriptions": [followed.view(each) for each in followed.all.values()]}
+
+
 HANDLERS: dict[type[Command], Handler] = {
     PublishCoded: publish, WithdrawCoded: withdraw, ListPublications: list_publications, FetchCoded: fetch,
     ListCoded: list_coded, PauseCoded: pause, ResumeCoded: resume, RateCoded: limit, RemoveCoded: remove,
-    WatchCoded: watch,
+    WatchCoded: watch, SubscribeCoded: subscribe, UnsubscribeCoded: unsubscribe, ListSubscriptions: list_subscriptions,
 }

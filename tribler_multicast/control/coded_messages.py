@@ -121,6 +121,34 @@ class WatchCoded(Command):
     long: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class SubscribeCoded(Command):
+    """
+    Follow a node, by its mid: what it publishes from now on is received, and the `first` newest there are. `folder` (an
+    absolute path) is where to; None: as the settings have it. One that is followed already is only shown.
+    """
+
+    mid: str
+    folder: str | None = None
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class UnsubscribeCoded(Command):
+    """
+    Follow a node no more. What was begun goes on.
+    """
+
+    mid: str
+
+
+@dataclass(frozen=True)
+class ListSubscriptions(Command):
+    """
+    List whom this node follows, and what was begun of it.
+    """
+
+
 # --- Events.
 
 

@@ -35,7 +35,7 @@ def transfer_view(status: TorrentStatus) -> dict[str, Any]:
             "progress": status.progress, "size": status.size, "path": status.path, "up": status.up,
             "down": status.down, "total_up": status.total_up, "total_down": status.total_down, "peers": status.peers,
             "up_limit": status.up_limit, "down_limit": status.down_limit, "eta_s": eta,
-            "error": status.error or None}
+            "stream": status.stream, "error": status.error or None}
 
 
 class Changes:

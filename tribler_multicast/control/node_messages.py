@@ -177,6 +177,13 @@ class ShowWeatherHistory(Command):
 
 
 @dataclass(frozen=True)
+class ShowTracker(Command):
+    """
+    Show the tracker of this node: where it is served, and its statistics.
+    """
+
+
+@dataclass(frozen=True)
 class Browse(Command):
     """
     List what is in a folder of the node's machine (an absolute path; None: the user's own), with or without files: to

@@ -21,6 +21,7 @@ from .messages import (
     ShowActivity,
     ShowSettings,
     ShowStatus,
+    ShowTracker,
     ShowWeather,
     ShowWeatherHistory,
 )
@@ -71,7 +72,8 @@ async def examine(call: Call, command: Examine) -> dict[str, Any]:
     async with call.control.examining:
         parts = call.parts
         findings = await asyncio.to_thread(doctor.examine, parts.options, parts.community.interfaces(),
-                                           parts.community.group())
+                                           parts.community.group(),
+                                           None if parts.tracker is None else parts.tracker.error)
     return {"findings": [dataclasses.asdict(finding) for finding in findings]}
 
 
@@ -165,8 +167,19 @@ async def show_weather_history(call: Call, command: ShowWeatherHistory) -> dict[
     return {"history": weather.history(command.since)}
 
 
+async def show_tracker(call: Call, command: ShowTracker) -> dict[str, Any]:
+    """
+    Show the tracker; one that was never wanted is not there.
+    """
+    if call.parts.tracker is not None:
+        return call.parts.tracker.view()
+    return {"enabled": False, "url": None, "error": None, "torrents": 0, "clients": 0, "announces": 0, "scrapes": 0,
+            "refused": 0, "swarms": []}
+
+
 HANDLERS: dict[type[Command], Handler] = {
     ShowStatus: show_status, Examine: examine, ShowSettings: show_settings, ChangeSettings: change_settings,
     ShowActivity: show_activity, DeclareActivity: declare_activity,
     ShowWeather: show_weather, ShowWeatherHistory: show_weather_history,
+    ShowTracker: show_tracker,
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..feeds.feeds import Feeds
     from ..settings import Settings
     from ..streams.streams import Streams
+    from ..tracker.tracker import Tracker
     from ..transfer.service.service import TransferService
     from ..weather.service.service import WeatherService
 
@@ -31,7 +32,8 @@ class Parts:
 
     ``change_settings`` saves checked changes and puts them into effect; it raises when they cannot be saved, and then
     nothing is changed. ``started`` is monotonic (seconds), for the uptime. ``feeds`` is None where there are none,
-    ``coded`` where nothing is sent coded, ``streams`` where nothing is streamed.
+    ``coded`` where nothing is sent coded, ``tracker`` where none was ever wanted, ``streams`` where nothing is
+    streamed.
     """
 
     version: str
@@ -42,6 +44,7 @@ class Parts:
     change_settings: Callable[[dict[str, Any]], Awaitable[None]]
     feeds: Feeds | None = None
     coded: CodedTransferCommunity | None = None
+    tracker: Tracker | None = None
     streams: Streams | None = None
     started: float = field(default_factory=time.monotonic)
     activities: Activities = field(init=False)

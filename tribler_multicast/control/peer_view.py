@@ -3,7 +3,10 @@ What the database remembers of a peer and what the community knows of it now, in
 """
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
+
+from ..community.receipts import credit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +64,9 @@ def remembered(record: PeerRecord) -> PeerView:
         "helped_up": record.helped_up,
         "helped_down": record.helped_down,
         "named_at": record.named_at,
+        "receipt_given": record.receipt_given,
+        "receipt_taken": record.receipt_taken,
+        "credit": credit_of(record, time.time()),
     }
 
 
@@ -90,6 +96,9 @@ def live(peer: LocalPeer, known: PeerView | None = None) -> PeerView:
         "helped_up": None if known is None else known["helped_up"],
         "helped_down": None if known is None else known["helped_down"],
         "named_at": None if known is None else known["named_at"],
+        "receipt_given": None if known is None else known["receipt_given"],
+        "receipt_taken": None if known is None else known["receipt_taken"],
+        "credit": None if known is None else known["credit"],
     }
 
 

@@ -49,5 +49,9 @@ def define_entities(db: Any) -> tuple[Any, Any]:  # noqa: ANN401
         helped_up = orm.Required(int, size=64)
         helped_down = orm.Required(int, size=64)
         named_at = orm.Optional(float)
+        receipt_given = orm.Required(int, size=64)
+        receipt_given_signature = orm.Optional(orm.LongStr, autostrip=False, lazy=False)
+        receipt_taken = orm.Required(int, size=64)
+        receipt_taken_signature = orm.Optional(orm.LongStr, autostrip=False, lazy=False)
 
     return Peer, Meta

@@ -14,7 +14,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import limits
-from .record import FRIEND_STATES, PeerRecord, Traffic, clean_addresses, clean_number, clean_text, mid_of, with_totals
+from .record import (
+    FRIEND_STATES,
+    PeerRecord,
+    Traffic,
+    clean_addresses,
+    clean_number,
+    clean_text,
+    higher_receipts,
+    mid_of,
+    with_totals,
+)
 from .schema import DatabaseTooNewError
 from .store import PeerStore
 
@@ -86,7 +96,8 @@ class PeerDatabase:
                 total = Traffic(known.total_up, known.total_down, known.helped_up, known.helped_down).plus(
                     Traffic(record.total_up, record.total_down, record.helped_up, record.helped_down))
                 record = replace(with_totals(known, total), first_seen=record.first_seen,  # noqa: PLW2901
-                                 named_at=max(filter(None, (known.named_at, record.named_at)), default=None))
+                                 named_at=max(filter(None, (known.named_at, record.named_at)), default=None),
+                                 **higher_receipts(known, record))
             self._peers[record.public_key] = record
         self._forget()
         return store
@@ -188,8 +199,36 @@ class PeerDatabase:
         """
         The peers that were caught sending bad data in the last ``limits.NAMED_FOR`` seconds; a time to come counts not.
         """
-        return [record for record in self._peers.values()
-                if record.named_at is not None and 0 <= now - record.named_at < limits.NAMED_FOR]
+        return [record for record in self._peers.values() if record.is_named(now)]
+
+    def set_receipt_given(self, public_key: bytes, total: int, signature: str) -> None:
+        """
+        Remember what a peer signed to have taken from us; an unknown one, or a lower total, is no error.
+        """
+        known = self._peers.get(public_key)
+        if known is not None and total > known.receipt_given:
+            self._set(replace(known, receipt_given=total, receipt_given_signature=signature))
+
+    def set_receipt_taken(self, public_key: bytes, total: int, signature: str) -> None:
+        """
+        Remember what we took from a peer and it agreed to, likewise.
+        """
+        known = self._peers.get(public_key)
+        if known is not None and total > known.receipt_taken:
+            self._set(replace(known, receipt_taken=total, receipt_taken_signature=signature))
+
+    def set_total_down(self, public_key: bytes, total: int) -> None:
+        """
+        Remember that as much as that was taken from a peer, if we know of less.
+        """
+        known = self._peers.get(public_key)
+        if known is not None and known.total_down < total <= limits.MAX_TOTAL:
+            self._set(replace(known, total_down=total))
+
+    def _set(self, record: PeerRecord) -> None:
+        self._peers[record.public_key] = record
+        self._changed.add(record.public_key)
+        self._flush()
 
     def peers(self) -> list[PeerRecord]:
         """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .limits import MAX_TOTAL
+from .limits import MAX_TOTAL, NAMED_FOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,9 @@ class PeerRecord:
 
     ``total_up`` was given to the peer and ``total_down`` taken from it; ``helped_up`` and ``helped_down`` are the part
     of both that one receiver gave another. ``named_at``: when it was last caught sending bad data, None for never.
+
+    ``receipt_given`` is the highest total that the peer signed to have taken from us, with its signature (hex);
+    ``receipt_taken`` the highest that we signed to have taken from it and it agreed to, with its signature.
     """
 
     public_key: bytes
@@ -58,6 +61,16 @@ class PeerRecord:
     helped_up: int = 0
     helped_down: int = 0
     named_at: float | None = None
+    receipt_given: int = 0
+    receipt_given_signature: str = ""
+    receipt_taken: int = 0
+    receipt_taken_signature: str = ""
+
+    def is_named(self, now: float) -> bool:
+        """
+        Whether it was caught in the last `NAMED_FOR` seconds; a time to come counts not. `now`: Unix seconds.
+        """
+        return self.named_at is not None and 0 <= now - self.named_at < NAMED_FOR
 
     @property
     def is_friend(self) -> bool:
@@ -90,6 +103,16 @@ def with_totals(record: PeerRecord, total: Traffic) -> PeerRecord:
     """
     up, down, helped_up, helped_down = (min(MAX_TOTAL, max(0, number)) for number in total)
     return replace(record, total_up=up, total_down=down, helped_up=helped_up, helped_down=helped_down)
+
+
+def higher_receipts(one: PeerRecord, other: PeerRecord) -> dict[str, Any]:
+    """
+    The receipts of two records of one peer: of each kind the higher one.
+    """
+    given = max(one, other, key=lambda record: record.receipt_given)
+    taken = max(one, other, key=lambda record: record.receipt_taken)
+    return {"receipt_given": given.receipt_given, "receipt_given_signature": given.receipt_given_signature,
+            "receipt_taken": taken.receipt_taken, "receipt_taken_signature": taken.receipt_taken_signature}
 
 
 def mid_of(public_key: bytes) -> bytes:

@@ -19,7 +19,7 @@ from .record import PeerRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 CREATE: Final = (
     """CREATE TABLE "Meta" ("name" TEXT NOT NULL PRIMARY KEY, "value" TEXT NOT NULL)""",
@@ -44,7 +44,11 @@ CREATE: Final = (
         "friend_acked" INTEGER NOT NULL DEFAULT 0,
         "helped_up" INTEGER NOT NULL DEFAULT 0,
         "helped_down" INTEGER NOT NULL DEFAULT 0,
-        "named_at" REAL)""",
+        "named_at" REAL,
+        "receipt_given" INTEGER NOT NULL DEFAULT 0,
+        "receipt_given_signature" TEXT NOT NULL DEFAULT '',
+        "receipt_taken" INTEGER NOT NULL DEFAULT 0,
+        "receipt_taken_signature" TEXT NOT NULL DEFAULT '')""",
 )
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -61,6 +65,10 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     3: ("""ALTER TABLE "Peer" ADD COLUMN "helped_up" INTEGER NOT NULL DEFAULT 0""",
         """ALTER TABLE "Peer" ADD COLUMN "helped_down" INTEGER NOT NULL DEFAULT 0""",
         """ALTER TABLE "Peer" ADD COLUMN "named_at" REAL"""),
+    # Version 4 knew no receipts.
+    4: tuple(f"""ALTER TABLE "Peer" ADD COLUMN "receipt_{column}""" for column in (
+        """given" INTEGER NOT NULL DEFAULT 0""", """given_signature" TEXT NOT NULL DEFAULT ''""",
+        """taken" INTEGER NOT NULL DEFAULT 0""", """taken_signature" TEXT NOT NULL DEFAULT ''""")),
 }
 """What brings a file of version N to version N + 1. Only ever add to this table."""
 

@@ -23,20 +23,22 @@ logger = logging.getLogger(__name__)
 
 
 def examine(options: Settings, statuses: Sequence[InterfaceStatus] | None = None,
-            group: GroupStatus | None = None) -> list[Finding]:
+            group: GroupStatus | None = None, tracker: str | None = None) -> list[Finding]:
     """
     Examine this machine, under these settings.
 
     :param statuses: the interfaces of the running node, None when no node runs in this process.
     :param group: how its group is.
+    :param tracker: what keeps its tracker from being served; empty: nothing, None: nobody knows.
     """
-    from . import gateway, groups, network, system  # noqa: PLC0415 (needs psutil, which callers of nothing else do not)
+    from . import gateway, groups, network, system, trackers  # noqa: PLC0415 (needs psutil, which callers of nothing else do not)
 
     findings: list[Finding] = []
     for part in (lambda: network.interfaces(options, statuses), lambda: network.ports(options, statuses),
                  lambda: network.loops(options), system.firewall, system.container,
                  lambda: groups.group(options, group), lambda: groups.sealing(options), system.native_code,
-                 system.bittorrent, lambda: gateway.weather(options)):
+                 system.bittorrent, lambda: gateway.weather(options),
+                 lambda: trackers.tracker(options, tracker)):
         findings += _guarded(part)
     return findings
 

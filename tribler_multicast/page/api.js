@@ -64,6 +64,9 @@ export class Api {
     patch(path, body) { return this.call("PATCH", path, body); }
     delete(path) { return this.call("DELETE", path); }
 
+    /** The address of a path of the host's own server. */
+    host(path) { return path + (this.key ? `?${new URLSearchParams({ key: this.key })}` : ""); }
+
     /** An address with the key in it, for what can send no headers. */
     address(path, query = {}) {
         const all = new URLSearchParams({ ...query, ...(this.key ? { key: this.key } : {}) }).toString();

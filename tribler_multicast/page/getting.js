@@ -5,6 +5,7 @@ import { dataAddress, mediaKind } from "./media.js";
 import { t } from "./strings.js";
 
 const AGAIN = 1000; // milliseconds between two looks at a file that its sharer still hashes
+const LOOKS = 30; // for what is in a torrent that was just begun
 
 /** What a result is asked for by. */
 export function idOf(result) { return result.infohash ?? result.content_id ?? result.stream_id ?? result.file_id; }
@@ -34,7 +35,7 @@ export class Getting {
         try {
             if (result.kind === "coded") await this.coded(result, play);
             else if (result.kind === "stream" && result.stream_id) await this.stream(result);
-            else await this.torrent(result);
+            else await this.torrent(result, play);
         } catch (error) {
             this.set(result, "failed", error.message);
         }
@@ -48,7 +49,7 @@ export class Getting {
         this.play(result.name, mediaKind(result.name), dataAddress(this.api, await this.api.get(`/transfers/${id}`)));
     }
 
-    async torrent(result) {
+    async torrent(result, play = false) {
         const what = result.file_id ? { file_id: result.file_id, timeout: 5 } : { infohash: result.infohash };
         for (;;) {
             const answer = await this.api.post("/downloads", what);
@@ -60,6 +61,20 @@ export class Getting {
         }
         this.set(result, "begun", t("get_begun"));
         this.got("downloads");
+        if (play) await this.torrentStream(result);
+    }
+
+    /** Play a torrent while it arrives, where the client can: it has to know first which files there are. */
+    async torrentStream(result) {
+        for (let looks = 0; looks < LOOKS && !this.closed; looks += 1) {
+            const { downloads } = await this.api.get("/downloads");
+            const found = downloads.find(({ infohash }) => infohash === result.infohash);
+            if (!found || found.state !== "metadata") {
+                if (found?.stream) this.play(result.name, mediaKind(result.name) || "video", this.api.host(found.stream));
+                return;
+            }
+            await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+        }
     }
 
     async stream(found) {

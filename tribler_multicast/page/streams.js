@@ -61,7 +61,8 @@ export class Streams {
             <div class="ln-actions"><span class="ln-fate" role="status" data-state=${item.state}>${item.text}</span>
                 ${item.own ? button("stream_end", "stream_end_of", "", () => this.end(item.key)) : nothing}
                 ${item.live ? button("play", "play_of", "main", () => this.watch(this.streams.get(item.key)))
-                    : button("get", "get_of", "main", () => this.getting.get(this.streams.get(item.key)))}</div>`, row);
+                    : html`${button("play", "play_of", "main", () => this.getting.get(this.streams.get(item.key), { play: true }))}
+                        ${button("get", "get_of", "", () => this.getting.get(this.streams.get(item.key)))}`}</div>`, row);
     }
 
     async end(key) {

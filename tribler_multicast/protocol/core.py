@@ -34,6 +34,7 @@ from .leaving import Leaving
 from .limits import MIN_INTERVAL
 from .liveness import Liveness
 from .outbox import Outbox
+from .overhearing import LISTENING, Overhearing
 from .pages import Pages
 from .peers import PeerState, PeerTable
 from .ping import Pings
@@ -41,6 +42,7 @@ from .policy import Policy
 from .puller import Puller
 from .reassembly import Reassembly
 from .search import Searches
+from .swarms import Swarms
 from .timers import Timers
 from .train import Trains
 from .weather import WeatherTalk
@@ -102,6 +104,8 @@ class MulticastProtocol:
         self.file_answers = FileAnswers(self)
         self.coded = Coded(self)
         self.weather = WeatherTalk(self)
+        self.swarms = Swarms(self)
+        self.overhearing = Overhearing(self)
         self.leaving = Leaving(self)
         self.started: float | None = None
         self.events: list[Event] = []
@@ -120,7 +124,7 @@ class MulticastProtocol:
             Kind.QUERY: self.answers.on_query, Kind.RESULTS: self.searches.on_results,
             Kind.FILE_REQUEST: self.file_answers.on_request, Kind.FILE_ANSWER: self.file_requests.on_answer}
         self.peer_handlers.update({**self.trains.handlers(), **self.coded.handlers(),
-                                   Kind.WEATHER: self.weather.on_weather})
+                                   **self.swarms.handlers(), Kind.WEATHER: self.weather.on_weather})
 
     # --- What the shell calls.
 
@@ -170,6 +174,8 @@ class MulticastProtocol:
         self.file_requests.forget()
         self.file_answers.forget()
         self.coded.forget()
+        self.swarms.forget()
+        self.overhearing.forget()
         self.reassembly.clear()
         for peer in self.peers:
             self.drop_peer(peer, reason)
@@ -232,6 +238,9 @@ class MulticastProtocol:
         Take in one signed datagram.
         """
         reason = self.gate.look(data, arrival, self.links)
+        if reason == LISTENING:
+            self.overhearing.take_in(data, arrival, now)
+            return
         if reason is not None:
             self.counters.drop(reason)
             return

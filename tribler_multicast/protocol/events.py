@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .peers import LinkKey, PeerState
     from .ping import PingRun
     from .search import SearchRun
+    from .swarms import SwarmRun
     from .train import Train, TrainRun
     from .train_receiver import Session
     from .wire import Kind
@@ -194,6 +195,19 @@ class WeatherReceived:
 
 
 @dataclass(frozen=True)
+class WeatherOverheard:
+    """
+    Somebody on a link where we only listen says something about the weather. It is signed, but nobody is verified
+    there, and nothing in the payload is checked.
+    """
+
+    mid: bytes
+    link: LinkKey
+    address: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
 class CodedReceived:
     """
     A verified peer, on a verified path, says something around a coded transfer. Nothing in the payload is checked.
@@ -203,6 +217,28 @@ class CodedReceived:
     kind: Kind
     payload: bytes
     arrival: Arrival
+
+
+@dataclass(frozen=True)
+class SwarmsAsked:
+    """
+    A verified peer asks who takes part in torrents: places in its question by the name of each there. `Swarms.answer`
+    answers.
+    """
+
+    peer: PeerState
+    number: bytes
+    places: dict[bytes, int]
+    arrival: Arrival
+
+
+@dataclass(frozen=True)
+class SwarmsEnded:
+    """
+    All who were asked about torrents answered, or the time is over.
+    """
+
+    run: SwarmRun
 
 
 @dataclass(frozen=True)
@@ -217,4 +253,5 @@ class RoundTrip:
 
 Event = (PeerLocal | PeerGone | PeerAnswered | Announced | PingEnded | ForeignSeal | FriendChanged
          | TrainDue | TrainHeard | TrainOver | TrainRunEnded | Asked | ResultsFound | SearchEnded
-         | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip | WeatherReceived)
+         | FileAsked | FileProgress | FileEnded | CodedReceived | RoundTrip | WeatherReceived
+         | WeatherOverheard | SwarmsAsked | SwarmsEnded)

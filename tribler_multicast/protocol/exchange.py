@@ -10,9 +10,12 @@ from .handshake import Challenge, Pending, PendingChallenges, Proof
 from .limits import (
     BURST_TIMES,
     CHALLENGE_AGAIN,
+    CHALLENGE_AGAIN_OF_FEW,
     CHALLENGE_PATIENCE,
     CONFIRM_TRIES,
     CONFIRM_WAIT,
+    CONFIRM_WAIT_OF_FEW,
+    FEW,
     MAX_PENDING_CHALLENGES,
     YIELD_TIME,
 )
@@ -74,9 +77,18 @@ class Exchange:
 
     # --- The initiator.
 
-    def want(self, key: bytes, link: LinkKey, address: HostPort, now: float) -> None:
+    @property
+    def are_few(self) -> bool:
+        """
+        Whether so few are here, or about to be, that each may try a little harder.
+        """
+        return max(self.core.peers.address_count, len(self.wanted)) <= FEW
+
+    def want(self, key: bytes, link: LinkKey, address: HostPort, now: float, wait: float | None = None) -> None:
         """
         Challenge a key at an address soon; how soon depends on how many others will do the same.
+
+        :param wait: seconds that it is to wait beside that; None: it is not known who of us was here first.
         """
         core = self.core
         if not core.peers.has_room(key, link, address[0]):
@@ -85,15 +97,19 @@ class Exchange:
         want = Want(key, link, address, now)
         if not self.wanted.add(want):
             return
-        delay = challenge_delay(max(core.peers.address_count, self.wanted.crowd(now)), core.random)
-        newcomer = core.started is not None and now - core.started < BURST_TIMES[-1]
-        if newcomer and core.identity.key > key:
-            delay += YIELD_TIME
-
+        if wait is None:
+            wait = YIELD_TIME if self.is_newcomer(now) and core.identity.key > key else 0.0
+        delay = wait + challenge_delay(max(core.peers.address_count, self.wanted.crowd(now)), core.random)
         if delay:
             core.timers.at(now + delay, partial(self.due, want))
         else:
             self.due(want, now)
+
+    def is_newcomer(self, now: float) -> bool:
+        """
+        Tell whether we have just started.
+        """
+        return self.core.started is not None and now - self.core.started < BURST_TIMES[-1]
 
     def due(self, want: Want, now: float) -> None:
         """
@@ -152,7 +168,7 @@ class Exchange:
                 if link in links and self.core.started is not None and self.core.outbox.may_challenge(address, now):
                     self.send_challenge(pending, links[link])
 
-        for delay in CHALLENGE_AGAIN:
+        for delay in CHALLENGE_AGAIN_OF_FEW if self.are_few else CHALLENGE_AGAIN:
             self.core.timers.at(now + delay, again)
         return True
 
@@ -196,7 +212,7 @@ class Exchange:
                 self.confirm(peer, path, header, proof, now, tries + 1)
 
         if tries < CONFIRM_TRIES:
-            core.timers.at(now + CONFIRM_WAIT, check)
+            core.timers.at(now + (CONFIRM_WAIT_OF_FEW if tries == 1 and self.are_few else CONFIRM_WAIT), check)
 
     # --- The responder.
 

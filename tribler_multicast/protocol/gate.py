@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from . import limits
 from .budget import KeyedBuckets, Recent, TokenBucket
 from .identity import pair_guard
+from .overhearing import LISTENING
 from .pair_seal import open_from_pair
 from .stamp import is_stamped, stamp_digest
 from .wire import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from .puller import Pull
     from .reassembly import Reassembly
 
-AWAITED_KINDS: Final = frozenset({Kind.PAGE, Kind.RESULTS, Kind.FILE_ANSWER, Kind.OFFER})
+AWAITED_KINDS: Final = frozenset({Kind.PAGE, Kind.RESULTS, Kind.FILE_ANSWER, Kind.OFFER, Kind.HAS})
 """Answers that nobody gets a signature checked for who was not asked."""
 
 
@@ -102,6 +103,10 @@ class Gate:
         self.file_answers = KeyedBuckets(limits.FILE_REQUESTS_PER_SECOND, limits.FILE_REQUESTS_BURST, limits.MAX_PEERS)
         self.all_file_requests = TokenBucket(limits.ALL_FILE_REQUESTS_PER_SECOND, limits.ALL_FILE_REQUESTS_BURST)
         self.awaits_file: Callable[[Header], bool] = lambda _header: False
+        self.swarms = KeyedBuckets(limits.SWARMS_PER_SECOND, limits.SWARMS_BURST, limits.MAX_PEERS)
+        self.all_swarms = TokenBucket(limits.ALL_SWARMS_PER_SECOND, limits.ALL_SWARMS_BURST)
+        self.swarm_answers = KeyedBuckets(limits.SWARMS_PER_SECOND, limits.SWARMS_BURST, limits.MAX_PEERS)
+        self.awaits_swarms: Callable[[Header], bool] = lambda _header: False
         self.coded = KeyedBuckets(limits.CODED_PER_SECOND, limits.CODED_BURST, limits.MAX_PEERS)
         self.all_coded = TokenBucket(limits.ALL_CODED_PER_SECOND, limits.ALL_CODED_BURST)
         self.offers = KeyedBuckets(limits.OFFERS_PER_SECOND, limits.OFFERS_BURST, limits.MAX_PEERS)
@@ -131,7 +136,7 @@ class Gate:
             return "hop_limit"
         link = links.get(arrival.link)
         if link is not None and link.silent:
-            return "listening"
+            return LISTENING
         return None if link is not None and link.is_on_link(arrival.source[0]) else "off_link"
 
     @staticmethod
@@ -269,6 +274,8 @@ class Gate:
         """
         if kind == Kind.FILE_REQUEST:
             return self.all_file_requests
+        if kind == Kind.WHO_HAS:
+            return self.all_swarms
         if kind == Kind.FRIEND and not self.policy.is_chosen(peer):
             return self.all_friends
         if kind in RANK_KINDS:
@@ -286,13 +293,16 @@ class Gate:
         return {Kind.ASK: self.asks, Kind.PONG: self.pongs, Kind.PULL: self.pull_budget, Kind.PAGE: self.page_budget,
                 Kind.FRIEND: self.friends, Kind.TRAIN_REPORT: self.reports, Kind.QUERY: self.queries_again,
                 Kind.RESULTS: self.results, Kind.FILE_REQUEST: self.file_requests,
-                Kind.FILE_ANSWER: self.file_answers}.get(kind, self.pairs)
+                Kind.FILE_ANSWER: self.file_answers, Kind.WHO_HAS: self.swarms,
+                Kind.HAS: self.swarm_answers}.get(kind, self.pairs)
 
     def is_awaited(self, header: Header, arrival: Arrival, now: float) -> bool:
         """
         Tell whether a PAGE is one of a pull of ours under way, RESULTS of a search, and did not come before; whether we
-        wait for a FILE_ANSWER or an OFFER.
+        wait for a FILE_ANSWER, a HAS or an OFFER.
         """
+        if header.kind == Kind.HAS:
+            return self.awaits_swarms(header)
         if header.kind == Kind.OFFER:
             return self.awaits_offer(header, now)
         if header.kind == Kind.FILE_ANSWER:

@@ -9,6 +9,7 @@ from .events import ForeignSeal
 from .handshake import Secrets
 from .identity import SIGNATURE_DOMAIN
 from .limits import FOREIGN_SEAL_GAP, MAX_DATAGRAM
+from .overhearing import LISTENING
 from .wire import PREFIX, PREFIXES, SEALED, VERSION, channel_of
 
 if TYPE_CHECKING:
@@ -80,11 +81,15 @@ class Group:
             return data  # The gate drops what is sealed.
         core = self.core
         reason = self.look(data) or core.gate.look_at_way(arrival, core.links)
-        if reason is not None:
+        listens = reason == LISTENING and core.overhearing.wanted
+        if reason is not None and not listens:
             core.counters.drop(reason)
             return None
         opened = self.seal.open(arrival.source, channel_of(arrival.link[1], arrival.multicast), data)
-        if opened is None:
+        if listens:  # What becomes of it `overhearing` decides; other groups there are nobody's business.
+            if opened is None:
+                core.counters.drop(LISTENING)
+        elif opened is None:
             self.on_foreign(arrival.source, now)
         elif self.foreign is not None and self.foreign.source == arrival.source:
             self.foreign = None  # It found the right passphrase.

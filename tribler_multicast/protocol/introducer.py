@@ -7,7 +7,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .budget import KeyedBuckets
+from .budget import KeyedBuckets, TokenBucket
 from .events import PeerAnswered, PeerLocal
 from .exchange import own_address, same, their_address
 from .introduction import Introduction, pack_capabilities, unpack_capabilities
@@ -18,6 +18,9 @@ from .limits import (
     BURST_AT_LEAST,
     BURST_TIMES,
     ENOUGH_VERIFIED,
+    GREET_WAIT,
+    GREETINGS_BURST,
+    GREETINGS_PER_SECOND,
     LINK_BURST_TIMES,
     MAX_ANSWER_SPREAD,
     MAX_HEARD,
@@ -46,6 +49,7 @@ class Introducer:
         """
         self.core = core
         self.answers = KeyedBuckets(ANSWERS_PER_PEER_PER_SECOND, ANSWERS_PER_PEER_BURST, MAX_PEERS)
+        self.greetings = TokenBucket(GREETINGS_PER_SECOND, GREETINGS_BURST)
         self.next: Timer | None = None
         self.before = core.shortest_interval
         self.heard: OrderedDict[tuple[bytes, LinkKey], tuple[HostPort, int, bytes]] = OrderedDict()
@@ -159,8 +163,22 @@ class Introducer:
                 return True
         if header.kind == Kind.INTRODUCTION:
             self.keep(header, arrival)
-        core.exchange.want(header.signer, arrival.link, arrival.source, now)
+        core.exchange.want(header.signer, arrival.link, arrival.source, now, self.greet(header, now))
         return True
+
+    def greet(self, header: Header, now: float) -> float | None:
+        """
+        Introduce ourselves to somebody new, who is to challenge us. Gets the seconds that it has for that: none when it
+        will not, as there are too many of us, or as we are the new one; None when we came at the same time.
+        """
+        core = self.core
+        is_newcomer = core.exchange.is_newcomer(now)
+        if is_newcomer or not core.exchange.are_few:
+            return 0.0 if is_newcomer and header.epoch < core.epoch and core.exchange.are_few else None
+        if core.peers.get(header.signer) is not None or header.epoch <= core.epoch or not self.greetings.take(now):
+            return None
+        self.introduce(now)
+        return GREET_WAIT
 
     def keep(self, header: Header, arrival: Arrival) -> None:
         """

@@ -15,7 +15,7 @@ from .wire import Address, Reader, WireError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-CAPABILITIES: Final = ("tribler", "search", "torrents", "coded", "recode", "stream", "weather")
+CAPABILITIES: Final = ("tribler", "search", "torrents", "coded", "recode", "stream", "weather", "tracker")
 """Names of the capability bits, lowest first. Unknown bits of newer nodes are ignored."""
 
 

@@ -30,12 +30,16 @@ class WeatherTalk:
         """
         self.core = core
 
-    def say(self, index: int, payload: bytes) -> None:
+    def say(self, index: int, payload: bytes, *, anyway: bool = False) -> None:
         """
-        Say it to all on an interface, by its index. With no peer there nothing is said.
+        Say it to all on an interface, by its index. With no peer there nothing is said, unless it is to be said
+        `anyway`: there may be nodes that only listen.
         """
         if self.core.started is not None:
-            for link in self.links(index):
+            links = self.links(index)
+            if anyway and not links:
+                links = [key for key in ((index, IPV4), (index, IPV6)) if key in self.core.links][:1]
+            for link in links:
                 self.core.outbox.multicast(Kind.WEATHER, link, payload)
 
     def links(self, index: int) -> list[LinkKey]:

@@ -96,6 +96,16 @@ class Kind(IntEnum):
     SUMS = 38
     ALARM = 39
     WEATHER = 40
+    RECEIPT = 45
+    WHO_HAS = 46
+    HAS = 47
+    STREAMS_WANTED = 50
+    ON_AIR = 51
+    TUNE = 52
+    TUNED = 53
+    ROSTER = 54
+    NEEDS = 55
+    UNTUNE = 56
 
 
 SEALED: Final = PREFIX + bytes((Kind.SEALED, VERSION))
@@ -123,14 +133,17 @@ PEERS_KINDS: Final = frozenset({Kind.GOODBYE, Kind.PING, Kind.QUERY, Kind.WEATHE
 """Said by multicast, and heard from verified peers in their confirmed epoch only."""
 STAMPED_KINDS: Final = frozenset({Kind.INTRODUCTION, Kind.SOLICITATION, Kind.CHALLENGE})
 """Said by strangers, so that it takes a stamp to be heard."""
-RANK_KINDS: Final = frozenset({Kind.REPORT, Kind.HELP, Kind.HAVE, Kind.SUMS, Kind.ALARM})
+RANK_KINDS: Final = frozenset({Kind.REPORT, Kind.HELP, Kind.HAVE, Kind.SUMS, Kind.ALARM, Kind.NEEDS})
 """Of those below the ones that are said again and again while data comes: with budgets of their own."""
+STREAM_KINDS: Final = frozenset({Kind.STREAMS_WANTED, Kind.ON_AIR, Kind.TUNE, Kind.TUNED, Kind.ROSTER, Kind.NEEDS,
+                                 Kind.UNTUNE})
+"""Around live streams."""
 CODED_KINDS: Final = frozenset({Kind.OFFERS_WANTED, Kind.OFFER, Kind.JOIN, Kind.ACCEPT, Kind.REFUSE, Kind.LEAVE,
-                                Kind.FINISH, Kind.MEMBERS}) | RANK_KINDS
-"""Around coded transfers: these, and no others, have the prefix of their overlay."""
+                                Kind.FINISH, Kind.MEMBERS, Kind.RECEIPT}) | RANK_KINDS | STREAM_KINDS
+"""Around coded transfers and live streams: these, and no others, have the prefix of their overlay."""
 PAIR_KINDS: Final = frozenset({Kind.PROBE, Kind.PROBE_REPLY, Kind.ANSWER, Kind.ASK, Kind.PONG,
                                Kind.FRIEND, Kind.PULL, Kind.PAGE, Kind.TRAIN_REPORT, Kind.RESULTS,
-                               Kind.FILE_REQUEST, Kind.FILE_ANSWER}) | CODED_KINDS
+                               Kind.FILE_REQUEST, Kind.FILE_ANSWER, Kind.WHO_HAS, Kind.HAS}) | CODED_KINDS
 """Said only between verified peers, under a guard that both can make and nobody else. (A GOODBYE, FRAGMENT, TRAILER or
 QUERY by unicast too.)"""
 PAIR_SEALED: Final = 0x20
@@ -139,7 +152,9 @@ SEARCH_KINDS: Final = frozenset({Kind.QUERY, Kind.RESULTS})
 """What somebody looks for and has: by unicast always sealed for the pair."""
 FILE_KINDS: Final = frozenset({Kind.FILE_REQUEST, Kind.FILE_ANSWER})
 """Which shared file somebody wants, and what is made of it."""
-ALWAYS_SEALED: Final = SEARCH_KINDS | FILE_KINDS | CODED_KINDS
+SWARM_KINDS: Final = frozenset({Kind.WHO_HAS, Kind.HAS})
+"""Who takes part in which torrent, for the trackers of nodes."""
+ALWAYS_SEALED: Final = SEARCH_KINDS | FILE_KINDS | SWARM_KINDS | CODED_KINDS
 """What is never heard by unicast when it is not sealed for the pair: it is about content, or has keys in it."""
 SEALABLE_KINDS: Final = frozenset({Kind.FRAGMENT, Kind.TRAILER, Kind.ASK}) | ALWAYS_SEALED
 """What may be sealed: also what is about an announcement, whose hash tells it to who guesses right."""

@@ -3,6 +3,7 @@ What the endpoints may touch: one small object instead of the whole node.
 """
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from ..client import ClientError
 from .errors import RestError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from ..client import Client
     from ..community.multicast import MulticastCommunity
@@ -40,6 +41,21 @@ class RestContext:
             return await self.control.ask(command, meanwhile)
         except ClientError as error:
             raise RestError(error.status, str(error)) from error
+
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """
+        Have a player for a while: the weather looks at once what this node does now, and again at the end.
+        """
+        self._look_at_activity()
+        try:
+            yield
+        finally:
+            self._look_at_activity()
+
+    def _look_at_activity(self) -> None:
+        if (weather := self.control.parts.weather) is not None:
+            weather.changed()
 
     @property
     def community(self) -> MulticastCommunity:

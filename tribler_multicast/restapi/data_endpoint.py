@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -12,7 +13,7 @@ from aiohttp import web
 from aiohttp_apispec import docs
 
 from ..transfer.errors import TransferError
-from ..transfer.service.transfer import FAILED
+from ..transfer.service.transfer import ACTIVE, FAILED
 from .errors import RestError, error_response
 from .media import SAFE, media_headers
 from .ranges import UnsatisfiableError, matches, wanted
@@ -61,7 +62,10 @@ class DataRoom:
         self.context = context
         self.tokens = Tokens()
         self._readers = 0
+        self._sent: Counter[Transfer] = Counter()
+        """How many read from which transfer."""
         self._closing = asyncio.Event()
+        context.control.parts.activities.playing.append(self._activity)
 
     def routes(self) -> list[web.RouteDef]:
         """
@@ -113,8 +117,21 @@ class DataRoom:
             response = web.StreamResponse(status=status, headers=headers)
             response.content_length = len(some)
             await response.prepare(request)
-            await self._send(request, response, transfer, range(part.start + some.start, part.start + some.stop))
+            self._sent[transfer] += 1
+            try:
+                with self.context.playing():
+                    await self._send(request, response, transfer,
+                                     range(part.start + some.start, part.start + some.stop))
+            finally:
+                self._sent[transfer] -= 1
+                self._sent += Counter()  # those that nobody reads are dropped
             return response
+
+    def _activity(self) -> str | None:
+        """
+        Get what this node does for those who read: something that is here already needs no network.
+        """
+        return "on_demand" if any(transfer.state == ACTIVE for transfer in self._sent) else None
 
     def _transfer(self, id: str) -> Transfer:  # noqa: A002
         service = self.context.control.parts.transfers

@@ -23,8 +23,10 @@ from .security import HostPolicy, origin_middleware
 from .settings_endpoint import SettingsRoom
 from .status_endpoint import StatusRoom
 from .streams_endpoint import StreamsRoom
+from .subscriptions_endpoint import SubscriptionsRoom
 from .tokens import token_door
 from .torrents_endpoint import TorrentsRoom
+from .tracker_endpoint import TrackerRoom
 from .transfers_endpoint import TransfersRoom
 from .weather_endpoint import WeatherRoom
 
@@ -56,7 +58,8 @@ class MulticastEndpoint:
                      SettingsRoom(context), FriendsRoom(context), TorrentsRoom(context),
                      SearchRoom(context, self.data.tokens), ActivityRoom(context), WeatherRoom(context),
                      FeedsRoom(context), PublicationsRoom(context), TransfersRoom(context, self.data.tokens),
-                     self.data, self.streams, BrowseRoom(context), self.events):
+                     self.data, self.streams, BrowseRoom(context), TrackerRoom(context), SubscriptionsRoom(context),
+                     self.events):
             self.app.add_routes(room.routes())
 
     @property

@@ -57,6 +57,11 @@ class MulticastPeerSchema(Schema):
     helped_up = Integer(allow_none=True, metadata={"description": "bytes, of total_up: given as a helper"})
     helped_down = Integer(allow_none=True, metadata={"description": "bytes, of total_down: taken from it as a helper"})
     named_at = Float(allow_none=True, metadata={"description": "Unix seconds: it was caught sending bad data"})
+    receipt_given = Integer(allow_none=True, metadata={"description": "bytes that it signed to have taken from us"})
+    receipt_taken = Integer(allow_none=True, metadata={
+        "description": "bytes that we signed to have taken from it, and it agreed to"})
+    credit = Integer(allow_none=True, metadata={
+        "description": "bytes that it gave more than it took: who has some is served first"})
 
 
 PeerSchema = MulticastPeerSchema
@@ -203,6 +208,8 @@ class TransferSchema(Schema):
     up_limit = Integer(allow_none=True, metadata={"description": "bytes/s, null: none of its own"})
     down_limit = Integer(allow_none=True, metadata={"description": "bytes/s, null: none of its own"})
     eta_s = Float(allow_none=True, metadata={"description": "seconds until it is complete"})
+    stream = _text("inside Tribler: the path on its server where its largest film or sound plays while it arrives",
+                   allow_none=True)
     error = _text("why it cannot go on", allow_none=True)
 
 

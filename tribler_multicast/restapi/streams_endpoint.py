@@ -55,6 +55,7 @@ class StreamsRoom:
         self.tokens = tokens
         self._readers = 0
         self._closing = asyncio.Event()
+        context.control.parts.activities.playing.append(self._activity)
 
     def routes(self) -> list[web.RouteDef]:
         """
@@ -108,7 +109,7 @@ class StreamsRoom:
         got = 0
         closing = asyncio.ensure_future(self._closing.wait())
         try:
-            with self._streams().feeding(stream_id) as published:
+            with self._streams().feeding(stream_id) as published, self.context.playing():
                 while True:
                     reading = asyncio.ensure_future(request.content.read(CHUNK))
                     await asyncio.wait((reading, closing), return_when=asyncio.FIRST_COMPLETED)
@@ -153,7 +154,7 @@ class StreamsRoom:
             raise RestError(422, f"from must be live or first, not {shown(start)}")
         with self._reading():
             channel = await self._channel(request)
-            with channel.reading():
+            with channel.reading(), self.context.playing():
                 response = web.StreamResponse(headers={**_headers(channel), "Cache-Control": "no-store"})
                 await response.prepare(request)
                 await self._send(request, response, Reader(channel, start))
@@ -260,6 +261,13 @@ class StreamsRoom:
             return response
 
     # --- Shared.
+
+    def _activity(self) -> str | None:
+        """
+        Get what this node does with live streams.
+        """
+        streams = self.context.control.parts.streams
+        return "live" if streams is not None and streams.live else None
 
     def _streams(self) -> Streams:
         streams = self.context.control.parts.streams

@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..client import Traffic
-from ..lan.torrent_bursts import UNLIMITED, limited
+from ..lan.torrent_bursts import UNLIMITED, Asking, limited
 from ..lan.torrent_peers import Meter, Moved
 from .errors import find, guarded
 
@@ -83,13 +83,14 @@ class Bursts:
         self.download_manager = download_manager
         self._before: tuple[Any, dict[str, object]] | None = None
         self._now: dict[str, object] = {}
+        self._asking = Asking()
 
     @guarded("sending in small bursts")
-    def follow(self, up: float | None, down: float | None) -> None:
+    def follow(self, up: float | None, down: float | None, comes: float = 0.0) -> None:
         """
-        Take over limits.
+        Take over limits; `comes` is what downloads get.
         """
-        session = self._session()
+        session, ahead = self._session(), self._asking.look(time.monotonic(), down, comes)
         if self._before is not None and (session is not self._before[0] or (up, down) == (None, None)):
             before, self._before, self._now = self._before, None, {}
             if session is before[0]:
@@ -98,7 +99,7 @@ class Bursts:
             return
         if self._before is None:
             self._before = session, self._settings_of(session)
-        wanted = limited(up, down)
+        wanted = limited(up, down, ahead)
         if wanted != self._now:
             self._now = wanted
             session.apply_settings(wanted)
@@ -177,7 +178,7 @@ class Stepping:
         """
         self.limits = up, down
         self._apply()
-        self.bursts.follow(up, down)
+        self._burst()
 
     @guarded("looking at what downloads move")
     def look(self) -> None:
@@ -207,6 +208,12 @@ class Stepping:
     async def _ask(self, handles: dict[bytes, Any]) -> None:
         self.moving = await asyncio.to_thread(self._meter.look, time.monotonic(), handles)
         self._apply()
+        self._burst()
+
+    def _burst(self) -> None:
+        watched = self._watched()
+        self.bursts.follow(*self.limits, sum(each.down for infohash, each in self.moving.items()
+                                             if infohash not in watched))
 
     def _downloads(self) -> dict[bytes, Any]:
         return {infohash: download for infohash, download in list(self.download_manager.downloads.items())

@@ -20,6 +20,7 @@ from ..torrent_files.making import make_torrent, write_output
 from ..torrent_files.walking import Cancelled
 from ..torrents import INFOHASH_SIZE, MadeTorrent, TorrentStatus
 from .errors import find, guarded
+from .playable import StreamPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,6 +92,7 @@ class TriblerTorrents:
         self.task: asyncio.Task[None] | None = None
         self.thread = ThreadPoolExecutor(1, "multicast-hash")
         self.hashing: set[threading.Event] = set()
+        self._streams = StreamPaths()
 
     # --- What goes on.
 
@@ -122,7 +124,8 @@ class TriblerTorrents:
             None if information is None else int(information.total_size()), str(download.get_content_dest()),
             float(state.get_current_speed("up")), float(state.get_current_speed("down")), int(state.all_time_upload),
             int(state.all_time_download), int(getattr(state.lt_status, "num_peers", 0)),
-            up_limit, down_limit, str(state.get_error() or "") if what == "failed" else "")
+            up_limit, down_limit, str(state.get_error() or "") if what == "failed" else "",
+            stream=self._streams.of(infohash, information))
 
     def subscribe(self, handler: Callable[[TorrentStatus], None]) -> None:
         """

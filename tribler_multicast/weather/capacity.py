@@ -12,14 +12,24 @@ from typing import Final
 
 SATURATED: Final = 0.008
 """A queue from which on a link is full."""
+FULL: Final = 0.025
+"""A shorter queue may be of bursts alone, with room between them: then what goes is the least that the link passes, not
+what it passes."""
 SATURATED_FOR: Final = 1.0
 """Seconds for which it must have been: what others said of their rates is as old."""
 STEADY: Final = 0.35
 """Share by which the sum may differ from what it was lately: when one takes over from another both are counted."""
 EACH: Final = 0.3
 MOST_SUMS: Final = 60
+LATELY_KEPT: Final = 128
 SLOW: Final = 1.5
 """Seconds over which is smoothed what this node reached: into a queue goes more for a moment than the link passes."""
+KEPT_UP: Final = 3.0
+CERTAIN: Final = 0.97
+FORGET: Final = 0.05
+"""What all together passed for so many seconds without a break does pass, less what rates are rounded by, whatever the
+sums say, which come late while rates rise. By the third share it is forgotten with each sum that is less, for lines
+become slower too."""
 STEEPEST: Final = 0.12
 """Seconds per second by which the queue grows or falls at most: what others said is not of the same moment."""
 PERCENT: Final = 0.5
@@ -47,6 +57,8 @@ class Capacity:
         self._reached: deque[list[float]] = deque(maxlen=BEST_PARTS)
         self._seen: deque[list[float]] = deque(maxlen=BEST_PARTS)
         self._together = 0.0
+        self._lately: deque[tuple[float, float]] = deque(maxlen=LATELY_KEPT)
+        self._kept_up = 0.0
         self._next = 0.0
         self._since: float | None = None
         self._slow = 0.0
@@ -70,6 +82,7 @@ class Capacity:
             self._best[-1][1] = max(self._best[-1][1], self._slow)
         self._together += (together - self._together) * min(1.0, passed / SLOW)
         self._seen[-1][1] = max(self._seen[-1][1], self._together)
+        self._keep_up(now, together)
         if delay is None or delay < SATURATED or not suspect:
             self._since = None
             return
@@ -79,7 +92,21 @@ class Capacity:
         if now - self._since >= SATURATED_FOR and now >= self._next and together > 0 and abs(slope) <= STEEPEST \
                 and abs(together - self._together) <= STEADY * self._together:
             self._next = now + EACH
-            self.sums.append(together / (1 + slope))
+            value, total = self.value, together / (1 + slope)
+            if delay >= FULL or value is None or total > value:
+                self.sums.append(total)
+            if delay >= FULL:
+                self._kept_up -= FORGET * max(0.0, self._kept_up - total)
+
+    def _keep_up(self, now: float, together: float) -> None:
+        """
+        Note what was passed all the time lately.
+        """
+        self._lately.append((now, together))
+        while len(self._lately) > 1 and now - self._lately[1][0] >= KEPT_UP:
+            self._lately.popleft()
+        if now - self._lately[0][0] >= KEPT_UP:
+            self._kept_up = max(self._kept_up, min(rate for _, rate in self._lately))
 
     @property
     def own_best(self) -> float:
@@ -109,6 +136,9 @@ class Capacity:
         """
         if not self.sums:
             return None
+        return max(self._middle(), CERTAIN * self._kept_up)
+
+    def _middle(self) -> float:
         ordered = sorted(self.sums)
         return ordered[int(PERCENT * (len(ordered) - 1))]
 
@@ -117,7 +147,7 @@ class Capacity:
         """
         Get how sure it is, 0..1: many sums that agree.
         """
-        value = self.value
+        value = self._middle() if self.sums else 0.0
         if not value:
             return 0.0
         apart = sum(abs(each - value) for each in self.sums) / len(self.sums) / value

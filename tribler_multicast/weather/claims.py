@@ -4,6 +4,9 @@ What the others say, bounded, until it is too old.
 Everything in it was said by somebody, and anybody may lie. A machine counts once, however many keys it has: what is
 counted, and what medians are made of, are link-layer neighbours (`host`), and of one only the newest few nodes are
 kept.
+
+Where this node only listens nobody is verified (`protocol.overhearing`): of what is heard there only needs and rates
+are believed, and of each neighbour one node.
 """
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ from .limits import (
     HEARD_RATE,
     MAX_KEYS,
     MAX_NEIGHBOURS,
+    MAX_OVERHEARD,
+    OVERHEARD_INTERVAL,
 )
+from .summary import Both
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -69,6 +75,15 @@ class Neighbour:
         return True
 
 
+def overheard(summary: WeatherSummary) -> WeatherSummary:
+    """
+    Get what is believed of somebody who is not verified: what he needs, and uses; nothing that he feels or reckons, and
+    not for longer than a moment.
+    """
+    return summary._replace(interval=min(summary.interval, OVERHEARD_INTERVAL), is_known=False, is_bloated=False,
+                            level=Both(), capacity=Both(), confidence=Both())
+
+
 class Claims:
     """
     The table of claims.
@@ -84,15 +99,16 @@ class Claims:
         self._crowd: tuple[Crowd, float] | None = None
         """What was made of all, and until when it holds."""
 
-    def hear(self, now: float, claim: Claim) -> bool:
+    def hear(self, now: float, claim: Claim, *, verified: bool = True) -> bool:
         """
         Take a claim; False when it was dropped.
         """
+        neighbours, keys = (MAX_NEIGHBOURS, MAX_KEYS) if verified else (MAX_OVERHEARD, 1)
         neighbour = self.neighbours.get(claim.host)
         if neighbour is None:
-            if len(self.neighbours) >= MAX_NEIGHBOURS:
+            if len(self.neighbours) >= neighbours:
                 self.expire(now)
-            if len(self.neighbours) >= MAX_NEIGHBOURS:
+            if len(self.neighbours) >= neighbours:
                 self.dropped["full"] += 1
                 return False
             neighbour = self.neighbours[claim.host] = Neighbour(filled_at=now)
@@ -105,7 +121,7 @@ class Claims:
         neighbour.claims.pop(claim.mid, None)
         neighbour.claims[claim.mid] = claim
         self.hosts[claim.mid] = claim.host
-        while len(neighbour.claims) > MAX_KEYS:
+        while len(neighbour.claims) > keys:
             mid, _ = neighbour.claims.popitem(last=False)
             del self.hosts[mid]
         return True

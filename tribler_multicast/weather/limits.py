@@ -100,6 +100,13 @@ MAX_KEYS: Final = 4
 """Nodes of one link-layer neighbour whose claims are kept: a machine with a thousand keys counts once, with the newest
 few."""
 
+MAX_OVERHEARD: Final = 16
+"""The same where this node only listens, and one node of each: whoever is on the link can be as many neighbours as it
+has addresses, and by their number alone make this node's fair share smaller. Homes with more that have load are few."""
+
+OVERHEARD_INTERVAL: Final = 1.5
+"""What is believed of an interval there: nobody says goodbye to who only listens."""
+
 # --- Congestion.
 
 TOGETHER: Final = 2

@@ -87,7 +87,9 @@ LEFT: Final = 0.15
 """Share of the level that is left while a queue drains."""
 EASE: Final = 0.2
 EASE_FOR: Final = 1.5
-"""When a limit begins, or room is made, a little less for some time, so that the way is seen empty."""
+EASE_ENDS: Final = 2.5
+"""When a limit begins, or room is made, a little less for some time, so that the way is seen empty; and over so many
+seconds that less and less."""
 SETTLES: Final = 1.5
 FALLS: Final = -0.05
 FOLLOWED: Final = 1.15
@@ -109,6 +111,13 @@ KNOWN: Final = 2.0
 METERED: Final = 1.0
 """Seconds of bulk traffic until its rate is known well, and at all: nothing that can wait is decided before the first,
 on what others say among it, and nothing whatsoever before the second: a limit would be made from next to nothing."""
+TOGETHER: Final = 2
+NOT_NEEDED: Final = 4.0
+NEEDED_FOR: Final = 3.0
+"""Where somebody needs room, bulk traffic that is new begins with its part of what is left of what the gateway is known
+to pass, as if so many began at once: a queue would be felt, and a rate known, a second too late. When it could have so
+many times what it uses so many seconds later, there is nothing to limit. Who says `live` for ever makes what begins
+begin slower, and nothing else."""
 LEAST_BEGIN: Final = 16_000.0
 """Bytes/s that a limit begins with at least: who was crowded out by others has not shown what he needs."""
 CHATTER: Final = 8_000.0
@@ -144,6 +153,10 @@ class Share:
         self._back_at = -STALE
         self._full = -FULL_FOR, 0.0
         """When a queue was felt last, and the level then."""
+        self.ahead: float | None = None
+        """What bulk traffic that is new begins with; None: it is not limited, or there is some already."""
+        self._begun_with = self._begun_at = 0.0
+        """What it began with, and when; 0: not with that, or a queue was felt since."""
 
     @property
     def target(self) -> float:
@@ -165,7 +178,7 @@ class Share:
         """
         Get what a level may be: no more than twice what this node ever used lately, whatever others have.
         """
-        return MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_BEGIN)
+        return max(MOST_OF_BEST * max(s.own_best, s.bulk, LEAST_BEGIN), self._begun_with)
 
     def is_hungry(self, bulk: float) -> bool:
         """
@@ -186,6 +199,7 @@ class Share:
         self._follow_need(now, s, ended=ended)
         if self.level is None:
             self._begin(now, s)
+            self.ahead = self._begins_with(s)
         else:
             self._make_room(now, s)
             self.level = max(self.level, self.floor(s))
@@ -197,8 +211,18 @@ class Share:
             self._spare(s, passed)
             self.level = max(min(self.level, self._most(s)), self.floor(s))
             self._release(now, s)
+        if self.level is not None:
+            self.ahead = None
         self.limit = None if self.level is None else max(self.level - self._drain(now, s), self.floor(s))
         return self.limit
+
+    def _begins_with(self, s: Situation) -> float | None:
+        """
+        Get what bulk traffic is to begin with, while there is none.
+        """
+        if s.need == NO_NEED or s.bulk > CHATTER or s.delay is None or s.room <= CHATTER or s.guess is None:
+            return None
+        return max(LEAST_BEGIN, self.floor(s), (FILL * s.guess - s.room) / (s.sharers + TOGETHER))
 
     def _is_full(self, s: Situation) -> bool:
         return s.suspect and s.delay is not None and s.delay > self.target
@@ -210,13 +234,24 @@ class Share:
         """
         if self.level is None:
             return 0.0
-        ease = EASE * self.level if now - self._changed_at < EASE_FOR and self._back_at < self._changed_at else 0.0
+        ease = self.level * self._ease(now, s)
         if s.delay is None or not self._is_full(s):
             return ease
         unit = self.level if s.capacity is None else min(s.capacity / max(1, s.sharers), MOST_PART * self.level)
         unit /= TAUS[self.need != NO_NEED]
         felt, told = (max(0.0, unit * (delay - self.target)) for delay in (s.own, s.delay))
         return max(ease, min((1 - LEFT) * self.level, felt), min((1 - TOLD) * self.level, told) if s.is_told else 0.0)
+
+    def _ease(self, now: float, s: Situation) -> float:
+        """
+        Get the share of the level that is left for some time after it was changed. While it is not known what the
+        gateway passes, it is taken again slowly, so that a level that was too high shows before it is used.
+        """
+        if self._back_at >= self._changed_at:
+            return 0.0
+        if s.capacity is not None:
+            return EASE if now - self._changed_at < EASE_FOR else 0.0
+        return EASE * max(0.0, min(1.0, 1 - (now - self._changed_at - EASE_FOR) / EASE_ENDS))
 
     def _spare(self, s: Situation, passed: float) -> None:
         """
@@ -292,6 +327,10 @@ class Share:
     def _begin(self, now: float, s: Situation) -> None:
         if s.bulk <= CHATTER:
             self._busy_since = now
+        elif self.ahead is not None and self.need != NO_NEED:
+            self.level = self._begun_with = self.ahead
+            self._begun_at = self._needless_since = now
+            return
         waits = KNOWN if s.is_hearsay(self.target) or s.need == NO_NEED else METERED
         if s.delay is None or not s.suspect or s.delay <= self.target or now - self._busy_since < waits \
                 or (s.need == NO_NEED and not s.together):
@@ -309,11 +348,14 @@ class Share:
         self.level = max(self.level, LEAST_BEGIN, self.floor(s), TOLD * s.bulk if s.is_hearsay(self.target) else 0.0)
 
     def _release(self, now: float, s: Situation) -> None:
+        if self._begun_with > NOT_NEEDED * s.bulk and now - self._begun_at >= NEEDED_FOR:
+            self.level, self._begun_with = None, 0.0  # it began without a queue, and wants no more than this
+            return
         alone = s.sharers <= 1 and not s.levels
         if self.need != NO_NEED or (s.together and not alone) or (not alone and self.is_hungry(s.bulk)):
             self._needless_since = now
         elif now - self._needless_since >= RELEASE:
-            self.level = None
+            self.level, self._begun_with = None, 0.0
 
     # Down and up
 
@@ -324,6 +366,7 @@ class Share:
         assert self.level is not None
         assert self.limit is not None
         self._empty_since, self._growth = None, PROBE_UP
+        self._begun_with = 0.0
         if s.is_hearsay(self.target):  # by words alone nothing is lowered for good
             return
         self._full = now, self.level
@@ -350,7 +393,7 @@ class Share:
             self._growth = PROBE_UP_FULL
             if s.usual is not None and s.usual > self.target:
                 self._growth = 0.0
-        if s.bulk < BUSY * self.level:
+        if s.bulk < BUSY * self.level or self._ease(now, s):
             return
         growth = self._growth * self.level
         if self._empty_since is not None:

@@ -2,16 +2,22 @@
 What a node says of the weather, byte by byte: coarse, and nothing of what it sends or gets.
 
     offset  size  field
-         0     1  version, 1 1     1  class: 0 idle, 1 bulk, 2 on demand, 3 live 2     1  flags: bit 0 the gateway has
-         a queue, bit 1 the node's own link has, bit 2 other programs of the machine need room,
-                  bits 3 and 4 its bulk traffic would go faster up, down, if it were let, bit 5 what is felt is known
+         0     1  version, 1
+         1     1  class: 0 idle, 1 bulk, 2 on demand, 3 live
+         2     1  flags: bit 0 the gateway has a queue, bit 1 the node's own link has, bit 2 other programs of the
+                  machine need room, bits 3 and 4 its bulk traffic would go faster up, down, if it were let, bit 5 what
+                  is felt is known
          3     1  seconds until the next summary at most, in tenths up to 12.7, bit 7: in seconds
          4     8  salt of the gateway's tag
-        12     8  gateway's tag (`gateway_tag`) 20     3  the queue now, its mean, its variability: milliseconds as
-        below 23     2  its skew (1; signed, 1/100), loss (1; 1/200, 255: not known) 25     2  rates up and down of
-        what is not anonymous 27     2  of that bulk traffic 29     2  rate that a node whose bulk traffic wants more
-        may use, up and down, as this node reckons; 0: not limited 31     2  what the gateway passes up and down, as
-        this node reckons; 0: not known 33     1  how sure that is, up in the high four bits, down in the low ones
+        12     8  gateway's tag (`gateway_tag`)
+        20     3  the queue now, its mean, its variability: milliseconds as below
+        23     2  its skew (1; signed, 1/100), loss (1; 1/200, 255: not known)
+        25     2  rates up and down of what is not anonymous
+        27     2  of that bulk traffic
+        29     2  rate that a node whose bulk traffic wants more may use, up and down, as this node reckons; 0: not
+                  limited
+        31     2  what the gateway passes up and down, as this node reckons; 0: not known
+        33     1  how sure that is, up in the high four bits, down in the low ones
 
 Rates and milliseconds are one byte each: 0 is none, else 2^((byte - 1) / 8) in units of 64 bytes/s and 0.1 ms, so 9 %
 from step to step: who wants to know what somebody watches learns less from it than from the lamp of the router. Longer

@@ -17,7 +17,7 @@ from statistics import median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .capacity import Capacity
-from .claims import Claim, Claims
+from .claims import Claim, Claims, overheard
 from .crowd import HIGH, SURE, Crowd, need_of, own_need
 from .gateway_tag import SALT_SIZE, find_gateway, make_tag
 from .grouping import Member, state
@@ -53,6 +53,10 @@ MORE: Final = 1.4
 """A stream that needs so much more than was said is told of at once."""
 SOON: Final = 0.3
 """Between two summaries, whatever happens."""
+AGAIN: Final = 2
+AGAIN_EACH: Final = 0.6
+"""What this node does, when that is new, is said so many times more, every so many seconds: a multicast may get lost,
+and who did not hear that a stream has ended would hold back for seconds more."""
 BULKS_KEPT: Final = 64
 STEP_MOST: Final = 0.2
 SMOOTH: Final = 0.5
@@ -74,12 +78,21 @@ class Doing(NamedTuple):
 class Limits(NamedTuple):
     """
     Limits of bulk traffic, bytes/s, None: none. `why`: who needs room (`live`, `on_demand`, `room`), or `congested`,
-    or empty.
+    or empty. `ahead`: what bulk traffic that is new begins with, up and down, where there is none yet.
     """
 
     up: float | None = None
     down: float | None = None
     why: str = ""
+    ahead: tuple[float | None, float | None] = (None, None)
+
+    @property
+    def in_force(self) -> tuple[float | None, float | None]:
+        """
+        Get what the client is to be told, up and down.
+        """
+        up, down = self.ahead
+        return up if self.up is None else self.up, down if self.down is None else self.down
 
 
 @dataclass(slots=True)
@@ -126,6 +139,7 @@ class Weather:
         self._published_at: float | None = None
         self._said: tuple[object, ...] = ()
         self._said_high = Both()
+        self._again = 0
         self._ended = False
         self._urgent = False
         self._needed_by: frozenset[bytes] = frozenset()
@@ -154,18 +168,21 @@ class Weather:
         self.gateway = gateway
         self.gateways = (others | {gateway}) if gateway is not None else frozenset()
 
-    def heard(self, now: float, mid: bytes, host: Hashable, payload: bytes) -> bool:
+    def heard(self, now: float, mid: bytes, host: Hashable, payload: bytes, *, verified: bool = True) -> bool:
         """
         Take a summary of a node whose signature was checked; False when it was dropped.
 
         :param host: its link-layer neighbour: the hardware address, or the IP address where that is not known.
+        :param verified: it is known to be there; else anybody on the link may have said this, and less is believed.
         """
         summary = WeatherSummary.read(payload)
+        if summary is not None and not verified:
+            summary = overheard(summary)
         if summary is None:
             self.counters["malformed"] += 1
             return False
         gateway = find_gateway(summary.gateway, self.gateways)
-        if not self.claims.hear(now, Claim(mid, host, summary, gateway, now)):
+        if not self.claims.hear(now, Claim(mid, host, summary, gateway, now), verified=verified):
             return False
         self.counters["heard"] += 1
         if gateway is not None and summary.is_known and self.sensor.is_young(now):
@@ -219,6 +236,13 @@ class Weather:
         Tell whether this node has traffic worth probing for.
         """
         return self.kind != "idle" or max(*self.rates) > CHATTER or self._has_others
+
+    @property
+    def needs(self) -> bool:
+        """
+        Tell whether this node, or a program beside it, needs room.
+        """
+        return self.kind in HIGH or self._has_others
 
     @property
     def _has_others(self) -> bool:
@@ -315,7 +339,7 @@ class Weather:
 
     def _share(self, now: float, felt: Felt, crowd: Crowd, together: Both, suspects: tuple[bool, bool]) -> Limits:
         if not self.yields:
-            self.up.level = self.down.level = None
+            self.up.level = self.down.level = self.up.ahead = self.down.ahead = None
             return Limits()
         need = need_of((crowd.need, self.kind, "room" if self._has_others else NO_NEED))
         limits: list[float | None] = []
@@ -331,7 +355,7 @@ class Weather:
                 capacity if confidence >= SURE else self.capacities[way].guess, together[way],
                 self.capacities[way].own_best, self._told), ended=self._ended))
         why = "" if limits == [None, None] else self.up.need if self.up.need != NO_NEED else "congested"
-        return Limits(limits[0], limits[1], why)
+        return Limits(limits[0], limits[1], why, (self.up.ahead, self.down.ahead))
 
     # Summaries
 
@@ -350,12 +374,16 @@ class Weather:
         said = (self.kind, felt.is_bloated, self._has_others)
         more = any(rate - bulk > MORE * had + CHATTER
                    for rate, bulk, had in zip(self.rates, self.bulk, self._said_high, strict=True))
-        return since >= self.interval(crowd) or (since >= SOON and (self._urgent or more or said != self._said))
+        return since >= self.interval(crowd) or (since >= SOON and (self._urgent or more or said != self._said)) \
+            or (since >= AGAIN_EACH and self._again > 0)
 
     def _summary(self, now: float, felt: Felt, crowd: Crowd) -> bytes:
         assert self.gateway is not None
         self._published_at, self._urgent = now, False
-        self._said = (self.kind, felt.is_bloated, self._has_others)
+        said = (self.kind, felt.is_bloated, self._has_others)
+        is_news = bool(self._said) and said[::2] != self._said[::2]
+        self._again = AGAIN if is_news else max(0, self._again - 1)
+        self._said = said
         self._said_high = Both(*(rate - bulk for rate, bulk in zip(self.rates, self.bulk, strict=True)))
         self.counters["published"] += 1
         summary = felt.summary or Summary(felt.delay or 0.0, 0.0, 0.0, 0)

@@ -88,6 +88,8 @@ class Node:
         self.counted: list[tuple[bytes, int, int, bool]] = []
         """Bytes given and taken, as they were told: who, up, down, whether as a helper."""
         self.caught: set[bytes] = set()
+        self.credit: dict[bytes, int] = {}
+        """Bytes that others gave it more than they took."""
         self.service: TransferService | None = None
         self.up: Interface | None = next(each for each in snapshot() if each.name == "lo")
 
@@ -131,6 +133,9 @@ class Node:
 
     def count(self, mid: bytes, *, up: int = 0, down: int = 0, helped: bool = False) -> None:
         self.counted.append((mid, up, down, helped))
+
+    def standing(self, mid: bytes) -> int:
+        return self.credit.get(mid, 0)
 
     def set_named(self, mid: bytes) -> None:
         self.caught.add(mid)

@@ -211,7 +211,7 @@ async def test_second_accept_is_declined(node: MakeNode, wire: Wire, film: Path)
 
 async def test_sender_of_bad_segments_is_left_for_another(node: MakeNode, wire: Wire, film: Path,
                                                           monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tribler_multicast.transfer.service.reception.BAD_SEGMENTS", 2)
+    monkeypatch.setattr("tribler_multicast.transfer.service.participation.BAD_SEGMENTS", 2)
     liar, sink = node("liar"), node("sink")
     lying = await service_of(liar)
     publication = await soon(lying.publish(film))

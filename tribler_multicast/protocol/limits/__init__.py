@@ -14,4 +14,5 @@ from .measuring import *
 from .presence import *
 from .riders import *
 from .search import *
+from .swarms import *
 from .trust import *

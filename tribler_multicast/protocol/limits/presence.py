@@ -84,13 +84,26 @@ MAX_ANSWER_SPREAD: Final = 10.0
 YIELD_TIME: Final = 0.05
 """When two nodes may challenge each other, the one with the higher key waits this long for the other."""
 
+FEW: Final = 16
+"""Up to so many addresses we can afford what follows; in a crowd it would make it worse."""
+
+GREET_WAIT: Final = 0.03
+GREETINGS_PER_SECOND: Final = 4.0
+GREETINGS_BURST: Final = 4.0
+"""Who hears a newcomer introduces itself at once, and challenges it so much later, if it was not challenged: the
+newcomer's machine then asks for our hardware address (ARP, RFC 826; RFC 4861), which tells ours the newcomer's. Whoever
+asks has to wait for a second when question or answer get lost; so it is only when two of each do. The budget bounds
+what a stranger who starts again and again makes us say to all."""
+
 CHALLENGE_AGAIN: Final = (0.25, 0.75)
+CHALLENGE_AGAIN_OF_FEW: Final = (0.08, 0.4)
 """When an unanswered CHALLENGE is repeated, within the same budget: 40 % loss both ways leaves 26 % unanswered."""
 
 CHALLENGE_PATIENCE: Final = 1.0
 """No new CHALLENGE to the same peer on the same link within this time, whatever it sends meanwhile."""
 
 CONFIRM_WAIT: Final = 0.3
+CONFIRM_WAIT_OF_FEW: Final = 0.1
 CONFIRM_TRIES: Final = 8
 """The responder probes as soon as it accepted our CONFIRM. If we do not hear it so soon, one of them got lost:
 again."""

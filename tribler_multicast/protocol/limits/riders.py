@@ -44,3 +44,12 @@ second, and one at once when something changes."""
 
 MAX_WEATHER: Final = 256
 """Bytes of its payload."""
+
+OVERHEARD_PER_SECOND: Final = 20.0
+OVERHEARD_BURST: Final = 60.0
+"""Weather whose signatures we check where we only listen and nobody is verified: what all nodes of a home say. Anybody
+can make us check so many, with keys of no cost: 0.2 % of a core."""
+
+MAX_OVERHEARD: Final = 64
+"""Keys and addresses that are remembered of those: who makes up more pushes out what he made up before, or others, who
+are taken for new then."""

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from ...client import Traffic
-from ...lan.torrent_bursts import UNLIMITED, limited
+from ...lan.torrent_bursts import UNLIMITED, Asking, limited
 from ...lan.torrent_peers import Meter
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Internet:
         self._looking = False
         self._settings = UNLIMITED
         self._meter = Meter()
+        self._limits: tuple[float | None, float | None] = (None, None)
+        self._asking = Asking()
 
     def traffic(self) -> Traffic:
         """
@@ -67,6 +69,7 @@ class Internet:
             each = (await asyncio.to_thread(self._meter.look, now, handles)).values()
             up, down = sum(one.up for one in each), sum(one.down for one in each)
             self._traffic = Traffic(up, down, up, down, frozenset(peer for one in each for peer in one.peers))
+            self._follow()
         finally:
             self._looking = False
 
@@ -81,7 +84,19 @@ class Internet:
         values["upload_limit"] = 0 if up is None else max(LEAST, int(up))
         values["download_limit"] = 0 if down is None else max(LEAST, int(down))
         session.session.set_peer_class(session.internet, values)
-        settings = limited(up, down)
+        self._limits = up, down
+        self._follow()
+
+    def _follow(self) -> None:
+        """
+        Have the session send and ask in a way that fits the limits.
+        """
+        session, (up, down) = self.core.session, self._limits
+        if session is None or session.session is None:
+            return
+        ahead = self._asking.look(asyncio.get_running_loop().time(), down, self._traffic.bulk_down)
+        moves = self._traffic.bulk_up or self._traffic.bulk_down  # else a limit is for what may begin
+        settings = limited(up, down, ahead) if moves else UNLIMITED
         if settings != self._settings:
             self._settings = settings
             session.apply(settings)

@@ -76,6 +76,11 @@ class Courier(Protocol):
         Count bytes of data that went to a peer and came from it; `helped`: from one receiver to another.
         """
 
+    def standing(self, mid: bytes) -> int:
+        """
+        Get the bytes that a peer gave us more than it took, at least 0: who gave is served first.
+        """
+
     def set_named(self, mid: bytes) -> None:
         """
         Remember that a peer was caught sending bad data.

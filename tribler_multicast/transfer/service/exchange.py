@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ...protocol.wire import Kind
 from ..session.coop_limits import ASK_MOST, MAX_PACE
-from ..session.coop_messages import Have
 from ..session.cooperation import Cooperation
 from ..session.events import Checking, GroupMembership, GroupSpoilt, PeerNamed
 from ..session.limits import LEAST_INTERVAL
 from .dealings import Since
 from .giver import Giver
+from .limits import TOLD_AGAIN
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..session.packets import Bytes
     from ..session.receiver import Receiver
@@ -70,7 +70,8 @@ class Exchange:
         now = incoming.loop.time()
         self.coop = Cooperation(receiver, incoming.accept.content_id, together.me, port=incoming.socket.port,
                                 random=Random(), now=now, source=incoming.mid or None, checked=together.is_checked,
-                                cap=together.cap or MAX_PACE, most=float(rate or ASK_MOST))
+                                cap=together.cap or MAX_PACE, most=float(rate or ASK_MOST),
+                                standing=together.courier.standing)
         self.giver = Giver(self.coop.helper, together, read, dealings)
         for mid in together.named.mids(now):
             self.coop.seeker.exclude(mid)
@@ -101,9 +102,8 @@ class Exchange:
         if kind == Kind.HELP and mid in self.coop.helper.clients:
             self.giver.asked(mid, link)
             self.giver.look()
-        have = Have.read(payload, self.coop.receiver.geometry.segments) if kind == Kind.HAVE else None
-        if have is not None and have.is_whole:
-            self.giver.finished(mid)
+        if kind == Kind.HAVE:
+            self.giver.have_received(mid, payload)
         self.incoming.look()
 
     @property
@@ -145,6 +145,15 @@ class Exchange:
         if coop.seeker.lacking.is_quiet(now):
             self.due = min(self.due, now + LEAST_INTERVAL)
 
+    def need_soon(self, segments: Sequence[int]) -> None:
+        """
+        Ask for what is needed soon before all else.
+        """
+        now = self.incoming.loop.time()
+        if self.coop.need_soon(segments, now):
+            self.due = now
+            self.incoming.look()
+
     def part(self, mid: bytes) -> None:
         """
         Ask somebody no more who is gone.
@@ -163,9 +172,14 @@ class Exchange:
         Tell the others that all of it is here; get who goes on helping them.
         """
         helper = self.coop.helper
-        have = helper.have()
-        for mid in {*self.coop.seeker.peers, *helper.clients}:
-            self.courier.send(mid, Kind.HAVE, have.pack(), self.incoming.socket.key)
+        payload, link = helper.have().pack(), self.incoming.socket.key
+
+        def tell() -> None:
+            for mid in {*self.coop.seeker.peers, *helper.clients}:
+                self.courier.send(mid, Kind.HAVE, payload, link)
+
+        tell()
+        self.incoming.loop.call_later(TOLD_AGAIN, tell)
         self.count(self.incoming.loop.time())
         helper.receiver = None
         return self.giver

@@ -25,22 +25,23 @@ class Farewell:
         """
         There is no need yet.
         """
-        self._tag = b""
-        self._heard = asyncio.Event()
+        self._tag = self._mid = b""
+        self._heard = False
+        self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, incoming: Incoming) -> None:
         """
         Say it to the sender of this session.
         """
-        self._tag = incoming.accept.tag
+        self._tag, self._mid = incoming.accept.tag, incoming.mid
         self._task = asyncio.get_running_loop().create_task(self._say(incoming))
 
     async def _say(self, incoming: Incoming) -> None:
         for wait in FAREWELLS:
             incoming.say(Ending.DONE)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), wait)
+                await asyncio.wait_for(self._over.wait(), wait)
                 return
 
     def finish_received(self, tag: bytes) -> bool:
@@ -49,15 +50,23 @@ class Farewell:
         """
         if tag != self._tag:
             return False
-        self._heard.set()
+        self._heard = True
+        self._over.set()
         return True
+
+    def neighbour_gone(self, mid: bytes) -> None:
+        """
+        Say it no more to a sender that is gone.
+        """
+        if mid == self._mid:
+            self._over.set()
 
     @property
     def is_heard(self) -> bool:
         """
         Whether it was answered.
         """
-        return self._heard.is_set()
+        return self._heard
 
     async def end(self) -> None:
         """

@@ -9,13 +9,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ...protocol.wire import Kind
+from ..session.coop_messages import Have
 from .dealings import Since
 from .limits import NOTHING, READS, RETRY_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..session.coop_messages import Have, Help
+    from ..session.coop_messages import Help
     from ..session.helper import Helper
     from ..session.sender import Batch
     from .courier import LinkKey
@@ -76,6 +77,14 @@ class Giver:
         if self.helper.help_received(mid, wanted, self.loop.time()):
             self.asked(mid, link)
             self.look()
+
+    def have_received(self, mid: bytes, payload: bytes) -> None:
+        """
+        Note that somebody has all of it.
+        """
+        have = Have.read(payload, self.helper.geometry.segments)
+        if have is not None and have.is_whole and have.content_id == self.helper.content_id:
+            self.finished(mid)
 
     def finished(self, mid: bytes) -> None:
         """

@@ -95,7 +95,7 @@ class Holding:
                 self._failed(publication, error)
 
         helper = Helper(geometry, source.tree, publication.content_id, random=Random(), now=loop.time(),
-                        cap=self.together.cap or MAX_PACE)
+                        cap=self.together.cap or MAX_PACE, standing=self.together.courier.standing)
         dealings = publication.dealings or Dealings(self.together.dealt)
         publication.dealings = dealings
         giver = self.givers[publication.content_id, k, symbol] = Giver(helper, self.together, read, dealings)

@@ -295,10 +295,10 @@ class Incoming:
 
     def count(self) -> None:
         """
-        Have it written down how much the sender gave: what came under a key, whatever else was sent to our ports.
+        Have it written down how much the sender gave: what told something new, whatever else was sent to our ports.
         """
         if self.receiver is not None:
-            came = sum(track.count for track in self.receiver.tracks) * (OVERHEAD + self.accept.symbol)
+            came = self.receiver.useful * (OVERHEAD + self.accept.symbol)
             self.credit.total(self.mid, down=min(came, self.total))
 
     def say(self, why: Ending) -> None:

@@ -69,6 +69,14 @@ OFFERS_KEPT: Final = 256
 OFFERS_LOOKED_AT: Final = 1024
 """OFFERs looked at for one question: each costs the check of a signature (70 us)."""
 
+ANSWER_PATIENCE: Final = 1.0
+ANSWER_QUIET: Final = 0.15
+"""Seconds that one neighbour may take to say what it offers, and until nothing more is expected of what it says."""
+
+NEWEST_OFFERED: Final = 8
+"""Of OFFERS_AT_ONCE these are the newest each time, the others in turns: who follows a node with hundreds of contents
+hears of the next one at once."""
+
 ASK_AGAIN: Final = 1.0
 """Who waits for any offer asks again so often."""
 
@@ -168,6 +176,9 @@ ALONE_LOOK: Final = 0.25
 OFFER_OF_FELLOW: Final = 10.0
 """For so long one that has some of it is asked what it is."""
 
+TOLD_AGAIN: Final = 0.01
+"""Who has all of it tells the others once more after so long: for who does not hear it they stay in vain."""
+
 STAYS: Final = 0.3
 STAYS_ALONE: Final = 60.0
 """Who is done and could go stays so long at most while it is asked: where the sender is still there, and where it is
@@ -178,6 +189,12 @@ ASKED_LATELY_ALONE: Final = 2.0
 """Who was not asked for so long, in the two cases, is not needed."""
 
 # --- All.
+
+READERS_FOLLOWED: Final = 4
+"""Places where somebody reads that are kept in mind: with more the window of each would be too short to be useful."""
+
+READ_LATELY: Final = 5.0
+"""Seconds since the last read for which somebody counts as reading there: players read in pieces, with rests."""
 
 TICK: Final = 0.5
 """Between two looks at who is silent, what is over, and what is to be told."""

@@ -10,7 +10,7 @@ from ...protocol.wire import Kind
 from ..content.manifest import Manifest
 from ..errors import ContentError
 from ..session.messages import Offer
-from .limits import ASK_AGAIN, ASKED_AGAIN, OFFERS_KEPT, OFFERS_LOOKED_AT
+from .limits import ANSWER_PATIENCE, ANSWER_QUIET, ASK_AGAIN, ASKED_AGAIN, OFFERS_KEPT, OFFERS_LOOKED_AT
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -143,6 +143,29 @@ class Offers:
                 found.mids.remove(mid)
                 if not found.mids:
                     del self.known[content_id]
+
+    async def of(self, mid: bytes) -> list[Manifest] | None:
+        """
+        Ask one neighbour what it offers, and get the manifests: the newest, and some of the others if there are many.
+        None when it is not here, or does not answer.
+        """
+        question = Question(None)
+        if not self.courier.send(mid, Kind.OFFERS_WANTED, b""):
+            return None
+        self.questions.add(question)
+        try:
+            patience = ANSWER_PATIENCE
+            while True:
+                question.news.clear()
+                try:
+                    await asyncio.wait_for(question.news.wait(), patience)
+                except TimeoutError:
+                    break
+                patience = ANSWER_QUIET
+            return [found.manifest for found in question.found.values() if mid in found.mids]
+        finally:
+            self.questions.discard(question)
+            question.end()
 
     async def wait(self, content_id: bytes | None, timeout: float | None, *, first: bool) -> list[Found]:
         """

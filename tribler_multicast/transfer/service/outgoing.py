@@ -184,6 +184,13 @@ class OutgoingSession:
         self.begun = True
         self.link.add(self, self, weight)
 
+    @property
+    def has_giver(self) -> bool:
+        """
+        Whether one of its receivers gave us more than it took.
+        """
+        return any(self.courier.standing(mid) > 0 for mid in self.receivers)
+
     def tick(self, now: float) -> None:
         """
         Look for receivers that say nothing.

@@ -27,6 +27,7 @@ from ..session.messages import (
     read_report,
 )
 from ..session.packets import TAG_SIZE
+from ..session.precedence import weights
 from .holding import Holding
 from .limits import (
     ASKS_AT_ONCE,
@@ -37,6 +38,7 @@ from .limits import (
     LINGER,
     LOOK_EACH,
     LOOK_SHARE,
+    NEWEST_OFFERED,
     OFFERS_AT_ONCE,
     PEERS_KEPT,
     READERS,
@@ -137,16 +139,18 @@ class Publisher:
 
     def _some(self, mid: bytes) -> list[Publication]:
         """
-        Get as many publications as are told at once: the next ones each time that somebody asks.
+        Get as many publications as are told at once: the newest, and the next ones each time that somebody asks.
         """
         publications = list(self.publications.values())
         if len(publications) <= OFFERS_AT_ONCE:
             return publications
-        start = self._next_offer.pop(mid, 0) % len(publications)
-        self._next_offer[mid] = start + OFFERS_AT_ONCE
+        newest, older = publications[-NEWEST_OFFERED:], publications[:-NEWEST_OFFERED]
+        others = OFFERS_AT_ONCE - len(newest)
+        start = self._next_offer.pop(mid, 0) % len(older)
+        self._next_offer[mid] = start + others
         if len(self._next_offer) > PEERS_KEPT:
             del self._next_offer[next(iter(self._next_offer))]
-        return list(islice(cycle(publications), start, start + OFFERS_AT_ONCE))
+        return [*islice(cycle(older), start, start + others), *newest]
 
     def join_received(self, mid: bytes, payload: bytes, link: LinkKey, now: float) -> None:
         """
@@ -245,6 +249,7 @@ class Publisher:
             for session in publication.sessions.values():
                 if not session.begun:
                     session.begin(publication.weight)
+            self._weigh()
 
     def report_received(self, mid: bytes, payload: bytes, now: float) -> None:
         """
@@ -370,8 +375,23 @@ class Publisher:
             self._look_at_files(session.publication, now)
         for publication in {session.publication for session in self.sessions.values()}:
             self._meet(publication)
+        self._weigh()
         self.holding.tick(now)
         self.links.tick(now)
+
+    def _weigh(self) -> None:
+        """
+        Let those who gave have more of a link where others want some of it as well.
+        """
+        by_link: dict[LinkKey, list[OutgoingSession]] = {}
+        for session in self.sessions.values():
+            if session.begun and session.unfinished:
+                by_link.setdefault(session.link.key, []).append(session)
+        for sessions in by_link.values():
+            found = weights([(session.publication.weight, len(sessions) > 1 and session.has_giver)
+                             for session in sessions])
+            for session, weight in zip(sessions, found, strict=True):
+                session.link.scheduler.add(session, weight)
 
     def _meet(self, publication: Publication) -> None:
         """

@@ -4,9 +4,13 @@ What is seen of a content that is received.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreError
+from ..limits import SEGMENT_SIZE
+from .ahead import Ahead
+from .limits import READ_LATELY
 from .publication import files_of
 from .transfer import FAILED, HELPER, MULTICAST, RECEIVER, SOURCE, UNICAST, Transfer, TransferPeer
 
@@ -43,6 +47,7 @@ class Received(Transfer):
         self._manifest = manifest
         self._clock = asyncio.get_running_loop().time
         self._rank: tuple[float, int] = (-1.0, 0)
+        self.ahead = Ahead()
 
     @property
     def manifest(self) -> Manifest | None:
@@ -169,9 +174,10 @@ class Received(Transfer):
 
     async def read(self, start: int, length: int) -> bytes:
         """
-        Read some of the data, once it is there.
+        Read some of the data, once it is there. What is behind it is needed soon.
         """
         while True:
+            self._reads(start)
             self.storage.news.clear()
             if self.data_size is not None and (start >= self.data_size or length <= 0):
                 return b""
@@ -182,4 +188,23 @@ class Received(Transfer):
                 if data:
                     return data
                 continue
-            await self.storage.news.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.storage.news.wait(), READ_LATELY / 2)
+
+    def _reads(self, start: int) -> None:
+        """
+        Note that somebody reads from here on.
+        """
+        store = self.storage.store
+        if store is not None:
+            self.ahead.reads(store.layout.index_segments + start // SEGMENT_SIZE, self._clock())
+            self.need_soon()
+
+    def need_soon(self) -> None:
+        """
+        Say what is needed soon, if anybody can be told.
+        """
+        store, exchange = self.storage.store, None if self.incoming is None else self.incoming.exchange
+        if store is not None and exchange is not None:
+            last = store.layout.segments
+            exchange.need_soon(self.ahead.segments(self._clock(), lambda each: each >= last or store.has(each)))

@@ -21,9 +21,9 @@ from .ways import Ways
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .audience import Audience
     from .coop_messages import Want
     from .members import Member
-    from .sender import Sender
 
 FORGED_SETTLES: Final = 0.2
 BEATS_EACH: Final = 0.05
@@ -36,7 +36,7 @@ class Care:
     Of one sender.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Audience) -> None:
         """
         Care for nobody yet.
         """
@@ -47,6 +47,7 @@ class Care:
         self.solo: OrderedDict[int, None] = OrderedDict()
         """Generations to be repaired for those who are alone."""
         self._looked = self._resumed = -inf
+        self._ignored: bytes | None = None
 
     @property
     def is_helped(self) -> bool:
@@ -115,6 +116,7 @@ class Care:
         queues = {member.name: sender.rate.queue_of((sender.tag, member.name), now) for member in grouped}
         turns = self.ways.look(now, sender.rate.rate, queues, {member.name: member.loss for member in grouped})
         is_helped = self.is_helped
+        self._ignore(None if self.ways.ignored is None or not is_helped else self.ways.ignored.member)
         for name, alone in turns:
             if name in sender.members and (is_helped or not alone):
                 self._move(sender.members[name], alone, now)
@@ -129,6 +131,18 @@ class Care:
                     now - member.beaten >= (BEATS_EACH if is_forged else HEARTBEAT)):
                 member.beaten = now
                 sender.beat(member, MORE if member.alone is None else LACKING, now)
+
+    def _ignore(self, name: bytes | None) -> None:
+        """
+        Leave the queue of one, or of nobody, out of account.
+        """
+        if name != self._ignored:
+            ignored = self.sender.rate.ignored
+            if self._ignored is not None:
+                ignored.discard((self.sender.tag, self._ignored))
+            if name is not None:
+                ignored.add((self.sender.tag, name))
+            self._ignored = name
 
     def _move(self, member: Member, alone: bool, now: float) -> None:
         sender, key = self.sender, (self.sender.tag, member.name)

@@ -73,6 +73,20 @@ FIRST_PATIENCE: Final = 0.5
 SOURCE_ASKED: Final = 512
 """Packets that are asked of the source and have not come: more it would not send before it is asked again."""
 
+SOON_MOST: Final = 8
+"""Segments that one receiver may need soon at a time: 8 MiB are 16 s of a film of 4 Mbit/s."""
+
+SOON_EACH: Final = 0.25
+"""Seconds after which the source is told again what is needed soon: a HELP may be lost."""
+
+SOON_PATIENCE: Final = 0.5
+"""Seconds that the source has to pass what is needed soon; then the others are asked for it, too."""
+
+HASTENED_PER_SECOND: Final = 8.0
+HASTENED_AT_ONCE: Final = 16.0
+"""Segments that one receiver may have moved up in the order of the source: each may be read from the disk for nothing
+when another one is wanted next. Who skips through a film needs two for each skip."""
+
 TRY_AGAIN: Final = 0.15
 """After so long helpers that had nothing useful of a generation may have it."""
 

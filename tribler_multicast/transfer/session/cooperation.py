@@ -18,10 +18,12 @@ from .coop_messages import Have, Help, Members, Sums, content_of, read_alarm
 from .events import Checking, GroupMembership, PeerNamed
 from .helper import Helper
 from .introducer import Introducer
+from .precedence import nobody_gave
 from .seeker import Seeker
 from .summer import Summer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from .events import Event
@@ -64,13 +66,15 @@ class Cooperation:
 
     def __init__(self, receiver: Receiver, content_id: bytes, me: bytes, *, port: int, random: Random, now: float,  # noqa: PLR0913
                  source: bytes | None, checked: bool = False, cap: float = MAX_PACE, start: float = ASK_START,
-                 floor: float = ASK_LEAST, most: float = ASK_MOST) -> None:
+                 floor: float = ASK_LEAST, most: float = ASK_MOST,
+                 standing: Callable[[bytes], int] = nobody_gave) -> None:
         """
         :param me: our member id.
         :param port: where unicast data comes to.
         :param source: member id of the sender; None: it is gone.
         :param checked: check all packets from the start (policy `untrusted`).
         :param cap: bytes per second given to all together; nor more than our link has ever brought.
+        :param standing: gets the bytes that a peer gave us more than it took.
         :param start: bytes per second asked for at first, `floor` at least, `most` at most.
         """
         self.receiver = receiver
@@ -81,7 +85,7 @@ class Cooperation:
         self.seeker = Seeker(receiver, content_id, me, port=port, random=random, now=now, start=start, floor=floor,
                              most=most)
         self.helper = Helper(receiver.geometry, receiver.tree, content_id, random=random, now=now, receiver=receiver,
-                             cap=cap)
+                             cap=cap, standing=standing)
         self.seeker.source = self.checks.source = source
         self.cap, self.least_cap = cap, 2 * start
         self.in_group = True
@@ -103,6 +107,12 @@ class Cooperation:
         """
         self.seeker.part(mid)
         self.helper.finished(mid)
+
+    def need_soon(self, segments: Sequence[int], now: float) -> bool:
+        """
+        Note which segments are needed soon, the most urgent first. Tells whether `run_timers` should be called now.
+        """
+        return self.seeker.need_soon(segments, now)
 
     def source_gone(self) -> None:
         """
@@ -318,7 +328,9 @@ class SourceCooperation:
             self.counters["message: no member"] += 1
         elif kind == Kind.HELP and content_of(payload) == self.content_id:
             wanted = Help.read(payload, geometry)
-            if wanted is not None:
+            if wanted is not None and wanted.wants_have:  # A source says nothing of what it has: it has all.
+                self.sender.needed_soon(mid, wanted, now)
+            elif wanted is not None:
                 self.sender.help_received(mid, wanted.wants, now)
         elif kind == Kind.ALARM:
             alarm = read_alarm(payload, geometry.segments)

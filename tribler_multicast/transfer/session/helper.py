@@ -39,12 +39,14 @@ from .packets import (
     SYMBOL_AT,
     pack_proof,
 )
+from .precedence import NEWCOMERS_SHARE, Precedence, nobody_gave
 from .rate import Pacer
 from .reports import lacking_segments
 from .sender import Batch
 from .stream import Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from ...coding import Decoder
@@ -106,11 +108,14 @@ class Helper:
     """
 
     def __init__(self, geometry: Geometry, tree: HashTree, content_id: bytes, *, random: Random, now: float,  # noqa: PLR0913
-                 receiver: Receiver | None = None, cap: float = MAX_PACE) -> None:
+                 receiver: Receiver | None = None, cap: float = MAX_PACE,
+                 standing: Callable[[bytes], int] = nobody_gave) -> None:
         """
         :param receiver: what is here in part; None: all of it is here.
         :param cap: bytes per second to all together.
+        :param standing: gets the bytes that a peer gave us more than it took, at least 0.
         """
+        self.precedence = Precedence(standing)
         self.geometry = geometry
         self.tree = tree
         self.content_id = content_id
@@ -163,7 +168,7 @@ class Helper:
         if len(self.clients) >= MAX_CLIENTS:
             self.clients = {each: client for each, client in self.clients.items()
                             if now - client.heard < CLIENT_FORGOTTEN}
-            if len(self.clients) >= MAX_CLIENTS:
+            if len(self.clients) >= MAX_CLIENTS and not self._make_room(mid):
                 self.counters["help: no room"] += 1
                 return None
         client = Client(mid, Stream(wanted.tag, wanted.key, unicast=True, sealed=wanted.sealed), now)
@@ -172,6 +177,17 @@ class Helper:
             client.stream.sequence = wanted.highest + UNKNOWN
         self.clients[mid] = client
         return client
+
+    def _make_room(self, mid: bytes) -> bool:
+        """
+        Let somebody who gave take the place of one who did not, the one heard longest ago, as long as those have more
+        than their share of the places.
+        """
+        others = [each for each in self.clients if self.precedence.standing(each) <= 0]
+        if self.precedence.standing(mid) <= 0 or len(others) <= NEWCOMERS_SHARE * MAX_CLIENTS:
+            return False
+        del self.clients[min(others, key=lambda each: self.clients[each].heard)]
+        return True
 
     def exclude(self, mid: bytes) -> None:
         """
@@ -240,29 +256,26 @@ class Helper:
         Take all that may leave now.
         """
         found = []
-        clients = [client for client in self.clients.values() if client.answers]
-        while clients and self._pacer.is_due(now):
-            for client in list(clients):
-                batch = self._next(client, now) if client.answers and client.pacer.is_due(now) else None
-                if batch is None:
-                    clients.remove(client)
-                    continue
-                size = len(batch.datagrams) + FRAME * (len(batch.datagrams) // batch.size)
-                client.pacer.sent(now, size, sum(answer.pace for answer in client.answers) or MAX_PACE)
-                self._pacer.sent(now, size, self.cap)
-                client.given += len(batch.datagrams)
-                self.given[client.mid] += len(batch.datagrams)
-                found.append(batch)
-        self._turn()
+        waiting = [client.mid for client in self.clients.values() if client.answers]
+        givers = self.precedence.givers(waiting) if len(waiting) > 1 else set()
+        while waiting and self._pacer.is_due(now):
+            mid = self.precedence.first(waiting, givers)
+            waiting.remove(mid)
+            client = self.clients[mid]
+            batch = self._next(client, now) if client.answers and client.pacer.is_due(now) else None
+            if batch is None:
+                givers.discard(mid)
+                continue
+            size = len(batch.datagrams) + FRAME * (len(batch.datagrams) // batch.size)
+            client.pacer.sent(now, size, sum(answer.pace for answer in client.answers) or MAX_PACE)
+            self._pacer.sent(now, size, self.cap)
+            client.given += len(batch.datagrams)
+            self.given[mid] += len(batch.datagrams)
+            found.append(batch)
+            waiting.append(mid)
+            self.clients[mid] = self.clients.pop(mid)  # behind all others, next time too
+            self.precedence.served(mid, size, waiting, givers)
         return found
-
-    def _turn(self) -> None:
-        """
-        Let another one be the first next time.
-        """
-        if len(self.clients) > 1:
-            first = next(iter(self.clients))
-            self.clients[first] = self.clients.pop(first)
 
     def next_timer(self, now: float) -> float:
         """

@@ -1,9 +1,9 @@
 """
 What a receiver is to ask for, and in which order.
 
-First what it lacks of segments that the source has passed; of those that it passed before the receiver came, and of
-whole segments, only when the source's stream brings nothing: then they come in an order of chance, so that those who
-lack the same ask for different ones, and have something for each other.
+First what is needed soon (`soon`) and did not come; then what it lacks of segments that the source has passed; of those
+that it passed before the receiver came, and of whole segments, only when the source's stream brings nothing: then they
+come in an order of chance, so that those who lack the same ask for different ones, and have something for each other.
 """
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from .receiver import Receiver
+    from .soon import Soon
 
 PARTLY: Final = 0.75
 """While the source's stream brings something, of segments that it had passed before we came only those generations are
@@ -28,11 +29,12 @@ class Lacking:
     What one receiver lacks.
     """
 
-    def __init__(self, receiver: Receiver, random: Random) -> None:
+    def __init__(self, receiver: Receiver, soon: Soon, random: Random) -> None:
         """
-        Look at a receiver.
+        Look at a receiver, and at what it needs soon.
         """
         self.receiver = receiver
+        self.soon = soon
         self.random = random
         self._whole: list[int] = []
 
@@ -62,11 +64,15 @@ class Lacking:
         is_quiet = self.is_quiet(now)
         is_gone = not has_source or now - receiver.useful_at > PROBABLY_GONE
         front = receiver.geometry.segments if is_gone else receiver.front
-        for segment in sorted(receiver.open_segments):
+        soon = self.soon.overdue(now, has_source=not is_gone)
+        for segment in soon:
+            yield from (each for each in receiver.geometry.of(segment)
+                        if receiver.missing[each] and each not in asked)
+        for segment in sorted(receiver.open_segments.keys() - set(soon)):
             if segment < front and (is_quiet or segment != receiver.passing):
                 yield from (each for each in self._of(segment, is_quiet) if each not in asked)
         if is_quiet:
-            yield from self._whole_ones(front, asked, receiver.open_segments.keys() | set(open_segments))
+            yield from self._whole_ones(front, asked, receiver.open_segments.keys() | {*open_segments, *soon})
 
     def _of(self, segment: int, is_quiet: bool) -> Iterator[int]:
         receiver = self.receiver

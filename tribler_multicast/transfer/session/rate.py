@@ -247,6 +247,8 @@ class RateControl:
         """Seconds from one decision to the next: no less than from one report of a receiver to the next."""
         self.shared = False
         """Whether helpers send to our receivers, in bursts: a queue below the target says nothing of the link then."""
+        self.ignored: set[Hashable] = set()
+        """Paths that do not count for the moment, where there are others (`ways`)."""
         self._last_round = now
         self._sent = 0
         self._empty_at = now
@@ -266,6 +268,7 @@ class RateControl:
         Follow a path no more.
         """
         self.paths.pop(key, None)
+        self.ignored.discard(key)
 
     def queue_of(self, key: Hashable, now: float) -> float:
         """
@@ -316,7 +319,8 @@ class RateControl:
         sent, self._sent = self._sent, 0
         is_busy = sent >= BUSY * self.rate * seconds
         least = now - 2 * self.round - seconds
-        fresh = [path for path in self.paths.values() if path.at is not None and path.at >= least]
+        fresh = [path for key, path in self.paths.items()
+                 if path.at is not None and path.at >= least and key not in self.ignored]
         if not fresh or self._is_pausing(now):
             return
         if max(path.queue for path in fresh) < SEEN:

@@ -43,9 +43,11 @@ from .helpers import Asked, Peer, Plan
 from .lacking import Lacking
 from .limits import FRAME, LEAST_INTERVAL, MAX_LOSS
 from .packets import KEY_SIZE, OVERHEAD, TAG_SIZE
+from .soon import Soon
 from .track import HelpStream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from random import Random
 
     from .coop_messages import Have
@@ -79,7 +81,8 @@ class Seeker:
         self.me = me
         self.port = port
         self.random = random
-        self.lacking = Lacking(receiver, random)
+        self.soon = Soon(receiver)
+        self.lacking = Lacking(receiver, self.soon, random)
         self.peers: dict[bytes, Peer] = {}
         self.excluded: set[bytes] = set()
         self.source: bytes | None = None
@@ -143,9 +146,12 @@ class Seeker:
 
     def taken(self) -> Counter[bytes]:
         """
-        Get the bytes of datagrams that came, by helper, ever.
+        Get the bytes of datagrams that came and told something new, by helper, ever: nobody gets credit for a flood.
         """
-        return self._taken + Counter({mid: peer.stream.bytes for mid, peer in self.peers.items()})
+        return self._taken + Counter({mid: self._worth(peer.stream) for mid, peer in self.peers.items()})
+
+    def _worth(self, stream: HelpStream) -> int:
+        return min(stream.bytes, stream.useful * (self.packet - FRAME))
 
     def part(self, mid: bytes) -> None:
         """
@@ -153,7 +159,7 @@ class Seeker:
         """
         peer = self.peers.pop(mid, None)
         if peer is not None:
-            self._taken[mid] += peer.stream.bytes
+            self._taken[mid] += self._worth(peer.stream)
             self.receiver.helpers.pop(peer.stream.tag, None)
             for asked in list(peer.asked.values()):
                 self._over(peer, asked)
@@ -182,6 +188,15 @@ class Seeker:
             peer.have_at = now
             peer.lacks = None if have.lacks is None else {
                 segment for first, count, _ in have.lacks.runs for segment in range(first, first + count)}
+
+    def need_soon(self, segments: Sequence[int], now: float) -> bool:
+        """
+        Note which segments are needed soon. Tells whether `run_timers` should be called now.
+        """
+        is_new = self.soon.need(segments, now)
+        if is_new:
+            self._next = min(self._next, now)
+        return is_new
 
     # --- When.
 
@@ -217,6 +232,7 @@ class Seeker:
             self._tried = {each: tried for each, tried in self._tried.items() if self.receiver.missing[each]}
         self._of_source = {each: at for each, at in self._of_source.items() if now - at < SOURCE_PATIENCE}
         if not self.receiver.is_complete:
+            self._hasten(now)
             self._ask(now)
 
     def _count(self) -> int:
@@ -317,7 +333,8 @@ class Seeker:
                 self._plan(plans[ready.mid], want, now)
             elif able:
                 self._is_short = True
-            elif may_ask_source and want.packets <= source_room:
+            elif may_ask_source and want.packets <= source_room \
+                    and not self.soon.is_coming(generation // self.receiver.geometry.parts):
                 source_room -= want.packets
                 for_source.append(want)
                 self._of_source[generation] = now
@@ -371,6 +388,20 @@ class Seeker:
         idle = [peer for peer in order if not peer.asked]
         if idle:
             self._send(idle[0], [], now)
+
+    def _hasten(self, now: float) -> None:
+        """
+        Tell the source what we need soon.
+        """
+        if self.source is None or not (segments := self.soon.due(now)):
+            return
+        receiver = self.receiver
+        wants = [Want(next(each for each in receiver.geometry.of(segment) if receiver.missing[each]), 1)
+                 for segment in segments]
+        self._source_number += 1
+        self.counters["help: soon"] += 1
+        made = self._help(bytes(TAG_SIZE), bytes(KEY_SIZE), self._source_number, wants)
+        self.helps.append((self.source, made._replace(wants_have=True, proof=segments[0])))
 
     def _ask_source(self, wants: list[Want]) -> None:
         if wants and self.source is not None:

@@ -7,11 +7,14 @@ own pace. From outside nobody can tell how fast the others could be without it; 
 
 - It is the only one in front of which there is a queue, and the rate is far below what the others took before: it goes
   at once.
-- It is the only one for a second: it goes on trial. If the rate does not grow by much then, the others are hardly
-  faster, and it comes back.
+- It is the only one for a second: its queue is left out of account for a moment. If the rate grows by much before the
+  others have a queue, too, it goes; else they are hardly faster, and nothing has happened but that its queue was longer
+  for that moment. (To move it off to see costs it a second and more of the stream. Of equals with helpers one is always
+  the slowest, by chance.)
 - It loses far more than the others: it goes.
 
-Each time that somebody came back the next trial has to wait twice as long, and who stayed away is tried again later.
+Who went stays away only if the rate grows by much. Each time that somebody came back, or did not go, the next trial has
+to wait twice as long, and who stayed away is tried again later.
 """
 from __future__ import annotations
 
@@ -31,6 +34,8 @@ ON_TRIAL: Final = 1.0
 """Seconds for which somebody must have been the only one: where it is known that the others are faster, and else."""
 SETTLE: Final = 1.0
 """After a move the stream needs so long to show what is so now."""
+IGNORED_MOST: Final = 0.6
+"""Seconds in which the rate must have grown by GAIN while somebody's queue is ignored: it can double in half of it."""
 TRIAL: Final = 1.5
 GAIN: Final = 1.5
 """After so long the rate must have grown by so much, else who went comes back."""
@@ -66,6 +71,16 @@ class Alone:
     helped: bool = False
 
 
+class Ignored(NamedTuple):
+    """
+    One whose queue is left out of account, since when, and the rate then.
+    """
+
+    member: bytes
+    at: float
+    rate: float
+
+
 class Ways:
     """
     The way of each receiver of one session.
@@ -76,6 +91,7 @@ class Ways:
         All begin in the group.
         """
         self.alone: dict[bytes, Alone] = {}
+        self.ignored: Ignored | None = None
         self.proved = 0.0
         self._average = 0.0
         self._last = now
@@ -91,6 +107,8 @@ class Ways:
         """
         for each in (self.alone, self._held_up, self._lossy, self._not_before):
             each.pop(member, None)
+        if self.ignored is not None and self.ignored.member == member:
+            self.ignored = None
 
     @property
     def resume(self) -> float:
@@ -114,18 +132,46 @@ class Ways:
         turns = self._back(now)
         if turns or len(queues) < 2 or now < self._settled:
             self._settled = now + SETTLE if turns else self._settled
+            self.ignored = None
             return turns
+        if self.ignored is not None:
+            return self._tried(self.ignored, now, rate, queues)
         slow = self._slowest(rate, queues, seconds)
         lossy = self._most_lossy(losses, seconds)
         for member in (slow, lossy):
             is_certain = rate < FAR * self.proved and member is slow
             if member is not None and member not in self.alone and (
                     is_certain or now >= self._not_before.get(member, now)):
-                self.alone[member] = Alone(now, self._average, helped=member is lossy)
-                self._held_up.clear()
-                self._settled = now + SETTLE
-                return [Turn(member, alone=True)]
+                if not is_certain and member is not lossy:
+                    self.ignored = Ignored(member, now, self._average)
+                    return turns
+                return [self._moved(member, now, self._average, helped=member is lossy)]
         return turns
+
+    def _moved(self, member: bytes, now: float, rate: float, *, helped: bool) -> Turn:
+        self.alone[member] = Alone(now, rate, helped)
+        self._held_up.clear()
+        self._settled = now + SETTLE
+        return Turn(member, alone=True)
+
+    def _tried(self, ignored: Ignored, now: float, rate: float, queues: Mapping[bytes, float]) -> list[Turn]:
+        """
+        See what became of the rate while one was ignored.
+        """
+        others = max((queue for member, queue in queues.items() if member != ignored.member), default=0.0)
+        is_gain = rate >= GAIN * ignored.rate and others < QUEUE
+        if not is_gain and others < QUEUE and now < ignored.at + IGNORED_MOST:
+            return []
+        self.ignored = None
+        if is_gain:
+            return [self._moved(ignored.member, now, ignored.rate, helped=True)]
+        self._wait(ignored.member, now)
+        self._held_up.clear()
+        return []
+
+    def _wait(self, member: bytes, now: float) -> None:
+        self._not_before[member] = now + WAIT * 2 ** self._times[member]
+        self._times[member] = min(self._times[member] + 1, 10)
 
     def _slowest(self, rate: float, queues: Mapping[bytes, float], seconds: float) -> bytes | None:
         first, second = sorted(queues, key=queues.__getitem__, reverse=True)[:2]
@@ -159,7 +205,6 @@ class Ways:
             elif not alone.helped or now < alone.at + WAIT * 2 ** self._times[member]:
                 continue
             del self.alone[member]
-            self._not_before[member] = now + WAIT * 2 ** self._times[member]
-            self._times[member] = min(self._times[member] + 1, 10)
+            self._wait(member, now)
             turns.append(Turn(member, alone=False))
         return turns

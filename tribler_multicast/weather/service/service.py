@@ -48,7 +48,8 @@ WORTH: Final = 0.03
 class Home(NamedTuple):
     """
     Where this node's way to the internet begins: interface (name and index), our IPv4 address there, the gateway's, and
-    what it is called: by its hardware address, or its IP address while that is not known.
+    what it is called: by its hardware address, or its IP address while that is not known. `is_silent`: this node only
+    listens there.
     """
 
     interface: str
@@ -56,6 +57,7 @@ class Home(NamedTuple):
     address: str
     router: str
     gateway: str
+    is_silent: bool = False
 
 
 class Surroundings(Protocol):
@@ -88,9 +90,9 @@ class Surroundings(Protocol):
         Limit its bulk traffic.
         """
 
-    def say(self, home: Home, payload: bytes) -> None:
+    def say(self, home: Home, payload: bytes, *, anyway: bool) -> None:
         """
-        Say something to all on that interface.
+        Say something to all on that interface; `anyway`: also when nobody is known there.
         """
 
     def tell(self, topic: str, **kwargs: object) -> None:
@@ -176,21 +178,21 @@ class WeatherService:
             self.weather.speak()
         output = self.weather.run(now, time.time())
         self._apply(now, output.limits)
-        if output.summary is not None:
-            self.around.say(self.home, output.summary)
+        if output.summary is not None and not self.home.is_silent:
+            self.around.say(self.home, output.summary, anyway=self.weather.needs)
         if output.new_state is not None:
             self._tell()
-        return self.weather.has_load or output.limits != Limits() or now < self._watched_until
+        return self.weather.has_load or output.limits[:2] != (None, None) or now < self._watched_until
 
     # What others say
 
-    def heard(self, mid: bytes, host: Hashable, payload: bytes) -> None:
+    def heard(self, mid: bytes, host: Hashable, payload: bytes, *, verified: bool = True) -> None:
         """
-        Take what a verified peer said; `host` is its hardware address, or its IP address where that is not known.
+        Take what a peer said; `host` is its hardware address, or its IP address where that is not known.
         """
         if self.home is None:
             return
-        self.weather.heard(time.monotonic(), mid, host, payload)
+        self.weather.heard(time.monotonic(), mid, host, payload, verified=verified)
         if self.weather.is_urgent:
             self._wake.set()
 
@@ -274,11 +276,11 @@ class WeatherService:
     def _apply(self, now: float, limits: Limits) -> None:
         news = limits.why != self.limits.why or any(
             (new is None) != (old is None) or (new is not None and old is not None and abs(new - old) > WORTH * old)
-            for new, old in zip(limits[:2], self.limits[:2], strict=True))
+            for new, old in zip(limits[:2] + limits.in_force, self.limits[:2] + self.limits.in_force, strict=True))
         if news:
             told = limits.why != self.limits.why
             self.limits = limits
-            self.around.limit(limits.up, limits.down)
+            self.around.limit(*limits.in_force)
             if told:
                 self._tell()
         peers = frozenset() if self.limits[:2] == (None, None) else self.traffic.peers
