@@ -28,6 +28,10 @@ NUMBER_AT: Final = HEAD.size + PLACE.size
 BLOCK_NUMBER: Final = struct.Struct(">I")
 
 
+BATCH: Final = 8
+"""Datagrams that leave at once: 11 KB, which finds room in front of any link."""
+
+
 class Batch(NamedTuple):
     """
     Datagrams of one form and size, with room for heads and MACs.

@@ -9,7 +9,8 @@ What is said around a live stream, byte by byte: by unicast, signed, sealed for 
     ROSTER           id (32), mids of viewers (20 each)
     NEEDS            id (32), tag (8) and key (32) of the unicast to who asks, its UDP port (2), how the group's stream
                      arrives: highest sequence (4), how many (4), milliseconds of queue (2); for each block that lacks
-                     something: number (4), rank (1), symbols wanted (1), bit 7: its record as well
+                     something: number (4), rank (1), symbols wanted (1); bit 7: its record as well, bit 6: by unicast and
+                     no other way
     UNTUNE           id (32), reason (1): 0 over, 1 left, 2 unknown, 3 full, 4 policy
 
 Integers are big-endian.
@@ -27,6 +28,7 @@ TAG_SIZE: Final = 8
 KEY_SIZE: Final = 32
 MID_SIZE: Final = 20
 RECORD_TOO: Final = 0x80
+ALONE: Final = 0x40
 
 ON_AIR: Final = struct.Struct(">IH")
 TUNE: Final = struct.Struct(">32s8s32sH")
@@ -144,6 +146,8 @@ class Need(NamedTuple):
     rank: int
     symbols: int
     record: bool = False
+    alone: bool = False
+    """Whether only what comes by unicast counts."""
 
 
 class Arrived(NamedTuple):
@@ -174,7 +178,9 @@ class Needs(NamedTuple):
         """
         arrived = self.arrived
         return NEEDS.pack(*self[:4], arrived.highest, arrived.came, min(int(arrived.queue * 1000), 0xFFFF)) + b"".join(
-            NEED.pack(need.block, need.rank, need.symbols | (RECORD_TOO if need.record else 0)) for need in self.needs)
+            NEED.pack(need.block, need.rank,
+                      need.symbols | (RECORD_TOO if need.record else 0) | (ALONE if need.alone else 0))
+            for need in self.needs)
 
     @classmethod
     def read(cls, data: bytes) -> Needs | None:
@@ -185,7 +191,7 @@ class Needs(NamedTuple):
         if rest < 0 or rest % NEED.size or rest > MAX_NEEDS * NEED.size:
             return None
         stream_id, tag, key, port, highest, came, queue = NEEDS.unpack_from(data)
-        needs = tuple(Need(block, rank, count & ~RECORD_TOO, bool(count & RECORD_TOO))
+        needs = tuple(Need(block, rank, count & ~(RECORD_TOO | ALONE), bool(count & RECORD_TOO), bool(count & ALONE))
                       for block, rank, count in NEED.iter_unpack(memoryview(data)[NEEDS.size:]))
         if not port or came > highest or any(need.symbols > MAX_K for need in needs):
             return None

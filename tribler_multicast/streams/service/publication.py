@@ -166,6 +166,7 @@ class LivePublication:
         counters.update(self.counters)
         counters.update(self.source.counters)
         counters.update(self.source.giver.counters)
+        counters.update(self.source.mender.counters)
         for outlet in self.outlets.values():
             counters.update(outlet.sending.counters)
 

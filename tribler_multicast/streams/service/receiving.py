@@ -18,7 +18,7 @@ from ...transfer.service.joining import ordered
 from ...transfer.service.links import data_ports
 from ...transfer.session.kernels import RECEIVE
 from ..errors import StreamError, UnknownStreamError
-from ..live.limits import REPORT_EACH, SOURCE_GONE
+from ..live.limits import LOSSY_DELAY, REPORT_EACH, REPORT_SOON, SOURCE_GONE
 from ..live.messages import KEY_SIZE, TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
 from ..live.opened import GROUP
 from ..live.viewer import Data, Head, Over, Viewer
@@ -86,7 +86,7 @@ class LiveReception:
         self._tags: dict[bytes | None, bytes] = {}
         self._tuned: asyncio.Future[Tuned] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._report_at = 0.0
+        self._report_at = self._reported = 0.0
         self._tuned_at = 0.0
         self._heard: dict[bytes, float] = {}
         self._ups: Counter[bytes] = Counter()
@@ -272,7 +272,10 @@ class LiveReception:
                 self._ask(ask.who, Needs(self.descriptor.id, *self._way(ask.who)[1:3], self._port, self._arrived(),
                                          ask.needs))
             self._deliver(viewer, now)
+        if self._arrived().queue > LOSSY_DELAY:
+            self._report_at = min(self._report_at, self._reported + REPORT_SOON)
         if now >= self._report_at:
+            self._reported = now
             self._report_at = now + REPORT_EACH * self._random.uniform(0.8, 1.2)
             self._ask(None, Needs(self.descriptor.id, *self._way(None)[1:3], self._port, self._arrived(), ()))
         when = min(viewer.due, self._report_at)
