@@ -203,6 +203,13 @@ class Source:
                 break
         return start
 
+    def position_of(self, number: int) -> int:
+        """
+        Get where a block begins; the one that is cut next begins at the edge.
+        """
+        kept = self.history.get(number)
+        return self.edge if kept is None else kept.leaf.position
+
     @property
     def newest(self) -> int:
         """

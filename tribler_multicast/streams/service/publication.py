@@ -196,9 +196,9 @@ class LivePublication:
         outlet.viewers.add(mid)
         self._look_at_head(now)
         head = self.source.history.head
-        tuned = Tuned(outlet.tag, outlet.group_key, self.source.start_for(self.log.newest_mark(), now),
-                      self.source.newest, head[0] if head is not None else 0, microseconds(self.source.began),
-                      self.descriptor)
+        start = self.source.start_for(self.log.newest_mark(), now)
+        tuned = Tuned(outlet.tag, outlet.group_key, start, self.source.newest, head[0] if head is not None else 0,
+                      microseconds(self.source.began), self.source.position_of(start), self.descriptor)
         self.courier.send(mid, Kind.TUNED, tuned.pack(), link)
         self._tell_roster()
         self._wake()

@@ -184,6 +184,7 @@ class LiveReception:
         now = self.loop.time()
         self.viewer = Viewer(self.descriptor, tuned.start, tuned.newest, tuned.head, self._random, now)
         self._report_at = now
+        self.log.begin(tuned.position)
         self._listen(tuned)
 
     def _listen(self, tuned: Tuned) -> None:
