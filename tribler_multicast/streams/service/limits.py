@@ -40,3 +40,9 @@ BASE_EACH: Final = 60.0
 
 TAGS_KEPT: Final = 4096
 """Tags of unicast streams that ended, so that none begins again at its first sequence: 300 KB."""
+
+GIVE_PACE: Final = 2_500_000.0
+"""Bytes/s at which a viewer gives: 20 Mbit/s, what a slow link takes."""
+
+GIVEN: Final = 256
+"""Batches (11 KB) that wait for that; of more the first are lost, as on the way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+from collections import Counter, deque
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,13 +25,14 @@ from ..live.viewer import Data, Head, Over, Viewer
 from ..log import StreamLog
 from ..network import Reception
 from .arriving import Arriving
-from .limits import RETUNE, TUNE_EACH, TUNE_PATIENCE
+from .limits import GIVE_PACE, GIVEN, RETUNE, TUNE_EACH, TUNE_PATIENCE
 from .sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...transfer.service.courier import LinkKey, Options
+    from ..live.datagrams import Batch
     from ..live.descriptor import Descriptor
     from ..live.messages import Tuned
     from .courier import LiveCourier
@@ -89,6 +90,8 @@ class LiveReception:
         self._report_at = self._reported = 0.0
         self._tuned_at = 0.0
         self._heard: dict[bytes, float] = {}
+        self._given: deque[tuple[bytes, Batch]] = deque(maxlen=GIVEN)
+        self._giving: asyncio.TimerHandle | None = None
         self._ups: Counter[bytes] = Counter()
         self._downs: Counter[bytes] = Counter()
         self.is_closed = False
@@ -341,9 +344,19 @@ class LiveReception:
         address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
         if address is None or not sending.allow(mid, needs.tag, needs.key, (address, needs.port)):
             return
-        now = self.loop.time()
-        for batch in viewer.giver.give(mid, needs.needs, now).batches:
-            self._ups[mid] += sending.to(mid, batch, now)
+        self._given.extend((mid, batch) for batch in viewer.giver.give(mid, needs.needs, self.loop.time()).batches)
+        if self._giving is None:
+            self._give()
+
+    def _give(self) -> None:
+        """
+        Send what others asked for, a batch at a time: all at once would not find room in front of a link.
+        """
+        self._giving = None
+        if self._given and self._sending is not None and not self.is_closed:
+            mid, batch = self._given.popleft()
+            self._ups[mid] += self._sending.to(mid, batch, self.loop.time())
+            self._giving = self.loop.call_later(len(batch.datagrams) / GIVE_PACE, self._give)
 
     # --- Life.
 
@@ -423,8 +436,9 @@ class LiveReception:
         if self.is_closed:
             return
         self.is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._giving):
+            if timer is not None:
+                timer.cancel()
         self._shut()
 
     def count(self, counters: Counter[str]) -> None:
