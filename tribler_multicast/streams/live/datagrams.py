@@ -105,7 +105,7 @@ def read_symbol(form: int, body: memoryview) -> Symbol | None:
     """
     Read the body of a datagram with a symbol; None when there is none like this.
     """
-    if len(body) < PLACE.size + NUMBER_SIZE:
+    if len(body) < PLACE.size:
         return None
     block, k = PLACE.unpack_from(body)
     head = PLACE.size + (k if form == RECODED else NUMBER_SIZE)
