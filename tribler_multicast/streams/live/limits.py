@@ -181,6 +181,9 @@ REPORT_EACH: Final = 0.7
 REPORT_SOON: Final = 0.12
 """A viewer tells so often how the stream arrives; the second: when it sees a queue."""
 
+FRESH_REPORT: Final = 1.6
+"""What was reported longer ago than the last one of anybody by so much is not believed any more."""
+
 VIEWER_GONE: Final = 6.0
 """One that said nothing for so long is not told of to others any more."""
 
