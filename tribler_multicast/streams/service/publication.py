@@ -199,6 +199,7 @@ class LivePublication:
         start = self.source.start_for(self.log.newest_mark(), now)
         tuned = Tuned(outlet.tag, outlet.group_key, start, self.source.newest, head[0] if head is not None else 0,
                       microseconds(self.source.began), self.source.position_of(start), self.descriptor)
+        self._say_roster_to(mid, outlet)  # Before it can ask: what was before it gets from others.
         self.courier.send(mid, Kind.TUNED, tuned.pack(), link)
         self._tell_roster()
         self._wake()
@@ -234,12 +235,14 @@ class LivePublication:
         """
         self._roster = None
         for outlet in self.outlets.values():
-            there = list(outlet.viewers)
-            for mid in there:
-                others = [other for other in there if other != mid]
-                if len(others) > MAX_ROSTER:
-                    others = self.source.random.sample(others, MAX_ROSTER)
-                self.courier.send(mid, Kind.ROSTER, pack_roster(self.descriptor.id, others), outlet.key)
+            for mid in list(outlet.viewers):
+                self._say_roster_to(mid, outlet)
+
+    def _say_roster_to(self, mid: bytes, outlet: Outlet) -> None:
+        others = [other for other in outlet.viewers if other != mid]
+        if len(others) > MAX_ROSTER:
+            others = self.source.random.sample(others, MAX_ROSTER)
+        self.courier.send(mid, Kind.ROSTER, pack_roster(self.descriptor.id, others), outlet.key)
 
     # --- Time.
 

@@ -90,6 +90,7 @@ class LiveReception:
         self._report_at = self._reported = 0.0
         self._tuned_at = 0.0
         self._heard: dict[bytes, float] = {}
+        self._roster: list[bytes] = []
         self._given: deque[tuple[bytes, Batch]] = deque(maxlen=GIVEN)
         self._giving: asyncio.TimerHandle | None = None
         self._ups: Counter[bytes] = Counter()
@@ -188,6 +189,7 @@ class LiveReception:
         self.viewer = Viewer(self.descriptor, tuned.start, tuned.newest, tuned.head, self._random, now)
         self._report_at = now
         self.log.begin(tuned.position)
+        self.roster(self._roster)
         self._listen(tuned)
 
     def _listen(self, tuned: Tuned) -> None:
@@ -322,6 +324,7 @@ class LiveReception:
         """
         Take who else views.
         """
+        self._roster = mids
         if self.viewer is None or self._socket is None:
             return
         link = self._socket.key
