@@ -259,8 +259,10 @@ class LiveReception:
         now, refused = self.loop.time(), arriving.refused
         mid = who or self.source
         for form, body in arriving.take(data, size, count, arrived, now):
+            before = self.viewer.counters["data: innovative"]
             self.viewer.datagram(form, body, who, now)
-            self._downs[mid] += len(body)
+            if self.viewer.counters["data: innovative"] > before:
+                self._downs[mid] += len(body)  # nobody gets credit for a flood of what is known
             self._heard[mid] = now
         self.counters["data: refused"] += arriving.refused - refused
 
