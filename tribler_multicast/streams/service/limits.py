@@ -22,7 +22,8 @@ KNOWN_EACH: Final = 16
 """Streams of others that are remembered, and of one of them: who invents some pushes out its own ones."""
 
 ROSTER_EACH: Final = 0.25
-"""Between two messages about who views, to each viewer."""
+ROSTER_AT_ONCE: Final = 16
+"""Between two messages about who views, to each viewer; where there are no more than so many, they are told at once."""
 
 TICK: Final = 0.5
 

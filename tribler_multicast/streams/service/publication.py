@@ -19,7 +19,7 @@ from ..live.limits import ENDING, MAX_ROSTER
 from ..live.messages import KEY_SIZE, TAG_SIZE, Tuned, Why, pack_roster, pack_untune
 from ..live.source import Source
 from ..log import StreamLog
-from .limits import ROOM_EACH, ROSTER_EACH
+from .limits import ROOM_EACH, ROSTER_AT_ONCE, ROSTER_EACH
 from .sending import Sending
 
 if TYPE_CHECKING:
@@ -199,9 +199,13 @@ class LivePublication:
         start = self.source.start_for(self.log.newest_mark(), now)
         tuned = Tuned(outlet.tag, outlet.group_key, start, self.source.newest, head[0] if head is not None else 0,
                       microseconds(self.source.began), self.source.position_of(start), self.descriptor)
-        self._say_roster_to(mid, outlet)  # Before it can ask: what was before it gets from others.
+        # Before it can ask: what was before it gets from others, who give to those that they know of.
+        if len(outlet.viewers) <= ROSTER_AT_ONCE:
+            self._say_roster()
+        else:
+            self._say_roster_to(mid, outlet)
+            self._tell_roster()
         self.courier.send(mid, Kind.TUNED, tuned.pack(), link)
-        self._tell_roster()
         self._wake()
         return None
 
@@ -227,7 +231,7 @@ class LivePublication:
 
     def _tell_roster(self) -> None:
         if self._roster is None and not self._closed:
-            self._roster = self.loop.call_later(ROSTER_EACH / 5, self._say_roster)
+            self._roster = self.loop.call_later(ROSTER_EACH, self._say_roster)
 
     def _say_roster(self) -> None:
         """
