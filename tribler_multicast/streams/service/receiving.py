@@ -4,10 +4,9 @@ A stream that this node views: from its group, its source and fellow viewers to 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import Counter, deque
+from collections import Counter
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...lan.batch import Reading
 from ...lan.options import current
@@ -19,37 +18,26 @@ from ...transfer.service.links import data_ports
 from ...transfer.session.kernels import RECEIVE
 from ..errors import StreamError, UnknownStreamError
 from ..live.limits import LOSSY_DELAY, REPORT_EACH, REPORT_SOON, SOURCE_GONE
-from ..live.messages import KEY_SIZE, TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
+from ..live.messages import TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
 from ..live.opened import GROUP
 from ..live.viewer import Data, Head, Over, Viewer
 from ..log import StreamLog
 from ..network import Reception
 from .arriving import Arriving
-from .limits import GIVE_PACE, GIVEN, RETUNE, TUNE_EACH, TUNE_PATIENCE
-from .sending import Sending
+from .limits import RETUNE, TUNE_EACH, TUNE_PATIENCE
+from .sending import GiveQueue, Sending
+from .ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...transfer.service.courier import LinkKey, Options
-    from ..live.datagrams import Batch
     from ..live.descriptor import Descriptor
     from ..live.messages import Tuned
     from .courier import LiveCourier
 
 FRESH = 5.0
 """Seconds since something of somebody came, in which it counts as one of whom the stream comes."""
-
-
-class Way(NamedTuple):
-    """
-    How something comes from one who was asked: under which tag and key.
-    """
-
-    who: bytes | None
-    tag: bytes
-    key: bytes
-    arriving: Arriving
 
 
 class LiveReception:
@@ -82,18 +70,14 @@ class LiveReception:
         self._clock = 0
         self._key = b"", b""
         self._rated = 0.0, 0
-        self._ways: dict[bytes, Way] = {}
-        """By tag: the source's unicast and that of helpers."""
-        self._tags: dict[bytes | None, bytes] = {}
+        self._ways = Ways()
         self._tuned: asyncio.Future[Tuned] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._report_at = self._reported = 0.0
         self._tuned_at = 0.0
         self._heard: dict[bytes, float] = {}
         self._roster: list[bytes] = []
-        self._given: deque[tuple[bytes, Batch]] = deque(maxlen=GIVEN)
-        self._giving: asyncio.TimerHandle | None = None
-        self._ups: Counter[bytes] = Counter()
+        self._queue = GiveQueue(self.loop)
         self._downs: Counter[bytes] = Counter()
         self.is_closed = False
 
@@ -130,7 +114,7 @@ class LiveReception:
         if self._socket is None or self._socket.key != paths[0].link:
             self._open(paths[0].link)
         if self._socket is not None:
-            way = self._ways[self._tags[None]]
+            way = self._ways.to(None)
             tune = Tune(self.descriptor.id, way.tag, way.key, self._socket.port)
             self.courier.send(self.source, Kind.TUNE, tune.pack(), self._socket.key)
 
@@ -151,24 +135,7 @@ class LiveReception:
         self._socket.taker = self._by_unicast
         self._socket.receiver.turned = self._look
         self._socket.receiver.start()
-        self._ways.clear()
-        self._tags.clear()
-        self._way(None)
-
-    def _way(self, who: bytes | None) -> Way:
-        """
-        Get how something comes from somebody.
-        """
-        if who not in self._tags:
-            tag, key = os.urandom(TAG_SIZE), os.urandom(KEY_SIZE)
-            self._tags[who] = tag
-            self._ways[tag] = Way(who, tag, key, Arriving(tag, key, unicast=True))
-        return self._ways[self._tags[who]]
-
-    def _drop_way(self, who: bytes | None) -> None:
-        tag = self._tags.pop(who, None)
-        if tag is not None:
-            self._ways.pop(tag)
+        self._ways = Ways()
 
     def tuned(self, tuned: Tuned, link: LinkKey) -> None:
         """
@@ -229,8 +196,7 @@ class LiveReception:
         Ask to be let in again, under a new key.
         """
         if self.loop.time() - self._tuned_at >= TUNE_EACH and not self.is_closed:
-            self._drop_way(None)
-            self._way(None)
+            self._ways.drop(None)
             self._tune()
 
     # --- What comes.
@@ -246,7 +212,7 @@ class LiveReception:
         self._take(self._arriving, data, size, count, group.receiver.arrived, GROUP)
 
     def _by_unicast(self, data: memoryview, size: int, count: int, arrived: float) -> None:
-        way = self._ways.get(bytes(data[1:1 + TAG_SIZE]))
+        way = self._ways.by_tag.get(bytes(data[1:1 + TAG_SIZE]))
         if way is None:
             self.counters["data: foreign"] += count
         else:
@@ -277,7 +243,7 @@ class LiveReception:
         self._deliver(viewer, now)
         if now >= viewer.due:
             for ask in viewer.asks(now):
-                self._ask(ask.who, Needs(self.descriptor.id, *self._way(ask.who)[1:3], self._port, self._arrived(),
+                self._ask(ask.who, Needs(self.descriptor.id, *self._ways.to(ask.who)[1:3], self._port, self._arrived(),
                                          ask.needs))
             self._deliver(viewer, now)
         if self._arrived().queue > LOSSY_DELAY:
@@ -285,7 +251,7 @@ class LiveReception:
         if now >= self._report_at:
             self._reported = now
             self._report_at = now + REPORT_EACH * self._random.uniform(0.8, 1.2)
-            self._ask(None, Needs(self.descriptor.id, *self._way(None)[1:3], self._port, self._arrived(), ()))
+            self._ask(None, Needs(self.descriptor.id, *self._ways.to(None)[1:3], self._port, self._arrived(), ()))
         when = min(viewer.due, self._report_at)
         if not self.is_closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
@@ -333,8 +299,7 @@ class LiveReception:
         there = [mid for mid in mids if self.courier.may(mid)
                  and any(path.link == link for path in self.courier.paths(mid))]
         self.viewer.helpers.set(there)
-        for who in [who for who in self._tags if who is not None and who not in self.viewer.helpers.known]:
-            self._drop_way(who)
+        self._ways.keep(self.viewer.helpers.known)
 
     def needs(self, mid: bytes, needs: Needs, link: LinkKey) -> None:
         """
@@ -347,21 +312,8 @@ class LiveReception:
             self.counters["needs: no fellow viewer"] += 1
             return
         address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
-        if address is None or not sending.allow(mid, needs.tag, needs.key, (address, needs.port)):
-            return
-        self._given.extend((mid, batch) for batch in viewer.giver.give(mid, needs.needs, self.loop.time()).batches)
-        if self._giving is None:
-            self._give()
-
-    def _give(self) -> None:
-        """
-        Send what others asked for, a batch at a time: all at once would not find room in front of a link.
-        """
-        self._giving = None
-        if self._given and self._sending is not None and not self.is_closed:
-            mid, batch = self._given.popleft()
-            self._ups[mid] += self._sending.to(mid, batch, self.loop.time())
-            self._giving = self.loop.call_later(len(batch.datagrams) / GIVE_PACE, self._give)
+        if address is not None and sending.allow(mid, needs.tag, needs.key, (address, needs.port)):
+            self._queue.add(mid, viewer.giver.give(mid, needs.needs, self.loop.time()).batches, sending)
 
     # --- Life.
 
@@ -372,11 +324,11 @@ class LiveReception:
         now = self.loop.time()
         if self._group is not None and now >= self._group.due:
             self._group.keep(now)
-        for mid, size in self._ups.items():
+        for mid, size in self._queue.sent.items():
             self.courier.count(mid, up=size, helped=True)
         for mid, size in self._downs.items():
             self.courier.count(mid, down=size, helped=mid != self.source)
-        self._ups.clear()
+        self._queue.sent.clear()
         self._downs.clear()
         if self.viewer is None or self.is_closed:
             return
@@ -441,9 +393,9 @@ class LiveReception:
         if self.is_closed:
             return
         self.is_closed = True
-        for timer in (self._timer, self._giving):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._queue.close()
         self._shut()
 
     def count(self, counters: Counter[str]) -> None:
