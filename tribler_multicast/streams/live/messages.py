@@ -134,10 +134,10 @@ class Tuned(NamedTuple):
         descriptor = Descriptor.read(data[TUNED.size:])
         if descriptor is None:
             return None
-        stream_id, *told, position = TUNED.unpack_from(data)
+        stream_id, tag, key, start, newest, head, clock, position = TUNED.unpack_from(data)
         if stream_id != descriptor.id or position > MAX_POSITION:
             return None
-        return cls(*told, position, descriptor)
+        return cls(tag, key, start, newest, head, clock, position, descriptor)
 
 
 class Need(NamedTuple):
