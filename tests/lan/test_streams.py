@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .node import wait_all_local
 from .streaming import Feeder, Player
+from .testbed import Families
 
 if TYPE_CHECKING:
     from .node import Node
@@ -74,3 +75,17 @@ def test_two_viewers_are_killed_and_the_others_play_on_though_the_source_sends_h
         player.wait()
         assert player.over, player.error
         assert (player.wrong, player.next_record) == (0, feeder.count)
+
+
+def test_a_stream_with_nothing_but_link_local_addresses(lan: Lan) -> None:
+    machines = lan.machines(2, families=Families.LINK_LOCAL)
+    source, viewer = (machine.node(introduction_interval=1) for machine in machines)
+    wait_all_local([source, viewer])
+    feeder = Feeder(source, "camera", RATE)
+    wait_on_air(viewer, feeder.stream_id)
+    player = Player(viewer, feeder.stream_id)
+    viewer.wait_for(lambda: len(player.delays) > 100, 30, "it plays")
+    feeder.stop()
+    player.wait()
+    assert player.over, player.error
+    assert (player.wrong, player.next_record) == (0, feeder.count)

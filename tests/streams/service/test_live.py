@@ -9,6 +9,7 @@ import pytest
 
 from tribler_multicast.protocol.wire import Kind
 from tribler_multicast.streams.errors import StreamError, UnknownStreamError
+from tribler_multicast.streams.service import receiving
 
 from .nodes import LiveNode, LiveWire, read_all, soon, until
 
@@ -122,3 +123,35 @@ async def test_who_leaves_is_sent_nothing_more(wire: LiveWire, tmp_path: Path) -
     publication.log.append(bytes(30_000))
     await asyncio.sleep(0.5)
     assert publication.sent == sent
+
+
+@pytest.mark.asyncio
+async def test_a_viewer_that_its_source_forgot_is_let_in_again(wire: LiveWire, tmp_path: Path) -> None:
+    source, viewer = [LiveNode(wire, tmp_path / str(number)) for number in range(2)]
+    publication = source.live.publish("mine", "")
+    log = await soon(viewer.live.watch(publication.stream_id))
+    content = Random(5).randbytes(200_000)
+    publication.log.append(content[:50_000])
+    await soon(log.wait(40_000))
+    publication.untune(viewer.mid)
+    for at in range(50_000, len(content), 5000):
+        publication.log.append(content[at:at + 5000])
+        await asyncio.sleep(0.04)
+    publication.end()
+    assert await read_all(log) == content
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_is_killed_is_not_waited_for_long(wire: LiveWire, tmp_path: Path,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "SOURCE_GONE", 1.0)
+    source, viewer = [LiveNode(wire, tmp_path / str(number)) for number in range(2)]
+    publication = source.live.publish("mine", "")
+    log = await soon(viewer.live.watch(publication.stream_id))
+    publication.log.append(bytes(30_000))
+    await soon(log.wait(0))
+    wire.nodes.pop(source.mid)
+    publication.source.viewers.clear()
+    await until(lambda: log.ended)
+    assert log.error == "nothing comes from its publisher any more"
+    await source.stop()
