@@ -126,6 +126,23 @@ async def test_who_leaves_is_sent_nothing_more(wire: LiveWire, tmp_path: Path) -
 
 
 @pytest.mark.asyncio
+async def test_what_goes_to_all_is_counted_as_given_to_each(wire: LiveWire, tmp_path: Path) -> None:
+    source, *viewers = [LiveNode(wire, tmp_path / str(number)) for number in range(3)]
+    publication = source.live.publish("mine", "")
+    for viewer in viewers:
+        await soon(viewer.live.watch(publication.stream_id))
+    publication.log.append(bytes(200_000))
+
+    def given(mid: bytes) -> int:
+        return sum(up for who, up, _, _ in source.counted if who == mid)
+
+    await until(lambda: all(given(viewer.mid) > 200_000 for viewer in viewers))
+    for viewer in viewers:
+        taken = sum(down for who, _, down, _ in viewer.counted if who == source.mid)
+        assert taken <= given(viewer.mid)
+
+
+@pytest.mark.asyncio
 async def test_a_viewer_that_its_source_forgot_is_let_in_again(wire: LiveWire, tmp_path: Path) -> None:
     source, viewer = [LiveNode(wire, tmp_path / str(number)) for number in range(2)]
     publication = source.live.publish("mine", "")

@@ -55,7 +55,7 @@ class Outlet:
         self.stream = Stream(self.tag, self.group_key, unicast=False, sealed=True)
         self.group = group_of(self.tag, key[1]), SESSION_PORT
         self.viewers: set[bytes] = set()
-        self.sent = 0
+        self.sent = self.counted = 0
 
     def send(self, batch: Batch, now: float) -> None:
         """
@@ -281,6 +281,10 @@ class LivePublication:
         gone = {mid for outlet in self.outlets.values() for mid in outlet.viewers} - set(self.source.viewers)
         for mid in gone:
             self.untune(mid)
+        for outlet in self.outlets.values():  # What went to the group was given to each who is in it.
+            size, outlet.counted = outlet.sent - outlet.counted, outlet.sent
+            for mid in outlet.viewers:
+                self._counted[mid] = self._counted.get(mid, 0) + size
         for mid, size in self._counted.items():
             self.courier.count(mid, up=size)
         self._counted.clear()
