@@ -35,6 +35,7 @@ from . import (
     pace,
     session_speed,
     shares,
+    streams,
     throughput,
     torrents,
     transfer_sim,
@@ -65,6 +66,7 @@ SHORT: dict[ModuleType, list[str]] = {
     session_speed: ["--size", "32"],
     defence: ["--size", "16"],
     batch: ["--rounds", "1", "--seconds", "2"],
+    streams: ["--seconds", "15"],
     distribute: ["--only", "table", "--only", "small", "--rounds", "1", "--size", "16", "--loss", "0", "--loss", "10",
                  "--limit", "20"],
 }

@@ -52,6 +52,18 @@ def video(ending: str, seconds: float = 6.0) -> bytes:
     return subprocess.run(command(ending, seconds), capture_output=True, check=True, timeout=60).stdout
 
 
+def film(file: Path, seconds: float) -> Path:
+    """
+    Make a film of 4 Mbit/s: colour bars with noise, to be played from a file.
+    """
+    need_ffmpeg()
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i",
+                    "smptebars=size=320x180:rate=25,noise=alls=30:allf=t", "-t", str(seconds), "-c:v", "libx264",
+                    "-preset", "ultrafast", "-b:v", "4M", "-maxrate", "4M", "-bufsize", "4M", "-g", "25",
+                    "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(file)], check=True, timeout=120)
+    return file
+
+
 def decoded(data: bytes, file: Path) -> int:
     """
     Count the pictures that ffmpeg decodes from a piece, without a complaint.

@@ -11,7 +11,8 @@ import pytest
 
 from tests.lan.conftest import lan, loss  # noqa: F401 (fixtures)
 from tests.lan.node import ROOT, wait_all_local
-from tests.videos import TYPES, command, need_ffmpeg
+from tests.lan.test_coded import fetch, folders, publish, transfer, wait_progress
+from tests.videos import TYPES, command, film, need_ffmpeg
 
 from .door import Door
 
@@ -72,7 +73,7 @@ def play(page: Page, door: Door, node: Node, stream_id: str) -> float:
     return float(page.evaluate(PLAY, [node.key, stream_id]))
 
 
-@pytest.mark.parametrize("ending", ["ts", "webm"])
+@pytest.mark.parametrize("ending", ["ts", pytest.param("webm", marks=pytest.mark.soak)])
 def test_what_one_node_films_the_page_of_another_shows(context: BrowserContext, lan: Lan,  # noqa: F811
                                                        pictures: Path, ending: str) -> None:
     need_ffmpeg()
@@ -98,3 +99,43 @@ def test_what_one_node_films_the_page_of_another_shows(context: BrowserContext, 
         print(f"{ending}: first picture {first:.2f} s after the click, {again:.2f} s when it is received already")
         assert viewer.rest("GET", "/activity")["class"] == "live"
         assert not page.evaluate("() => window.failed ?? false")
+
+
+SEEK = """async (seconds) => {
+    const video = document.querySelector("video");
+    const begin = performance.now();
+    video.currentTime = seconds;
+    await new Promise((resolve) => { video.requestVideoFrameCallback(resolve); });
+    return (performance.now() - begin) / 1000;
+}"""
+
+
+def test_a_film_that_still_arrives_is_seen_at_once_wherever_one_seeks(context: BrowserContext, lan: Lan,  # noqa: F811
+                                                                     pictures: Path, tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mp4", 60)
+    source, other = lan.machines(2)
+    for machine in (source, other):
+        machine.shape(20)
+    publisher, viewer = (machine.node(introduction_interval=1) for machine in (source, other))
+    wait_all_local([publisher, viewer])
+    id = fetch(viewer, publish(publisher, path), folders(tmp_path, 1)[0])  # noqa: A001
+    wait_progress(viewer, id, 0.05)
+    with Door(viewer) as door:
+        page = context.new_page()
+        page.goto(door.url)
+        page.evaluate("""(address) => {
+            const video = document.createElement("video");
+            Object.assign(video, { muted: true, autoplay: true, width: 640, src: address });
+            document.body.replaceChildren(video);
+        }""", f"/api/multicast/transfers/{id}/data?token={transfer(viewer, id)['token']}")
+        page.wait_for_function("() => document.querySelector('video').currentTime > 0.2")
+        took = [float(page.evaluate(SEEK, seconds)) for seconds in (50, 30)]
+        progress = float(transfer(viewer, id)["progress"])
+        (red, green, blue), (red_too, no_green, no_blue) = page.evaluate(LOOK)
+        assert min(red, green) > BRIGHT > blue, "the second bar is yellow"
+        assert red_too > BRIGHT > max(no_green, no_blue), "the sixth bar is red"
+        page.wait_for_function("() => document.querySelector('video').currentTime > 31")
+        page.screenshot(path=pictures / "seek.png")
+        print(f"{path.stat().st_size / 1e6:.0f} MB at 20 Mbit/s: a picture {took[0]:.2f} and {took[1]:.2f} s after two "
+              f"seeks, at {100 * progress:.0f} %")
+        assert progress < 0.8, "the rest was not waited for"

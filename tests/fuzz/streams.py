@@ -59,7 +59,7 @@ def parsers() -> Iterator[Target]:
     yield Target("streams: ON_AIR", lambda data: OnAirMessage.read(data) is not None,
                  (OnAirMessage(5, 6, STREAM).pack(),))
     yield target("TUNE", Tune.read, Tune(STREAM.id, TAG, KEY, 5).pack(), Tune(STREAM.id, TAG, KEY, 32110).pack())
-    yield target("TUNED", Tuned.read, Tuned(TAG, KEY, 1, 2, 3, 4, STREAM).pack())
+    yield target("TUNED", Tuned.read, Tuned(TAG, KEY, 1, 2, 3, 4, 5, STREAM).pack())
     yield target("ROSTER", read_roster, pack_roster(STREAM.id, [bytes(20), bytes(20)]), pack_roster(STREAM.id, []))
     yield target("NEEDS", Needs.read, NEEDS.pack(), NEEDS._replace(needs=()).pack())
     yield target("UNTUNE", read_untune, *(pack_untune(STREAM.id, why) for why in Why))

@@ -61,8 +61,8 @@ class Player:
         return float(transfer(self.node, self.id)["progress"])
 
 
-@pytest.mark.parametrize("size", [120_000_000, pytest.param(1_000_000_000, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("receivers", [1, 3])
+@pytest.mark.parametrize(("size", "receivers"), [(60_000_000, 3), *(
+    pytest.param(1_000_000_000, count, marks=pytest.mark.soak) for count in (1, 3))])
 def test_a_seek_into_what_is_not_here_yet_is_answered_before_the_rest(lan: Lan, tmp_path: Path, receivers: int,
                                                                     size: int) -> None:
     if shutil.which("curl") is None:

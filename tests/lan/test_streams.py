@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from .node import wait_all_local
 from .streaming import Feeder, Player
+from .testbed import Families
 
 if TYPE_CHECKING:
     from .node import Node
@@ -35,7 +36,7 @@ def test_three_play_what_one_streams_and_it_is_sent_once(lan: Lan, loss: None) -
     sniffer = machines[0].sniff()
     players = [Player(viewer, feeder.stream_id) for viewer in viewers]
     for player, viewer in zip(players, viewers, strict=True):
-        viewer.wait_for(lambda player=player: len(player.delays) > 400, 30, "it plays")
+        viewer.wait_for(lambda player=player: len(player.delays) > 400, 30, "it plays")  # type: ignore[misc]
     counted = sum(packet.size for packet in sniffer.stop() if packet.sent)
     feeder.stop()
     for player in players:
@@ -48,3 +49,43 @@ def test_three_play_what_one_streams_and_it_is_sent_once(lan: Lan, loss: None) -
     print(viewers[0].status()["counters"].get("transfers"))
     print(source.status()["counters"].get("transfers"))
     assert counted < 2 * played
+
+
+def test_two_viewers_are_killed_and_the_others_play_on_though_the_source_sends_hardly_more_than_the_stream(
+        lan: Lan, loss: None) -> None:
+    machines = lan.machines(5)
+    source, *viewers = (machine.node(introduction_interval=1) for machine in machines)
+    wait_all_local([source, *viewers])
+    for machine in machines:
+        machine.namespace.ip("link set eth0 gso_max_segs 1")
+        machine.shape(4.4 if machine is machines[0] else 20)
+        machine.lose(1)
+    feeder = Feeder(source, "camera", RATE)
+    for viewer in viewers:
+        wait_on_air(viewer, feeder.stream_id)
+    players = [Player(viewer, feeder.stream_id) for viewer in viewers]
+    for player, viewer in zip(players, viewers, strict=True):
+        viewer.wait_for(lambda player=player: len(player.delays) > 200, 30, "it plays")  # type: ignore[misc]
+    for viewer in viewers[:2]:
+        viewer.kill()
+    for player, viewer in zip(players[2:], viewers[2:], strict=True):
+        viewer.wait_for(lambda player=player: len(player.delays) > 700, 30, "it plays on")  # type: ignore[misc]
+    feeder.stop()
+    for player in players[2:]:
+        player.wait()
+        assert player.over, player.error
+        assert (player.wrong, player.next_record) == (0, feeder.count)
+
+
+def test_a_stream_with_nothing_but_link_local_addresses(lan: Lan) -> None:
+    machines = lan.machines(2, families=Families.LINK_LOCAL)
+    source, viewer = (machine.node(introduction_interval=1) for machine in machines)
+    wait_all_local([source, viewer])
+    feeder = Feeder(source, "camera", RATE)
+    wait_on_air(viewer, feeder.stream_id)
+    player = Player(viewer, feeder.stream_id)
+    viewer.wait_for(lambda: len(player.delays) > 100, 30, "it plays")
+    feeder.stop()
+    player.wait()
+    assert player.over, player.error
+    assert (player.wrong, player.next_record) == (0, feeder.count)

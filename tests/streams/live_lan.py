@@ -16,7 +16,7 @@ from ipv8.keyvault.crypto import default_eccrypto
 from tests.transfer.session_lan import MBIT, WIRE, Pipe
 from tribler_multicast.protocol.identity import Identity
 from tribler_multicast.streams.live.descriptor import Descriptor
-from tribler_multicast.streams.live.limits import REPORT_EACH, VIEWER_GONE
+from tribler_multicast.streams.live.limits import LOSSY_DELAY, REPORT_EACH, REPORT_SOON, VIEWER_GONE
 from tribler_multicast.streams.live.messages import Arrived
 from tribler_multicast.streams.live.opened import GROUP
 from tribler_multicast.streams.live.source import Source
@@ -83,7 +83,8 @@ class Node:
 
     def report(self) -> None:
         if not self.is_dead:
-            self.lan.at(self.lan.now + REPORT_EACH, self.report)
+            each = REPORT_SOON if self.queue > LOSSY_DELAY else REPORT_EACH
+            self.lan.at(self.lan.now + each, self.report)
             self.lan.ask(self, None, ())
 
     def receive(self, form: int, body: bytes, who: bytes | None, took: float) -> None:

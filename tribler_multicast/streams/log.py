@@ -63,6 +63,13 @@ class StreamLog:
 
     # --- Writing.
 
+    def begin(self, position: int) -> None:
+        """
+        Say where it begins here: who joins late has nothing of what was before.
+        """
+        if not self._blocks and not self.ended and 0 <= position <= MAX_POSITION:
+            self.edge = position
+
     def append(self, data: bytes) -> None:
         """
         Add what comes next. After the end it is ignored.

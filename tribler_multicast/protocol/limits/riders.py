@@ -29,8 +29,8 @@ RANKS_PER_SECOND: Final = 250.0
 RANKS_BURST: Final = 250.0
 ALL_RANKS_PER_SECOND: Final = 2000.0
 ALL_RANKS_BURST: Final = 3000.0
-"""REPORTs, HELPs, HAVEs, SUMS and ALARMs that we check of one peer, and of all: six transfers at once at the 40 a
-second of each, and 14 % of a core. The receivers of one session together send 640 REPORTs a second, so that is three
+"""REPORTs, HELPs, HAVEs, SUMS, ALARMs and NEEDS that we check of one peer, and of all: six transfers at once at the 40
+a second of each, and 14 % of a core. The receivers of one session together send 640 REPORTs a second, so that is three
 sessions; what finds no room is said again, 25 ms later or so."""
 
 # --- Network weather.

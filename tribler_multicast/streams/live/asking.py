@@ -185,7 +185,8 @@ class Asking:
         self.outstanding += block.asked.symbols
         helper.outstanding += block.asked.symbols
         self.due = min(self.due, block.asked.until)
-        needs.append(Need(block.number, block.rank, min(count, MAX_K), record=block.leaf is None))
+        needs.append(Need(block.number, block.rank, min(count, MAX_K), record=block.leaf is None,
+                          alone=block.strict))
         self.counters["ask: of the source" if who is None else "ask: of viewers"] += 1
 
     def _choose(self, block: Open, now: float) -> bytes | None:

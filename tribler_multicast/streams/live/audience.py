@@ -6,7 +6,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from .limits import CONGESTED_DELAY, CONGESTED_LOSS, DEAF_AFTER, LOSSY_DELAY, MAX_DEAF, VIEWER_GONE
+from .limits import CONGESTED_DELAY, CONGESTED_LOSS, DEAF_AFTER, FRESH_REPORT, LOSSY_DELAY, MAX_DEAF, VIEWER_GONE
 
 if TYPE_CHECKING:
     from .messages import Arrived
@@ -60,7 +60,7 @@ class Audience(dict[bytes, Viewing]):
         """
         What most viewers lose of the group's stream.
         """
-        return median([viewing.loss for viewing in self.values()] or [0.0])
+        return median([viewing.loss for viewing in self._fresh()] or [0.0])
 
     @property
     def congested(self) -> bool:
@@ -74,7 +74,7 @@ class Audience(dict[bytes, Viewing]):
         """
         Seconds of queue that all viewers see: in front of our own link. What one of them sees more is before its own.
         """
-        return min([viewing.queue for viewing in self.values()] or [0.0])
+        return min([viewing.queue for viewing in self._fresh()] or [0.0])
 
     @property
     def queued(self) -> bool:
@@ -82,6 +82,13 @@ class Audience(dict[bytes, Viewing]):
         Whether what leaves makes a queue: then no more than the stream leaves.
         """
         return self.queue > LOSSY_DELAY
+
+    def _fresh(self) -> list[Viewing]:
+        """
+        Get those who reported lately: one that was switched off sees no queue for ever.
+        """
+        newest = max((viewing.heard for viewing in self.values()), default=0.0)
+        return [viewing for viewing in self.values() if newest - viewing.heard < FRESH_REPORT]
 
     def deaf(self) -> list[bytes]:
         """

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...protocol.budget import TokenBucket
 from ...transfer.session.limits import FRAME
 from ...transfer.session.packets import HEARTBEAT, PROOF
-from .datagrams import Batch, encoder_of, numbered, pack_numbers, recoded, single
+from .datagrams import BATCH, Batch, encoder_of, numbered, pack_numbers, recoded, single
 from .limits import GIVE_BURST, GIVE_LEAST, GIVE_SHARE, MAX_VIEWERS, PEER_BURST, PEER_SHARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from random import Random
 
     from ...coding import Decoder
@@ -73,10 +73,10 @@ class Giver:
         told: set[bytes] = set()
         for need in needs:
             made, record = self._make(need)
-            if made is None and record is None:
+            if not made and record is None:
                 absent.append(need.block)
                 continue
-            size = 0 if made is None else len(made.datagrams) + FRAME * made.packets
+            size = sum(len(batch.datagrams) + FRAME * batch.packets for batch in made)
             if not self.may(who, size + (0 if record is None else len(record)), now):
                 self.counters["give: over budget"] += 1
                 absent.append(need.block)
@@ -84,24 +84,32 @@ class Giver:
             if record is not None and need.record and record not in told:
                 told.add(record)
                 batches.append(single(PROOF, record))
-            if made is not None:
-                self.counters["give: symbols"] += made.packets
-                batches.append(made)
+            self.counters["give: symbols"] += sum(batch.packets for batch in made)
+            batches += made
         if absent:
             batches.append(single(HEARTBEAT, pack_numbers(absent)))
         return Given(batches, absent)
 
-    def _make(self, need: Need) -> tuple[Batch | None, bytes | None]:
+    def _make(self, need: Need) -> tuple[list[Batch], bytes | None]:
         kept = self.history.get(need.block)
         if kept is not None:
             k = kept.leaf.shape[0]
             if need.rank > k or not need.symbols:
-                return None, kept.record
+                return [], kept.record
             # With nothing there the symbols themselves do as well as combinations, and cost less to solve.
             whole = need.rank == 0 and need.symbols >= k
             seed = None if whole else self.random.randrange(k, 1 << 32)
-            return numbered(need.block, encoder_of(kept.data, kept.leaf.shape, seed), min(need.symbols, k)), kept.record
+            encoder = encoder_of(kept.data, kept.leaf.shape, seed)
+            return [numbered(need.block, encoder, part) for part in parts(min(need.symbols, k))], kept.record
         decoder = self.partly(need.block)
         if decoder is None or decoder.rank <= need.rank or not need.symbols:
-            return None, None
-        return recoded(need.block, decoder, min(need.symbols, decoder.rank)), None
+            return [], None
+        return [recoded(need.block, decoder, part) for part in parts(min(need.symbols, decoder.rank))], None
+
+
+def parts(packets: int) -> Iterator[int]:
+    """
+    Cut so many packets into batches.
+    """
+    for at in range(0, packets, BATCH):
+        yield min(BATCH, packets - at)

@@ -125,7 +125,7 @@ GATHER: Final = 0.008
 datagrams."""
 
 REPAIRED: Final = 0.05
-"""After such a multicast, questions for that block are taken as answered for so long: they were under way."""
+"""After it was sent, questions for that block are taken as answered for so long: they were under way."""
 
 ADVANCE_FROM: Final = 0.05
 ADVANCE_MOST: Final = 0.25
@@ -143,10 +143,14 @@ HURRY_AFTER: Final = 0.2
 """When so much waits to be sent (a picture that stands alone is ten times as large as others), it leaves by so much
 faster, where no queue is seen."""
 
-REPAIR_PACE: Final = 3.0
-QUEUED_REPAIR: Final = 0.03
-"""Repair leaves beside it by so many times the rate, where no queue is seen (what was before for somebody who joins),
-and where one is."""
+FIRST_REPAIR: Final = 0.4
+LEAST_REPAIR: Final = 0.02
+MOST_REPAIR: Final = 3.0
+REPAIR_UP: Final = 1.3
+REPAIR_DOWN: Final = 0.5
+REPAIR_EACH: Final = 0.1
+"""Repair by the source leaves beside the stream at a share of its rate: at first, at least, at most; and by how much
+that changes, how often, as long as no queue is seen, and where one is."""
 
 LEAST_PACE: Final = 100_000.0
 FIRST_CEILING: Final = 2_500_000.0
@@ -168,16 +172,17 @@ its delay counts, not theirs."""
 BACKLOG: Final = 512 << 10
 """Bytes that wait to be sent. Who feeds faster than the network carries has to wait."""
 
-BATCH: Final = 8
-"""Datagrams that leave at once."""
-
 CATCH_UP: Final = 0.004
 """Seconds of the pace that are made up for at once after the process had to wait."""
 
 # --- Who is there.
 
 REPORT_EACH: Final = 0.7
-"""A viewer tells so often how the stream arrives."""
+REPORT_SOON: Final = 0.12
+"""A viewer tells so often how the stream arrives; the second: when it sees a queue."""
+
+FRESH_REPORT: Final = 1.6
+"""What was reported longer ago than the last one of anybody by so much is not believed any more."""
 
 VIEWER_GONE: Final = 6.0
 """One that said nothing for so long is not told of to others any more."""

@@ -5,11 +5,13 @@ What is said around a live stream, byte by byte: by unicast, signed, sealed for 
     ON_AIR           rate, bytes/s (4), viewers (2), descriptor; one for each
     TUNE             id (32), tag (8) and key (32) of the unicast to the viewer, its UDP port (2)
     TUNED            id (32), tag (8) and key (32) of the group; blocks (4 each): to begin with, newest, head (0: none);
-                     when the stream began, microseconds of the datagrams' clock (4); descriptor
+                     when the stream began, microseconds of the datagrams' clock (4); position of the first block (8);
+                     descriptor
     ROSTER           id (32), mids of viewers (20 each)
     NEEDS            id (32), tag (8) and key (32) of the unicast to who asks, its UDP port (2), how the group's stream
                      arrives: highest sequence (4), how many (4), milliseconds of queue (2); for each block that lacks
-                     something: number (4), rank (1), symbols wanted (1), bit 7: its record as well
+                     something: number (4), rank (1), symbols wanted (1); bit 7: its record as well, bit 6: by
+                     unicast and no other way
     UNTUNE           id (32), reason (1): 0 over, 1 left, 2 unknown, 3 full, 4 policy
 
 Integers are big-endian.
@@ -20,6 +22,7 @@ import struct
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from ..limits import MAX_POSITION
 from .descriptor import ID_SIZE, Descriptor
 from .limits import MAX_K, MAX_NEEDS, MAX_RATE_TOLD, MAX_ROSTER
 
@@ -27,10 +30,11 @@ TAG_SIZE: Final = 8
 KEY_SIZE: Final = 32
 MID_SIZE: Final = 20
 RECORD_TOO: Final = 0x80
+ALONE: Final = 0x40
 
 ON_AIR: Final = struct.Struct(">IH")
 TUNE: Final = struct.Struct(">32s8s32sH")
-TUNED: Final = struct.Struct(">32s8s32sIIII")
+TUNED: Final = struct.Struct(">32s8s32sIIIIQ")
 NEEDS: Final = struct.Struct(">32s8s32sHIIH")
 NEED: Final = struct.Struct(">IBB")
 
@@ -112,6 +116,7 @@ class Tuned(NamedTuple):
     newest: int
     head: int
     clock: int
+    position: int
     descriptor: Descriptor
 
     def pack(self) -> bytes:
@@ -119,7 +124,7 @@ class Tuned(NamedTuple):
         Write it.
         """
         return TUNED.pack(self.descriptor.id, self.tag, self.key, self.start, self.newest, self.head,
-                          self.clock) + self.descriptor.pack()
+                          self.clock, self.position) + self.descriptor.pack()
 
     @classmethod
     def read(cls, data: bytes) -> Tuned | None:
@@ -129,10 +134,10 @@ class Tuned(NamedTuple):
         descriptor = Descriptor.read(data[TUNED.size:])
         if descriptor is None:
             return None
-        stream_id, tag, key, start, newest, head, clock = TUNED.unpack_from(data)
-        if stream_id != descriptor.id:
+        stream_id, tag, key, start, newest, head, clock, position = TUNED.unpack_from(data)
+        if stream_id != descriptor.id or position > MAX_POSITION:
             return None
-        return cls(tag, key, start, newest, head, clock, descriptor)
+        return cls(tag, key, start, newest, head, clock, position, descriptor)
 
 
 class Need(NamedTuple):
@@ -144,6 +149,8 @@ class Need(NamedTuple):
     rank: int
     symbols: int
     record: bool = False
+    alone: bool = False
+    """Whether only what comes by unicast counts."""
 
 
 class Arrived(NamedTuple):
@@ -174,7 +181,9 @@ class Needs(NamedTuple):
         """
         arrived = self.arrived
         return NEEDS.pack(*self[:4], arrived.highest, arrived.came, min(int(arrived.queue * 1000), 0xFFFF)) + b"".join(
-            NEED.pack(need.block, need.rank, need.symbols | (RECORD_TOO if need.record else 0)) for need in self.needs)
+            NEED.pack(need.block, need.rank,
+                      need.symbols | (RECORD_TOO if need.record else 0) | (ALONE if need.alone else 0))
+            for need in self.needs)
 
     @classmethod
     def read(cls, data: bytes) -> Needs | None:
@@ -185,7 +194,7 @@ class Needs(NamedTuple):
         if rest < 0 or rest % NEED.size or rest > MAX_NEEDS * NEED.size:
             return None
         stream_id, tag, key, port, highest, came, queue = NEEDS.unpack_from(data)
-        needs = tuple(Need(block, rank, count & ~RECORD_TOO, bool(count & RECORD_TOO))
+        needs = tuple(Need(block, rank, count & ~(RECORD_TOO | ALONE), bool(count & RECORD_TOO), bool(count & ALONE))
                       for block, rank, count in NEED.iter_unpack(memoryview(data)[NEEDS.size:]))
         if not port or came > highest or any(need.symbols > MAX_K for need in needs):
             return None

@@ -4,13 +4,13 @@ The source of a live stream: cuts what is fed into blocks, signs them, says when
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...transfer.session.limits import FRAME
 from ...transfer.session.packets import PROOF
 from ...transfer.session.rate import Pacer
 from .audience import Audience, Viewing
-from .datagrams import Batch, encoder_of, numbered, single
+from .datagrams import BATCH, Batch, encoder_of, numbered, single
 from .giving import Giver
 from .history import History, Kept
 from .limits import (
@@ -19,13 +19,11 @@ from .limits import (
     BACK_OFF,
     BACK_OFF_EACH,
     BACKLOG,
-    BATCH,
     BLOCK_LEAST,
     BLOCK_TIME,
     CATCH_UP,
     CLEAR_DELAY,
     FIRST_CEILING,
-    GATHER,
     GROWTH,
     HEADROOM,
     HURRY,
@@ -38,14 +36,12 @@ from .limits import (
     MAX_PACE,
     MAX_VIEWERS,
     PREROLL,
-    QUEUED_REPAIR,
-    REPAIR_PACE,
-    REPAIRED,
     RUN,
     SLOW_BLOCK_TIME,
     SOURCE_BURST,
     SOURCE_SHARE,
 )
+from .mending import Mender, Out
 from .records import Leaf, digest_of, sign_record
 
 if TYPE_CHECKING:
@@ -54,15 +50,6 @@ if TYPE_CHECKING:
     from ...protocol.identity import Identity
     from .descriptor import Descriptor
     from .messages import Arrived, Need
-
-class Out(NamedTuple):
-    """
-    What is to leave: to all (None), or to one viewer.
-    """
-
-    to: bytes | None
-    batch: Batch
-
 
 class Source:
     """
@@ -81,6 +68,7 @@ class Source:
         self.giver = Giver(self.history, random)
         self.giver.share, self.giver.all.burst = SOURCE_SHARE, SOURCE_BURST
         self.giver.all.tokens = SOURCE_BURST
+        self.mender = Mender(self.history, self.giver, random, now)
         self.viewers = Audience()
         self.counters: Counter[str] = Counter()
         self.next = 1
@@ -93,7 +81,6 @@ class Source:
         self.waiting = 0
         """Bytes that wait to be sent."""
         self._pacer = Pacer(now, CATCH_UP)
-        self._spare = Pacer(now, CATCH_UP)
         self._fed = bytearray()
         self._fed_since = now
         self._leaves: deque[Leaf] = deque(maxlen=RUN)
@@ -101,10 +88,6 @@ class Source:
         self._recorded = now
         self._final_left = 0
         self._live: deque[Batch] = deque()
-        self._repairs: deque[Out] = deque()
-        self._wanted: dict[int, dict[bytes, int]] = {}
-        self._gathered = 0.0
-        self._repaired: dict[int, float] = {}
         self._meter: deque[tuple[float, int]] = deque()
         self._backed_off = self._grown = now
 
@@ -220,6 +203,13 @@ class Source:
                 break
         return start
 
+    def position_of(self, number: int) -> int:
+        """
+        Get where a block begins; the one that is cut next begins at the edge.
+        """
+        kept = self.history.get(number)
+        return self.edge if kept is None else kept.leaf.position
+
     @property
     def newest(self) -> int:
         """
@@ -245,45 +235,9 @@ class Source:
             return
         viewing.report(arrived, now)
         if self.ended:  # Who still reports has not heard of it.
-            self._repairs.append(Out(who, single(PROOF, self._record)))
-        direct = []
-        for need in needs:
-            kept = self.history.get(need.block)
-            if kept is None or need.record or not need.symbols or need.symbols * 2 > kept.leaf.shape[0]:
-                direct.append(need)
-            elif now >= self._repaired.get(need.block, 0.0):
-                if not self._wanted:
-                    self._gathered = now + GATHER
-                self._wanted.setdefault(need.block, {})[who] = need.symbols
-        self._give(who, direct, now)
-
-    def _give(self, who: bytes, needs: list[Need], now: float) -> None:
-        if needs:
-            self._repairs.extend(Out(who, batch) for batch in self.giver.give(who, needs, now).batches)
-
-    def _repair(self, now: float) -> None:
-        """
-        Send what was asked for: by multicast, what several lack.
-        """
-        wanted, self._wanted = self._wanted, {}
-        self._repaired = {block: until for block, until in self._repaired.items() if until > now}
-        for block, who in wanted.items():
-            kept = self.history.get(block)
-            if kept is None:
-                continue
-            count, k = max(who.values()), kept.leaf.shape[0]
-            encoder = encoder_of(kept.data, kept.leaf.shape, self.random.randrange(k, 1 << 32))
-            batch = numbered(block, encoder, count)
-            payer = next(iter(who))
-            if not self.giver.may(payer, len(batch.datagrams), now):
-                self.counters["give: over budget"] += 1
-                continue
-            self.counters["give: symbols"] += count
-            several = len(who) > 1
-            # In front of what is for those who join: somebody's players wait for this.
-            self._repairs.appendleft(Out(None if several else payer, batch))
-            if several:
-                self._repaired[block] = now + REPAIRED
+            self.mender.say(who, self._record)
+        self.mender.ask(who, needs, now)
+        self.mender.adapt(now, queued=self.viewers.queued)
 
     # --- Time.
 
@@ -309,8 +263,6 @@ class Source:
         if self._fed and now >= self._cut_at:
             self._cut(bytes(self._fed), now)
             self._fed.clear()
-        if self._wanted and now >= self._gathered:
-            self._repair(now)
         if now >= self._record_at:
             self._say_record(now)
         self._adapt(now)
@@ -364,17 +316,7 @@ class Source:
             whom = [None, *self.viewers.deaf()]
             self._pacer.sent(now, len(whom) * _size(batch), len(whom) * self.pace)
             found += [Out(who, batch._replace(datagrams=bytearray(batch.datagrams))) for who in whom]
-        while self._repairs and self._spare.is_due(now):
-            out = self._repairs.popleft()
-            self._spare.sent(now, _size(out.batch), self._repair_pace)
-            found.append(out)
-        return found
-
-    @property
-    def _repair_pace(self) -> float:
-        if self.viewers.queued:
-            return max(LEAST_PACE * QUEUED_REPAIR, QUEUED_REPAIR * self.rate)
-        return max(LEAST_PACE, min(self.ceiling, REPAIR_PACE * self.rate))
+        return found + self.mender.take(now, max(self.rate, LEAST_PACE))
 
     def next_timer(self, now: float) -> float:
         """
@@ -383,13 +325,9 @@ class Source:
         when = min(self._record_at, now + 1.0)
         if self._live:
             when = min(when, self._pacer.due)
-        if self._repairs:
-            when = min(when, self._spare.due)
         if self._fed:
             when = min(when, self._cut_at)
-        if self._wanted:
-            when = min(when, self._gathered)
-        return max(when, now)
+        return max(min(when, self.mender.due()), now)
 
 
 def _size(batch: Batch) -> int:

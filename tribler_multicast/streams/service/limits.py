@@ -22,7 +22,8 @@ KNOWN_EACH: Final = 16
 """Streams of others that are remembered, and of one of them: who invents some pushes out its own ones."""
 
 ROSTER_EACH: Final = 0.25
-"""Between two messages about who views, to each viewer."""
+ROSTER_AT_ONCE: Final = 16
+"""Between two messages about who views, to each viewer; where there are no more than so many, they are told at once."""
 
 TICK: Final = 0.5
 
@@ -40,3 +41,9 @@ BASE_EACH: Final = 60.0
 
 TAGS_KEPT: Final = 4096
 """Tags of unicast streams that ended, so that none begins again at its first sequence: 300 KB."""
+
+GIVE_PACE: Final = 2_500_000.0
+"""Bytes/s at which a viewer gives: 20 Mbit/s, what a slow link takes."""
+
+GIVEN: Final = 256
+"""Batches (11 KB) that wait for that; of more the first are lost, as on the way."""

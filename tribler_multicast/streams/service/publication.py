@@ -19,7 +19,7 @@ from ..live.limits import ENDING, MAX_ROSTER
 from ..live.messages import KEY_SIZE, TAG_SIZE, Tuned, Why, pack_roster, pack_untune
 from ..live.source import Source
 from ..log import StreamLog
-from .limits import ROOM_EACH, ROSTER_EACH
+from .limits import ROOM_EACH, ROSTER_AT_ONCE, ROSTER_EACH
 from .sending import Sending
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Outlet:
         self.stream = Stream(self.tag, self.group_key, unicast=False, sealed=True)
         self.group = group_of(self.tag, key[1]), SESSION_PORT
         self.viewers: set[bytes] = set()
-        self.sent = 0
+        self.sent = self.counted = 0
 
     def send(self, batch: Batch, now: float) -> None:
         """
@@ -166,6 +166,7 @@ class LivePublication:
         counters.update(self.counters)
         counters.update(self.source.counters)
         counters.update(self.source.giver.counters)
+        counters.update(self.source.mender.counters)
         for outlet in self.outlets.values():
             counters.update(outlet.sending.counters)
 
@@ -195,11 +196,16 @@ class LivePublication:
         outlet.viewers.add(mid)
         self._look_at_head(now)
         head = self.source.history.head
-        tuned = Tuned(outlet.tag, outlet.group_key, self.source.start_for(self.log.newest_mark(), now),
-                      self.source.newest, head[0] if head is not None else 0, microseconds(self.source.began),
-                      self.descriptor)
+        start = self.source.start_for(self.log.newest_mark(), now)
+        tuned = Tuned(outlet.tag, outlet.group_key, start, self.source.newest, head[0] if head is not None else 0,
+                      microseconds(self.source.began), self.source.position_of(start), self.descriptor)
+        # Before it can ask: what was before it gets from others, who give to those that they know of.
+        if len(outlet.viewers) <= ROSTER_AT_ONCE:
+            self._say_roster()
+        else:
+            self._say_roster_to(mid, outlet)
+            self._tell_roster()
         self.courier.send(mid, Kind.TUNED, tuned.pack(), link)
-        self._tell_roster()
         self._wake()
         return None
 
@@ -225,7 +231,7 @@ class LivePublication:
 
     def _tell_roster(self) -> None:
         if self._roster is None and not self._closed:
-            self._roster = self.loop.call_later(ROSTER_EACH / 5, self._say_roster)
+            self._roster = self.loop.call_later(ROSTER_EACH, self._say_roster)
 
     def _say_roster(self) -> None:
         """
@@ -233,12 +239,14 @@ class LivePublication:
         """
         self._roster = None
         for outlet in self.outlets.values():
-            there = list(outlet.viewers)
-            for mid in there:
-                others = [other for other in there if other != mid]
-                if len(others) > MAX_ROSTER:
-                    others = self.source.random.sample(others, MAX_ROSTER)
-                self.courier.send(mid, Kind.ROSTER, pack_roster(self.descriptor.id, others), outlet.key)
+            for mid in list(outlet.viewers):
+                self._say_roster_to(mid, outlet)
+
+    def _say_roster_to(self, mid: bytes, outlet: Outlet) -> None:
+        others = [other for other in outlet.viewers if other != mid]
+        if len(others) > MAX_ROSTER:
+            others = self.source.random.sample(others, MAX_ROSTER)
+        self.courier.send(mid, Kind.ROSTER, pack_roster(self.descriptor.id, others), outlet.key)
 
     # --- Time.
 
@@ -273,6 +281,10 @@ class LivePublication:
         gone = {mid for outlet in self.outlets.values() for mid in outlet.viewers} - set(self.source.viewers)
         for mid in gone:
             self.untune(mid)
+        for outlet in self.outlets.values():  # What went to the group was given to each who is in it.
+            size, outlet.counted = outlet.sent - outlet.counted, outlet.sent
+            for mid in outlet.viewers:
+                self._counted[mid] = self._counted.get(mid, 0) + size
         for mid, size in self._counted.items():
             self.courier.count(mid, up=size)
         self._counted.clear()

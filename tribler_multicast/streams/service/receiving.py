@@ -4,10 +4,9 @@ A stream that this node views: from its group, its source and fellow viewers to 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...lan.batch import Reading
 from ...lan.options import current
@@ -18,15 +17,16 @@ from ...transfer.service.joining import ordered
 from ...transfer.service.links import data_ports
 from ...transfer.session.kernels import RECEIVE
 from ..errors import StreamError, UnknownStreamError
-from ..live.limits import REPORT_EACH, SOURCE_GONE
-from ..live.messages import KEY_SIZE, TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
+from ..live.limits import LOSSY_DELAY, REPORT_EACH, REPORT_SOON, SOURCE_GONE
+from ..live.messages import TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
 from ..live.opened import GROUP
 from ..live.viewer import Data, Head, Over, Viewer
 from ..log import StreamLog
 from ..network import Reception
 from .arriving import Arriving
 from .limits import RETUNE, TUNE_EACH, TUNE_PATIENCE
-from .sending import Sending
+from .sending import GiveQueue, Sending
+from .ways import Ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,17 +38,6 @@ if TYPE_CHECKING:
 
 FRESH = 5.0
 """Seconds since something of somebody came, in which it counts as one of whom the stream comes."""
-
-
-class Way(NamedTuple):
-    """
-    How something comes from one who was asked: under which tag and key.
-    """
-
-    who: bytes | None
-    tag: bytes
-    key: bytes
-    arriving: Arriving
 
 
 class LiveReception:
@@ -81,15 +70,14 @@ class LiveReception:
         self._clock = 0
         self._key = b"", b""
         self._rated = 0.0, 0
-        self._ways: dict[bytes, Way] = {}
-        """By tag: the source's unicast and that of helpers."""
-        self._tags: dict[bytes | None, bytes] = {}
+        self._ways = Ways()
         self._tuned: asyncio.Future[Tuned] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._report_at = 0.0
+        self._report_at = self._reported = 0.0
         self._tuned_at = 0.0
         self._heard: dict[bytes, float] = {}
-        self._ups: Counter[bytes] = Counter()
+        self._roster: list[bytes] = []
+        self._queue = GiveQueue(self.loop)
         self._downs: Counter[bytes] = Counter()
         self.is_closed = False
 
@@ -126,7 +114,7 @@ class LiveReception:
         if self._socket is None or self._socket.key != paths[0].link:
             self._open(paths[0].link)
         if self._socket is not None:
-            way = self._ways[self._tags[None]]
+            way = self._ways.to(None)
             tune = Tune(self.descriptor.id, way.tag, way.key, self._socket.port)
             self.courier.send(self.source, Kind.TUNE, tune.pack(), self._socket.key)
 
@@ -147,24 +135,7 @@ class LiveReception:
         self._socket.taker = self._by_unicast
         self._socket.receiver.turned = self._look
         self._socket.receiver.start()
-        self._ways.clear()
-        self._tags.clear()
-        self._way(None)
-
-    def _way(self, who: bytes | None) -> Way:
-        """
-        Get how something comes from somebody.
-        """
-        if who not in self._tags:
-            tag, key = os.urandom(TAG_SIZE), os.urandom(KEY_SIZE)
-            self._tags[who] = tag
-            self._ways[tag] = Way(who, tag, key, Arriving(tag, key, unicast=True))
-        return self._ways[self._tags[who]]
-
-    def _drop_way(self, who: bytes | None) -> None:
-        tag = self._tags.pop(who, None)
-        if tag is not None:
-            self._ways.pop(tag)
+        self._ways = Ways()
 
     def tuned(self, tuned: Tuned, link: LinkKey) -> None:
         """
@@ -184,6 +155,8 @@ class LiveReception:
         now = self.loop.time()
         self.viewer = Viewer(self.descriptor, tuned.start, tuned.newest, tuned.head, self._random, now)
         self._report_at = now
+        self.log.begin(tuned.position)
+        self.roster(self._roster)
         self._listen(tuned)
 
     def _listen(self, tuned: Tuned) -> None:
@@ -223,8 +196,7 @@ class LiveReception:
         Ask to be let in again, under a new key.
         """
         if self.loop.time() - self._tuned_at >= TUNE_EACH and not self.is_closed:
-            self._drop_way(None)
-            self._way(None)
+            self._ways.drop(None)
             self._tune()
 
     # --- What comes.
@@ -240,7 +212,7 @@ class LiveReception:
         self._take(self._arriving, data, size, count, group.receiver.arrived, GROUP)
 
     def _by_unicast(self, data: memoryview, size: int, count: int, arrived: float) -> None:
-        way = self._ways.get(bytes(data[1:1 + TAG_SIZE]))
+        way = self._ways.by_tag.get(bytes(data[1:1 + TAG_SIZE]))
         if way is None:
             self.counters["data: foreign"] += count
         else:
@@ -271,12 +243,15 @@ class LiveReception:
         self._deliver(viewer, now)
         if now >= viewer.due:
             for ask in viewer.asks(now):
-                self._ask(ask.who, Needs(self.descriptor.id, *self._way(ask.who)[1:3], self._port, self._arrived(),
+                self._ask(ask.who, Needs(self.descriptor.id, *self._ways.to(ask.who)[1:3], self._port, self._arrived(),
                                          ask.needs))
             self._deliver(viewer, now)
+        if self._arrived().queue > LOSSY_DELAY:
+            self._report_at = min(self._report_at, self._reported + REPORT_SOON)
         if now >= self._report_at:
+            self._reported = now
             self._report_at = now + REPORT_EACH * self._random.uniform(0.8, 1.2)
-            self._ask(None, Needs(self.descriptor.id, *self._way(None)[1:3], self._port, self._arrived(), ()))
+            self._ask(None, Needs(self.descriptor.id, *self._ways.to(None)[1:3], self._port, self._arrived(), ()))
         when = min(viewer.due, self._report_at)
         if not self.is_closed and (self._timer is None or when < self._timer.when()):
             if self._timer is not None:
@@ -317,14 +292,14 @@ class LiveReception:
         """
         Take who else views.
         """
+        self._roster = mids
         if self.viewer is None or self._socket is None:
             return
         link = self._socket.key
         there = [mid for mid in mids if self.courier.may(mid)
                  and any(path.link == link for path in self.courier.paths(mid))]
         self.viewer.helpers.set(there)
-        for who in [who for who in self._tags if who is not None and who not in self.viewer.helpers.known]:
-            self._drop_way(who)
+        self._ways.keep(self.viewer.helpers.known)
 
     def needs(self, mid: bytes, needs: Needs, link: LinkKey) -> None:
         """
@@ -337,11 +312,8 @@ class LiveReception:
             self.counters["needs: no fellow viewer"] += 1
             return
         address = next((path.address for path in self.courier.paths(mid) if path.link == link), None)
-        if address is None or not sending.allow(mid, needs.tag, needs.key, (address, needs.port)):
-            return
-        now = self.loop.time()
-        for batch in viewer.giver.give(mid, needs.needs, now).batches:
-            self._ups[mid] += sending.to(mid, batch, now)
+        if address is not None and sending.allow(mid, needs.tag, needs.key, (address, needs.port)):
+            self._queue.add(mid, viewer.giver.give(mid, needs.needs, self.loop.time()).batches, sending)
 
     # --- Life.
 
@@ -352,11 +324,11 @@ class LiveReception:
         now = self.loop.time()
         if self._group is not None and now >= self._group.due:
             self._group.keep(now)
-        for mid, size in self._ups.items():
+        for mid, size in self._queue.sent.items():
             self.courier.count(mid, up=size, helped=True)
         for mid, size in self._downs.items():
             self.courier.count(mid, down=size, helped=mid != self.source)
-        self._ups.clear()
+        self._queue.sent.clear()
         self._downs.clear()
         if self.viewer is None or self.is_closed:
             return
@@ -423,6 +395,7 @@ class LiveReception:
         self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
+        self._queue.close()
         self._shut()
 
     def count(self, counters: Counter[str]) -> None:

@@ -3,15 +3,17 @@ What a node sends of live streams by one socket: sealed for the group or for one
 """
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from ...lan.batch import BatchSender
 from ...transfer.session.stream import Stream
-from .limits import STREAMS_KEPT, TAGS_KEPT
+from .limits import GIVE_PACE, GIVEN, STREAMS_KEPT, TAGS_KEPT
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
+    from collections.abc import Iterable
 
     from ...lan.interfaces import Interface
     from ...lan.options import Platform
@@ -84,3 +86,42 @@ class Sending:
             self.counters["send: full" if sent.full else "send: error"] += 1
         self.counters["send: datagrams"] += sent.went
         return sent.went * batch.size
+
+
+class GiveQueue:
+    """
+    What fellow viewers asked for: a batch at a time, since all at once would not find room in front of a link.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """
+        With nothing to send.
+        """
+        self.loop = loop
+        self.sent: Counter[bytes] = Counter()
+        """Bytes, by whom they went to."""
+        self._waiting: deque[tuple[bytes, Batch, Sending]] = deque(maxlen=GIVEN)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, mid: bytes, batches: Iterable[Batch], sending: Sending) -> None:
+        """
+        Send batches to somebody, soon.
+        """
+        self._waiting.extend((mid, batch, sending) for batch in batches)
+        if self._timer is None:
+            self._run()
+
+    def _run(self) -> None:
+        self._timer = None
+        if self._waiting:
+            mid, batch, sending = self._waiting.popleft()
+            self.sent[mid] += sending.to(mid, batch, self.loop.time())
+            self._timer = self.loop.call_later(len(batch.datagrams) / GIVE_PACE, self._run)
+
+    def close(self) -> None:
+        """
+        Send nothing more.
+        """
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()

@@ -82,10 +82,10 @@ SOON_EACH: Final = 0.25
 SOON_PATIENCE: Final = 0.5
 """Seconds that the source has to pass what is needed soon; then the others are asked for it, too."""
 
-HASTENED_PER_SECOND: Final = 8.0
-HASTENED_AT_ONCE: Final = 16.0
-"""Segments that one receiver may have moved up in the order of the source: each may be read from the disk for nothing
-when another one is wanted next. Who skips through a film needs two for each skip."""
+HASTENED_PER_SECOND: Final = 4.0
+HASTENED_AT_ONCE: Final = 12.0
+"""How often one receiver may change what the source passes next: two segments are read from the disk each time, for
+nothing when others are wanted next. Who skips through a film does not skip more often."""
 
 TRY_AGAIN: Final = 0.15
 """After so long helpers that had nothing useful of a generation may have it."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ...protocol.budget import KeyedBuckets
 from .coop_limits import HASTENED_AT_ONCE, HASTENED_PER_SECOND, SOON_EACH, SOON_MOST, SOON_PATIENCE
-from .limits import MAX_MEMBERS
+from .limits import MAX_MEMBERS, READ_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,14 +104,18 @@ class Haste:
             return
         member.heard = now
         parts = sender.geometry.parts
-        segments = list(islice(dict.fromkeys(want.generation // parts for want in wanted.wants), SOON_MOST))
+        queued = sender.queued
+        named = islice(dict.fromkeys(want.generation // parts for want in wanted.wants), SOON_MOST)
+        segments = [segment for segment in named
+                    if segment in queued and any(member.missing[segment * parts:(segment + 1) * parts])]
         segments.sort(key=lambda segment: (segment < (wanted.proof or 0), segment))
-        ahead = set(islice(sender.queued, SOON_MOST))
+        if not segments:
+            return
+        # Only what comes to the front is read from the disk.
+        is_new = segments[:READ_AHEAD] != list(islice(queued, min(READ_AHEAD, len(segments))))
+        if is_new and not self._buckets.take(name, now):
+            sender.counters["soon: too much"] += 1
+            return
+        sender.counters["soon"] += is_new
         for segment in reversed(segments):
-            if segment not in sender.queued or not any(member.missing[segment * parts:(segment + 1) * parts]):
-                continue
-            if segment not in ahead and not self._buckets.take(name, now):
-                sender.counters["soon: too much"] += 1
-                continue
-            sender.counters["soon"] += 1
-            sender.queued.move_to_end(segment, last=False)
+            queued.move_to_end(segment, last=False)
