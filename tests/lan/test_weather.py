@@ -272,7 +272,7 @@ def test_bulk_steps_aside_for_a_stream_of_a_third(lan: Lan, tmp_path: Path, way:
           f"capacity {after:.1f} s later; capacity found {[round(each / 1000) for each in found]} kB/s")
     assert found == pytest.approx([evening.capacity] * 2, rel=0.15)
     assert stalled <= 0.1
-    assert late <= (0.06 if (way, utp) != (DOWN, True) else 0.15)  # docs/weather.md says what limits it
+    assert late <= 0.06
     assert beside >= 0.75 * evening.left
     assert back >= wanted
     assert after <= (10 if crashes else 5)
