@@ -21,7 +21,7 @@ from tests.browser.door import Door
 from tests.browser.looking import BLACK, GREEN
 from tests.browser.scenes import crowd, evening
 from tests.browser.stage import Stage
-from tribler_multicast.page.serve import FILES
+from tribler_multicast.page.serve import FILES, on_demand
 
 from .common import BenchError, Report, a_lan, main, say
 
@@ -74,10 +74,15 @@ def weigh(report: Report) -> None:
     """
     What is sent to a browser, all views, as it is and as gzip would have it.
     """
-    texts = [file.read_bytes() for file, _ in dict.fromkeys(FILES.values())]
-    report.row("weight of the page, all of it", sum(map(len, texts)) / 1000, "kB")
+    later = {f"/static/{name}" for name in on_demand()}
+    files = dict.fromkeys(found for path, found in FILES.items() if path not in later)
+    texts = [file.read_bytes() for file, _ in files]
+    report.row("weight of the page, all views", sum(map(len, texts)) / 1000, "kB")
     report.row("the same, by gzip", sum(len(gzip.compress(text)) for text in texts) / 1000, "kB")
     report.row("files", len(texts), "")
+    for path in sorted(later):
+        content = FILES[path][0].read_bytes()
+        report.row(f"{path}, when it is needed", len(gzip.compress(content)) / 1000, "kB")
 
 
 def first_paint(browser: Browser, rounds: int) -> dict[str, float]:

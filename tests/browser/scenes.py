@@ -195,7 +195,12 @@ def evening(stage: Stage) -> None:
             found("stream", "Red boat race, live", None, "kitchen tablet"),
         ]
     }
-    stage.answers["/streams"] = {"streams": [found("stream", "Red boat race, live", None, "kitchen tablet")]}
+    stage.answers["/streams"] = {
+        "streams": [
+            on_air("Red boat race, live", "kitchen tablet", viewers=3, rate=510_000, delay=0.7),
+            on_air("workshop radio", "workshop", media_type="audio/mpeg", viewers=1, rate=24_000),
+        ]
+    }
     stage.answers["/doctor"] = {
         "findings": [
             {"what": "interface wlan0 is in use with ipv4, ipv6 (192.168.1.7)", "severity": "ok", "advice": ""},
@@ -224,6 +229,31 @@ def found(kind: str, name: str, size: int | None, *holders: str) -> dict[str, An
     ids[field] = mid(name) if kind == "torrent" else (mid(name) * 2)[:64]
     mids = [mid(holder) for holder in holders]
     return {"kind": kind, "name": name, "size": size, **ids, "peers": mids, "holders": mids}
+
+
+def on_air(name: str, publisher: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """
+    A live stream, in the list of them.
+    """
+    return {
+        **found("stream", name, None, publisher),
+        "media_type": "video/mp2t",
+        "publisher": mid(publisher),
+        "started": time.time() - 1500,
+        "rate": None,
+        "viewers": None,
+        "own": False,
+        "readers": 0,
+        "watched": False,
+        "buffered": None,
+        "position": None,
+        "lost": None,
+        "skipped": None,
+        "delay": None,
+        "sources": None,
+        "token": "0" * 32,
+        **changes,
+    }
 
 
 def crowd(stage: Stage, peers: int, transfers: int) -> None:

@@ -180,6 +180,7 @@ class Stage:
             "/publications": {"publications": []},
             "/settings": {"settings": settings()},
             "/streams": {"streams": []},
+            "/feeds": {"feeds": [], "own": {"url": None, "error": None, "published": []}},
             "/doctor": {"findings": []},
             "/search": {"results": []},
             "/browse": {"current": "/home", "paths": [], "separator": "/"},
@@ -212,7 +213,8 @@ class Stage:
         path = "/" + request.match_info["path"]
         self.calls[path] += 1
         if request.method != "GET":
-            body = await request.json() if request.can_read_body else None
+            sent = request.can_read_body and request.content_type == "application/json"
+            body = await request.json() if sent else await request.read() or None
             self.changes.append((request.method, path, body))
         key = path if request.method == "GET" else f"{request.method} {path}"
         answer = self.answers.get(key, {} if request.method != "GET" else None)

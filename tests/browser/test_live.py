@@ -48,7 +48,7 @@ def test_one_click_plays_what_is_sent_now(context: BrowserContext, start_node: S
         wait_for(lambda: node.call("GET", "/streams?timeout=0.1")[1]["streams"])
         [stream] = node.call("GET", "/streams?timeout=0.1")[1]["streams"]
         assert stream["media_type"] == TYPES[ending]
-        page, complaints = open_page(context, node.ready["page"], "find")
+        page, complaints = open_page(context, node.ready["page"], "streams")
         page.get_by_role("button", name="Play my camera").click()
         page.wait_for_function("() => document.querySelector('video')?.currentTime > 0.5")
         video = page.locator("video")
@@ -59,7 +59,7 @@ def test_one_click_plays_what_is_sent_now(context: BrowserContext, start_node: S
         page.wait_for_function(f"(before) => {frames} > before + 10", arg=page.evaluate(f"() => {frames}"))
         page.screenshot(path=pictures / f"live-{ending}.png")
         assert node.call("GET", "/streams?timeout=0.1")[1]["streams"][0]["watched"]
-        page.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Stop").click()
         wait_for(lambda: not node.call("GET", "/streams?timeout=0.1")[1]["streams"][0]["watched"])
         go(page, "Network")
         assert complaints == []

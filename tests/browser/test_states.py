@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-VIEWS = ("network", "find", "transfers", "weather", "settings", "check")
+VIEWS = ("network", "find", "streams", "transfers", "weather", "settings", "check")
 
 
 def violations(page: Page) -> list[tuple[str, list[Any]]]:
@@ -57,6 +57,8 @@ def test_nothing_keeps_anybody_out(
             page.get_by_role("searchbox").fill("boat")
             page.get_by_role("button", name="Search").click()
             page.get_by_text("4 results").wait_for()
+        if view == "streams":
+            page.locator(".ln-stream", has_text="Red boat race, live").wait_for()
         if view == "check":
             page.get_by_text("1 thing to look at").wait_for()
         assert violations(page) == [], view
@@ -129,8 +131,8 @@ def test_the_weather_says_when_it_is_off_and_is_switched_on_with_a_click(context
         for each in stage.answers["/settings"]["settings"]
     ]
     stage.answers["PATCH /settings"] = {"settings": changed}
-    page, complaints = open_page(context, stage.url, "weather")
     next(each for each in stage.answers["/settings"]["settings"] if each["name"] == "weather")["value"] = False
+    page, complaints = open_page(context, stage.url, "weather")
     page.get_by_text("The weather is switched off").wait_for()
     stage.answers["/settings"] = {"settings": changed}
     page.get_by_role("button", name="Switch it on").click()
@@ -177,8 +179,9 @@ def test_every_view_says_what_is_wrong_with_it(context: BrowserContext, stage: S
     page.get_by_text("no settings today").wait_for()
     go(page, "Check")
     page.get_by_text("no doctor today").wait_for()
-    go(page, "Find")
+    go(page, "Streams")
     page.get_by_text("no streams today").wait_for()
+    go(page, "Find")
     page.get_by_role("searchbox").fill("boat")
     page.get_by_role("searchbox").press("Enter")
     page.get_by_text("no search today").wait_for()

@@ -49,7 +49,7 @@ session = lt.session({"listen_interfaces": "0.0.0.0:6999", "enable_dht": False, 
                       "enable_upnp": False, "enable_natpmp": False})
 params = lt.add_torrent_params()
 params.ti, params.save_path = lt.torrent_info(sys.argv[1]), sys.argv[2]
-session.add_torrent(params)
+session.add_torrent(params).set_upload_limit(100_000)
 print("ready", flush=True)
 while True:
     time.sleep(1)
@@ -280,6 +280,7 @@ def test_the_peers_of_a_download_show_who_is_local_and_who_is_not(flat: Flat, ho
     assert client.line() == "ready"
     infohash = flat.carl.share(name, content)
     wait_for(lambda: flat.carl.download(infohash).get("progress") == 1, 60, "Carl seeds")
+    flat.carl.api("PATCH", f"/api/downloads/{infohash}", {"upload_limit": 100_000})
     stranger, local = machine.interfaces["eth0"].ipv4, flat.carl.machine.interfaces["eth0"].ipv4
     flat.tribler.add(f"magnet:?xt=urn:btih:{infohash}&x.pe={stranger}:6999")
     flat.tribler.api("PATCH", f"/api/downloads/{infohash}", {"download_limit": 200_000})
@@ -308,7 +309,7 @@ def test_the_peers_of_a_download_show_who_is_local_and_who_is_not(flat: Flat, ho
     page.get_by_role("tab", name="Details").click()
     page.get_by_role("tab", name="Peers").click()
     page.locator("[data-local-network]").first.wait_for()
-    assert both()
+    wait_for(both, 60, "connected with both all the time")
     client.end()
     flat.tribler.api("DELETE", f"/api/downloads/{infohash}", {"remove_data": True})
 

@@ -204,17 +204,24 @@ def test_when_tribler_starts_again_the_open_page_goes_on(flat: Flat, context: Br
 
 def test_triblers_own_pages_look_as_without_the_plugin(flat: Flat, house: Lan) -> None:  # noqa: F811
     infohash = flat.tribler.share("a file.bin", b"x" * 100_000)
-    wait_for(lambda: flat.tribler.download(infohash).get("progress") == 1, 60, "it seeds")
-    flat.tribler.shutdown(60)
+
+    def begins(plain: bool) -> None:
+        flat.tribler.shutdown(60)
+        flat.tribler = flat.begin(plain)
+        seeds()
+
+    def seeds() -> None:
+        wait_for(lambda: flat.tribler.download(infohash).get("status") == "SEEDING", 60, "it seeds")
+
+    seeds()
     pictures = house.folder / "pictures"
     pictures.mkdir(exist_ok=True)
-    flat.tribler = flat.begin(plain=True)
+    begins(plain=True)
     with profile(flat.browser) as context:
         window = Window(context, flat.tribler)
         window.page.add_style_tag(content=STILL)
         before = {route: still(window, route) for route in ROUTES}
-    flat.tribler.shutdown(60)
-    flat.tribler = flat.begin()
+    begins(plain=False)
     different = []
     with profile(flat.browser) as context:
         window = Window(context, flat.tribler)

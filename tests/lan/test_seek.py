@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.standalone.oneshots import film
-
 from .node import Node, wait_all_local
 from .test_coded import fetch, folders, publish, transfer, wait_progress
 
@@ -23,6 +21,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lan
 
 PIECE = 100_000
+
+
+def long_film(path: Path, size: int) -> Path:
+    """
+    Write a file of any size.
+    """
+    chance = random.Random(size)
+    with path.open("wb") as file:
+        for _ in range(size // 10_000_000):
+            file.write(chance.randbytes(10_000_000))
+    return path
 
 
 class Player:
@@ -63,7 +72,7 @@ def test_a_seek_into_what_is_not_here_yet_is_answered_before_the_rest(lan: Lan, 
         machine.shape(100)
     source, *nodes = [machine.node(introduction_interval=1) for machine in machines]
     wait_all_local([source, *nodes])
-    path = film(tmp_path / "in", size)
+    path = long_film(tmp_path / "film.mp4", size)
     content_id = publish(source, path)
     outputs = folders(tmp_path, receivers)
     ids = [fetch(node, content_id, output) for node, output in zip(nodes, outputs, strict=True)]

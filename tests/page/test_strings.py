@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tribler_multicast.page.serve import FOLDER, page_files
+from tribler_multicast.page.serve import FOLDER, on_demand, page_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,8 +75,7 @@ def test_modules_import_nothing_from_elsewhere_and_the_page_stays_light() -> Non
                 assert (file.parent / target).is_file(), (name, target)
             assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|unsafeHTML|document\.write|\beval\(", text) \
                 or name.startswith(("vendor/", "tribler")), name
-    later = "vendor/hls.js"  # loaded when a live stream is played, if ever
-    loaded = [file for name, (file, _) in files.items()
-              if name != later and not re.fullmatch(r"strings\.(?!en)\w+\.js", name)]
-    assert sum(file.stat().st_size for file in loaded) < 250_000  # beside it one other language at most
+    loaded = [file for name, (file, _) in files.items() if name not in on_demand()]
+    assert sum(file.stat().st_size for file in loaded) < 250_000
+    later = "vendor/hls.js"
     assert [name for name, (file, _) in files.items() if later in file.read_text(encoding="utf-8")] == ["live.js"]

@@ -26,7 +26,8 @@ class Query(Command):
 @dataclass(frozen=True)
 class ListStreams(Command):
     """
-    Ask local nodes what they stream now, as ``Query`` does; streams of this node are among them.
+    Ask local nodes what they stream now, as ``Query`` does; streams of this node are among them. With a timeout of 0
+    nobody is asked: what is known here.
     """
 
     timeout: float = 1.0

@@ -82,7 +82,8 @@ async def list_streams(call: Call, command: ListStreams) -> dict[str, Any]:
     """
     Ask for streams, and add what is known here.
     """
-    found = await search(call, "", ("stream",), command.timeout)
+    call.check_enabled()
+    found = await search(call, "", ("stream",), command.timeout) if command.timeout else []
     if call.parts.streams is None:
         return {"streams": found}
     streams = call.parts.streams

@@ -38,14 +38,16 @@ export class Api {
         }
     }
 
-    async request(method, path, body, signal) {
+    /** `body` is an object, or a Blob that is sent as it is; `options` more ones of fetch. */
+    async request(method, path, body, signal, options = {}) {
         const headers = {};
+        const raw = body instanceof Blob;
         if (this.key) headers["X-Api-Key"] = this.key;
-        if (body !== undefined) headers["Content-Type"] = "application/json";
+        if (body !== undefined) headers["Content-Type"] = raw ? "application/octet-stream" : "application/json";
         let response;
         try {
             response = await fetch(this.base + path, {
-                method, headers, signal, credentials: "same-origin", body: body === undefined ? undefined : JSON.stringify(body),
+                method, headers, signal, credentials: "same-origin", body: body === undefined || raw ? body : JSON.stringify(body), ...options,
             });
         } catch (error) {
             if (error.name === "AbortError") throw error;

@@ -8,21 +8,24 @@ import { EventStream } from "./events.js";
 import { foreign, notice } from "./element.js";
 import { short } from "./format.js";
 import { Getting } from "./getting.js";
+import { GoLive } from "./golive.js";
 import { Model } from "./model.js";
 import { localState, nameOf } from "./naming.js";
 import { Offers } from "./offers.js";
 import { Peers } from "./peers.js";
 import { Player } from "./player.js";
+import { Playing } from "./playing.js";
 import { Search } from "./search.js";
 import { SettingsView } from "./settings.js";
 import { Sky } from "./sky.js";
 import { Streams } from "./streams.js";
 import { language, t } from "./strings.js";
+import { Subscriptions } from "./subscriptions.js";
 import { Transfers } from "./transfers.js";
 import { Weather } from "./weather.js";
 import { html, nothing, render } from "./vendor/lit-html.js";
 
-export const VIEWS = ["network", "find", "transfers", "weather", "settings", "check"];
+export const VIEWS = ["network", "find", "streams", "transfers", "weather", "settings", "check"];
 
 const TICK = 1000; // milliseconds between two looks at what is due
 const EVERYWHERE = ["status", "peers"]; // parts that each view needs
@@ -34,10 +37,11 @@ const CHANGES = {
     multicast_friend: ["peers"],
     multicast_weather: ["weather"],
     multicast_transfer: ["transfers", "publications"],
+    multicast_stream: ["streams"],
 };
 
 /** Parts of the model that a change by the API changes: first part of its path -> names. */
-const CHANGED = { friends: ["peers"], transfers: ["transfers"], downloads: ["downloads"], publications: ["publications", "transfers"] };
+const CHANGED = { friends: ["peers"], transfers: ["transfers"], downloads: ["downloads"], streams: ["streams"], feeds: ["feeds", "downloads"], publications: ["publications", "transfers"] };
 
 export class App {
     constructor(root, api, { view, bare }) {
@@ -97,12 +101,25 @@ export class App {
         this.player = new Player(find(".ln-over-player"));
         this.browse = new Browse(find(".ln-over-browse"), { api });
         const play = (...what) => this.player.play(...what);
-        this.getting = new Getting(api, { play, changed: () => this.drawView(), got: (part) => this.model.soon(part) });
+        const redraw = () => this.drawView();
+        const watch = (stream) => this.watch(stream);
+        this.getting = new Getting(api, { play, watch, changed: redraw, got: (part) => this.model.soon(part) });
+        this.playing = new Playing(place("streams"), { api, changed: redraw });
+        const offer = async () => {
+            const path = await this.browse.choose(t("offer_choose"));
+            if (path !== null) await act("POST", "/publications", { path });
+            return path !== null;
+        };
         this.views = {
             network: { parts: ["weather", "settings"], rooms: [new Sky(place("network")), new Peers(place("network"), { act, set, check: () => this.go("check") })] },
-            find: { parts: [], rooms: [new Search(place("find"), { api, getting: this.getting }), new Streams(place("find"), { api, getting: this.getting })] },
+            find: { parts: [], rooms: [new Search(place("find"), { api, getting: this.getting })] },
+            streams: { parts: ["streams", "feeds"], rooms: [this.playing,
+                new Streams(place("streams"), { act, watch, getting: this.getting, playing: () => this.playing.id }),
+                new GoLive(place("streams"), { api, act, offer, changed: () => this.model.soon("streams") }),
+                new Subscriptions(place("streams"), { act })] },
             transfers: { parts: ["transfers", "downloads", "publications"],
-                rooms: [new Transfers(place("transfers"), { api, act, play, find: () => this.go("find") }), new Offers(place("transfers"), { act, browse: this.browse })] },
+                rooms: [new Transfers(place("transfers"), { api, act, play, find: () => this.go("find") }),
+                    new Offers(place("transfers"), { act, browse: this.browse })] },
             weather: { parts: ["weather", "history", "settings"], rooms: [new Weather(place("weather"), { set })] },
             settings: { parts: ["settings"], rooms: [new SettingsView(place("settings"), { set })] },
             check: { parts: [], rooms: [new Doctor(place("check"), { api })] },
@@ -144,6 +161,12 @@ export class App {
         if (!VIEWS.includes(name)) return;
         this.root.view = name;
         this.root.dispatchEvent(new CustomEvent("view", { detail: { view: name } }));
+    }
+
+    /** Watch a stream. */
+    watch(stream) {
+        this.go("streams");
+        this.playing.play(stream);
     }
 
     open(name) {

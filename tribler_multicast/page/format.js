@@ -41,6 +41,9 @@ export function milliseconds(value) {
     return `${number(value, value < 10 ? 1 : 0)}\u00a0ms`;
 }
 
+/** Seconds that something is late. */
+export function seconds(value) { return `${number(value, value < 10 ? 1 : 0)}\u00a0s`; }
+
 export function percent(part) {
     return `${number(Math.floor(part * 1000) / 10, part < 0.1 ? 1 : 0)}\u00a0%`;
 }

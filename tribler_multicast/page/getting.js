@@ -1,7 +1,6 @@
 /*
  * Getting what others have, in one click.
  */
-import { liveAddress, playLive } from "./live.js";
 import { dataAddress, mediaKind } from "./media.js";
 import { t } from "./strings.js";
 
@@ -13,9 +12,9 @@ export function idOf(result) { return result.infohash ?? result.content_id ?? re
 
 /** Keeps what becomes of each result that was asked for: {state, text} by its id. */
 export class Getting {
-    /** `changed()` when there is something new; `play(name, kind, address, live)` plays. */
-    constructor(api, { changed, play, got }) {
-        Object.assign(this, { api, changed, play, got });
+    /** `changed()` when there is something new; `play(name, kind, address)` plays, `watch(stream)` what is live. */
+    constructor(api, { changed, play, watch, got }) {
+        Object.assign(this, { api, changed, play, watch, got });
         this.states = new Map();
         this.closed = false;
     }
@@ -83,8 +82,7 @@ export class Getting {
         const result = found.token ? found : (await this.api.get("/streams")).streams.find(({ stream_id: id }) => id === found.stream_id);
         if (!result) throw new Error(t("streams_over"));
         this.set(found, "begun", t("get_playing"));
-        this.play(result.name, result.media_type?.startsWith("audio/") ? "audio" : "video", liveAddress(this.api, result),
-            (media, failed) => playLive(media, this.api, result, failed));
+        this.watch(result);
     }
 
     stop() { this.closed = true; }

@@ -16,6 +16,8 @@ const PARTS = {
     history: ["/weather/history", "history", 5000, 30000, "weather"],
     transfers: ["/transfers", "transfers", 1000, 5000, "coded"],
     downloads: ["/downloads", "downloads", 1000, 10000, "torrents"],
+    streams: ["/streams", "streams", 1000, 15000, ""], // each look asks the whole network
+    feeds: ["/feeds", null, 1000, 15000, "feeds"],
     publications: ["/publications", "publications", 1000, 10000, "coded"],
     settings: ["/settings", "settings", 1000, 0, ""],
 };

@@ -26,6 +26,15 @@ def page_files() -> dict[str, tuple[Path, str]]:
     return {path.relative_to(FOLDER).as_posix(): (path, TYPES[path.suffix]) for path in sorted(found)}
 
 
+def on_demand() -> frozenset[str]:
+    """
+    Tell which of them nobody loads who does not need them: languages but English, and what plays live streams.
+    """
+    always = ("strings.js", "strings.en.js")
+    return frozenset(name for name in page_files()
+                     if name == "vendor/hls.js" or (name.startswith("strings.") and name not in always))
+
+
 FILES = {"/": (FOLDER / "index.html", "text/html"),
          **{f"/static/{name}": found for name, found in page_files().items()}}
 """Path -> file and type. Only these: nothing that a caller writes becomes a path on the disk."""

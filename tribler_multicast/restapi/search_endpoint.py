@@ -115,14 +115,21 @@ class SearchRoom:
         return response
 
     @docs(tags=["Multicast"], summary="What is streamed now, by local nodes and by this one.",
-          parameters=[TIMEOUT_PARAMETER], responses=answers(StreamsSchema, 422, 503))
+          parameters=[TIMEOUT_PARAMETER,
+                      {"in": "query", "name": "known", "type": "boolean", "required": False,
+                       "description": "only what is known here already: nobody is asked"}],
+          responses=answers(StreamsSchema, 422, 503))
     async def streams(self, request: web.Request) -> web.Response:
         """
         Ask for streams.
         """
-        timeout = _timeout(read_query(request, ("timeout",)))
-        with self._call():
-            found = await self.context.ask(ListStreams(timeout))
+        values = read_query(request, ("timeout", "known"))
+        timeout = _timeout(values)
+        if take_flag(values, "known"):
+            found = await self.context.ask(ListStreams(0.0))
+        else:
+            with self._call():
+                found = await self.context.ask(ListStreams(timeout))
         return json_response({"streams": [
             {**each, "token": None if each["stream_id"] is None else self.tokens.token(each["stream_id"])}
             for each in found["streams"]]})

@@ -135,6 +135,43 @@ def test_any_first_bytes_are_guessed_at_without_an_error(first: bytes) -> None:
                             "audio/wav", "audio/aac"}
 
 
+UNKNOWN = b"\x01" + b"\xff" * 7
+
+
+def element(name: str, body: bytes, size: bytes = b"") -> bytes:
+    """An element of WebM."""
+    return bytes.fromhex(name) + (size or bytes((0x80 | len(body),))) + body
+
+
+def cluster(time: int, blocks: list[tuple[int, bool]]) -> bytes:
+    """A cluster of blocks, each of a track, with whether it stands alone."""
+    return element("1f43b675", element("e7", time.to_bytes(2, "big")) + b"".join(
+        element("a3", bytes((0x80 | track, 0, 0, 0x80 * alone)) + b"picture or sound" * 4)
+        for track, alone in blocks), UNKNOWN)
+
+
+def recorded(*clusters: tuple[int, list[tuple[int, bool]]]) -> bytes:
+    """What a browser makes of a camera: track 1 has pictures, 2 sound."""
+    tracks = b"".join(element("ae", element("d7", bytes((each,))) + element("83", bytes((each,)))) for each in (1, 2))
+    return (element("1a45dfa3", b"") + element("18538067", element("1654ae6b", tracks), UNKNOWN)
+            + b"".join(cluster(*each) for each in clusters))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_a_cluster_whose_first_picture_needs_others_is_no_place_to_begin(size: int) -> None:
+    sound = (2, True)
+    data = recorded((0, [(1, True), sound]), (250, [sound, (1, False), (1, True)]), (500, [sound, sound]),
+                    (1000, [sound, (1, True), (1, False)]), (1250, [(1, False)]))
+    assert [cut.time for cut in scan(scanner("webm"), data, size)] == [0, 1]
+
+
+def test_a_cluster_of_sound_without_end_is_no_place_and_takes_no_memory() -> None:
+    data = recorded((0, [(1, True)]), (1000, [(2, True)] * 5000), (2000, [(1, True)]))
+    looking = scanner("webm")
+    assert [cut.time for cut in scan(looking, data, 1000)] == [0, 2]
+    assert held(looking) <= 2 * MAX_HEAD + 2000
+
+
 def packet(pid: int, payload: bytes, flags: int = 0) -> bytes:
     """A packet of MPEG-TS with which something begins; flags make room for a field of them."""
     field = bytes((1, flags)) if flags else b""
