@@ -76,7 +76,7 @@ export class Playing {
         const { media, known } = this;
         const ranges = media.buffered;
         const ahead = ranges.length ? Math.max(0, ranges.end(ranges.length - 1) - media.currentTime) : null;
-        const behind = known.delay === null && !known.own ? null : (known.delay ?? 0) + (ahead ?? 0);
+        const behind = ahead === null ? known.delay ?? null : (known.delay ?? 0) + ahead;
         const sources = (known.sources?.length ? known.sources : [known.publisher]).filter(Boolean);
         const name = (mid) => (mid === this.me ? t("this_node") : foreign(this.names?.get(mid) ?? mid.slice(0, 10)));
         const fact = (what, value, help = "") => html`<div title=${help}><dt>${t(what)}</dt><dd>${value}</dd></div>`;
