@@ -14,7 +14,7 @@ import pytest
 
 from tribler_multicast.protocol.budget import KeyedBuckets, TokenBucket
 
-from . import documents, overlay, services, transfers
+from . import documents, overlay, services, streams, transfers
 from .harness import Figure, Target, run
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 GROUPS: dict[str, Callable[[], Iterator[Target]]] = {
     "parsers of the overlay": overlay.parsers, "nodes of the overlay": overlay.nodes,
     "parsers of transfers": transfers.parsers, "sessions": transfers.sessions, "documents": documents.parsers,
-    "transfers of a node": services.nodes}
+    "transfers of a node": services.nodes, "parsers of live streams": streams.parsers,
+    "live streams": streams.sessions}
 MOMENT = 0.15
 """Seconds for a target in `make test`."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import struct
 import threading
 import time
@@ -53,7 +54,7 @@ class Feeder:
             self._connection.request("PUT", f"/api/multicast/streams/{self.stream_id}/data", body=self._records(),
                                      headers=self.node.headers, encode_chunked=True)
             self._connection.getresponse().read()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.error = error
 
     def _records(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -141,4 +142,4 @@ class Player:
     def stalls(self, longest: float = 1.0) -> int:
         """Count how often nothing came for so long."""
         times = [when for when, _ in self.delays]
-        return sum(later - earlier > longest for earlier, later in zip(times, times[1:], strict=False))
+        return sum(later - earlier > longest for earlier, later in itertools.pairwise(times))

@@ -43,6 +43,7 @@ def test_more_is_asked_for_ahead_where_few_peers_are_too_far_away_until_there_is
     asking = Asking()
     assert [asking.look(now, 1e6, 9e5) for now in (0.0, 5.0)] == [0, 0]
     assert [asking.look(now, 1e6, 3e5) for now in (6.0, 7.0)] == [0, 0]
-    assert [asking.look(now, 1e6, rate) for now, rate in ((8.0, 8e5), (9.0, 3e5), (12.0, 3e5))] == [0, 0, 1]
-    assert asking.look(13.0, 1e6, 1e6) == 1
-    assert [asking.look(now, limit, 0.0) for now, limit in ((14.0, None), (15.0, 1e6))] == [0, 0]
+    assert [asking.look(now, 1e6, rate) for now, rate in ((8.0, 8e5), (9.0, 3e5), (14.0, 3e5), (15.0, 3e5))] \
+        == [0, 0, 0, 1]
+    assert asking.look(16.0, 1e6, 1e6) == 1
+    assert [asking.look(now, limit, 0.0) for now, limit in ((17.0, None), (18.0, 1e6))] == [0, 0]

@@ -16,10 +16,11 @@ from ipv8.keyvault.crypto import default_eccrypto
 from tests.transfer.session_lan import MBIT, WIRE, Pipe
 from tribler_multicast.protocol.identity import Identity
 from tribler_multicast.streams.live.descriptor import Descriptor
-from tribler_multicast.streams.live.limits import REPORT_EACH
+from tribler_multicast.streams.live.limits import REPORT_EACH, VIEWER_GONE
 from tribler_multicast.streams.live.messages import Arrived
+from tribler_multicast.streams.live.opened import GROUP
 from tribler_multicast.streams.live.source import Source
-from tribler_multicast.streams.live.viewer import GROUP, Data, Head, Over, Viewer
+from tribler_multicast.streams.live.viewer import Data, Head, Over, Viewer
 from tribler_multicast.transfer.session.limits import FRAME
 from tribler_multicast.transfer.session.packets import HEAD, MAC_SIZE
 
@@ -62,7 +63,9 @@ class Node:
         self.times: list[float] = []
         self.joined = 0.0
         self.is_dead = False
+        self.is_deaf = False
         self.came = 0
+        self.least, self.queue = float("inf"), 0.0
         self.timer = float("inf")
         self.lied: Callable[[int, bytes], bytes] | None = None
         """What it makes of what it gives to others."""
@@ -83,9 +86,12 @@ class Node:
             self.lan.at(self.lan.now + REPORT_EACH, self.report)
             self.lan.ask(self, None, ())
 
-    def receive(self, form: int, body: bytes, who: bytes | None) -> None:
+    def receive(self, form: int, body: bytes, who: bytes | None, took: float) -> None:
         if self.viewer is not None and not self.is_dead:
-            self.came += who == GROUP
+            if who == GROUP:
+                self.came += 1
+                self.least = min(self.least, took)
+                self.queue += 0.1 * (took - self.least - self.queue)
             self.viewer.datagram(form, memoryview(body), who, self.lan.now)
             self.look()
 
@@ -98,14 +104,7 @@ class Node:
                 lan.ask(self, ask.who, ask.needs)
         for event in viewer.events:
             if isinstance(event, Data):
-                if self.first is None:
-                    self.first = event.position
-                elif event.position != self.first + len(self.played):
-                    self.holes += 1
-                    self.played += bytes(event.position - self.first - len(self.played))
-                self.played += event.data
-                self.delays.append(lan.now - event.cut / 1e6 - lan.source.began)
-                self.times.append(lan.now)
+                self.play(event)
             elif isinstance(event, Head):
                 self.head = event.data
             elif isinstance(event, Over):
@@ -115,6 +114,16 @@ class Node:
         if when < self.timer:
             self.timer = when
             lan.at(when, self.wake)
+
+    def play(self, event: Data) -> None:
+        if self.first is None:
+            self.first = event.position
+        elif event.position != self.first + len(self.played):
+            self.holes += 1
+            self.played += bytes(event.position - self.first - len(self.played))
+        self.played += event.data
+        self.delays.append(self.lan.now - event.cut / 1e6 - self.lan.source.began)
+        self.times.append(self.lan.now)
 
     def wake(self) -> None:
         if self.lan.now >= self.timer:
@@ -127,7 +136,7 @@ class LiveLan:
     A source, its viewers, and what is between them.
     """
 
-    def __init__(self, viewers: int, *, rate: float = 4 * MBIT, link: float = 20 * MBIT,  # noqa: PLR0913
+    def __init__(self, viewers: int, *, rate: float = 4 * MBIT, link: float = 20 * MBIT,
                  source_link: float | None = None, loss: float = 0.0, seed: int = 1, queue: float = 0.05) -> None:
         self.now = 0.0
         self.random = Random(seed)
@@ -179,21 +188,22 @@ class LiveLan:
             self._timer = float("inf")
             self.pump()
 
-    def carry(self, up: Pipe, form: int, body: bytes, who: bytes | None, whom: Iterable[Node]) -> None:  # noqa: PLR0913, PLR0917
+    def carry(self, up: Pipe, form: int, body: bytes, who: bytes | None, whom: Iterable[Node]) -> None:
         size = HEAD.size + len(body) + MAC_SIZE + FRAME
         through = up.send(self.now, size)
         if through is None:
             return
         for node in whom:
-            if node.viewer is None or node.is_dead:
+            if node.viewer is None or node.is_dead or (who == GROUP and node.is_deaf):
                 continue
             arrives = node.down.send(through, size)
             if arrives is not None and self.random.random() >= self.loss:
-                self.at(arrives + WIRE, lambda node=node: node.receive(form, body, who))  # type: ignore[misc]
+                took = arrives + WIRE - self.now
+                self.at(arrives + WIRE, lambda node=node, took=took: node.receive(form, body, who, took))  # type: ignore[misc]
 
     def ask(self, node: Node, who: bytes | None, needs: tuple[Need, ...]) -> None:
         """Carry a question."""
-        arrived = Arrived(self.group_sent, min(node.came, self.group_sent), 0.0)
+        arrived = Arrived(self.group_sent, min(node.came, self.group_sent), node.queue)
         size = CONTROL + 6 * len(needs)
         to = self.down if who is None else self.nodes[who].down
         through = node.up.send(self.now, size)
@@ -216,6 +226,11 @@ class LiveLan:
             for body in bodies(batch):
                 said = body if helper.lied is None else helper.lied(batch.form, body)
                 self.carry(helper.up, batch.form, said, helper.name, [node])
+
+    def kill(self, node: Node) -> None:
+        """Switch a viewer off; its source notices after a while."""
+        node.is_dead = True
+        self.at(self.now + VIEWER_GONE + 0.1, self.tell_roster)
 
     def tell_roster(self) -> None:
         there = [node for node in self.nodes.values() if node.viewer is not None and not node.is_dead]

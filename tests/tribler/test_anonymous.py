@@ -20,6 +20,7 @@ import pytest
 
 from tests.lan.namespaces import why_no_loss
 from tests.lan.node import RestError
+from tests.lan.streaming import Feeder, Player
 from tribler_multicast.protocol.wire import PREFIXES, TRAIN_PACKET, Kind
 
 from .capture import Capture, traces
@@ -197,6 +198,30 @@ def provoke_cooperation(b: Tribler, a: Tribler, node: Node, capture: Capture, fo
     return [*found, b"coded-together"]
 
 
+def wait_listed(viewer: Node, stream_id: str) -> None:
+    """Wait until a node knows of a stream."""
+    viewer.wait_for(lambda: stream_id in {
+        each["stream_id"] for each in viewer.rest("GET", "/streams?timeout=0.5")["streams"]}, 30, "it is listed")
+
+
+def provoke_streams(b: Tribler, a: Tribler, node: Node) -> None:
+    """Have one stream live, and play what another one streams, with some loss, until both leave."""
+    for source, viewers in ((b, (a, node)), (node, (b, a))):
+        feeder = Feeder(source, f"stream-of-{source.name}", 200_000)
+        players = []
+        for viewer in viewers:
+            wait_listed(viewer, feeder.stream_id)
+            players.append(Player(viewer, feeder.stream_id))
+        viewers[0].machine.lose(10)
+        for player, viewer in zip(players, viewers, strict=True):
+            viewer.wait_for(lambda player=player: len(player.delays) > 100, 60, "it plays")  # type: ignore[misc]
+        viewers[0].machine.lose(0)
+        feeder.stop()
+        for player in players:
+            player.wait()
+            assert player.wrong == 0
+
+
 def announce(machine: Machine, infohash: str, port: int) -> bytes:
     """Be a client on a machine that announces itself to the tracker there; return what it is told."""
     named = "".join(f"%{infohash[at:at + 2]}" for at in range(0, 40, 2))
@@ -296,6 +321,7 @@ def test_nothing_of_an_anonymous_download_is_in_a_full_capture_and_in_no_answer(
 
     provoke(b, a, node, capture)
     contents = [*provoke_transfers(b, node, tmp_path), *provoke_cooperation(b, a, node, capture, tmp_path)]
+    provoke_streams(b, a, node)
     told.look("coded", *words)
     assert told.found([b"coded-of-b.mkv"])
     provoke_swarms(b, node, shown, hidden)

@@ -13,6 +13,7 @@ from tribler_multicast.weather.gateway_tag import make_tag
 from tribler_multicast.weather.service.counting import EACH, STEADY_FOR, OtherPrograms, read_counters
 from tribler_multicast.weather.service.service import Home, WeatherService
 from tribler_multicast.weather.summary import Both, WeatherSummary
+from tribler_multicast.weather.weather import Limits
 
 GATEWAY = "02:00:00:00:01:fe"
 HOME = Home("lo", 1, "127.0.0.1", "127.0.0.254", GATEWAY)
@@ -83,6 +84,33 @@ async def test_limits_are_put_on_and_taken_away_at_the_end() -> None:
     await service.close()
     assert around.limits[-1] == (None, None)
     assert service.home is None
+
+
+async def test_what_bulk_is_to_begin_with_is_told_to_the_client_and_to_nobody_else() -> None:
+    around = Around()
+    service = WeatherService(around, {"room_for_others": False})
+    service.step(time.monotonic())
+    told = len(around.told)
+    service._apply(time.monotonic(), Limits(ahead=(50_000.0, None)))
+    assert around.limits[-1] == (50_000.0, None)
+    assert service.view()["limit"]["up"] is None
+    assert len(around.told) == told
+    await service.close()
+    assert around.limits[-1] == (None, None)
+
+
+async def test_where_it_only_listens_it_hears_who_needs_room_and_says_nothing() -> None:
+    around = Around()
+    around.at = HOME._replace(is_silent=True)
+    service = WeatherService(around, {})
+    service.heard(b"viewer", "host", live())
+    service.step(time.monotonic())
+    service.heard(b"viewer", "host", live(is_known=True, level=Both(1.0, 1.0)), verified=False)
+    service.step(time.monotonic())
+    assert service.weather.claims.crowd(time.monotonic()).need == "live"
+    assert service.weather.claims.crowd(time.monotonic()).members == ()
+    assert around.said == []
+    await service.close()
 
 
 async def test_limits_go_when_home_is_left() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tribler_multicast.weather.limits import FLOOR, LEAST_LIMIT
-from tribler_multicast.weather.share import EASE, KNOWN, LEAST_BEGIN, LEFT, METERED, RELEASE, TOLD, Share
+from tribler_multicast.weather.rule import EASE, KNOWN, LEAST_BEGIN, LEFT, METERED, RELEASE, TOLD
+from tribler_multicast.weather.share import Share
 from tribler_multicast.weather.situation import Situation
 
 QUIET = Situation(delay=0.0, is_told=False, slope=0.0, usual=0.0, suspect=True, need="none", room=0.0, together=False,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ipv8.community import CommunitySettings
 from ipv8.peerdiscovery.network import Network
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..lan.interfaces import Interface
     from ..protocol.identity import Identity
+    from ..transfer.service.courier import Options
     from .local_peer import LocalPeer
     from .multicast import MulticastCommunity
 
@@ -98,7 +99,7 @@ class CodedTransferCommunity(IsolatedCommunity, LanListener):
         """What it publishes and receives; another one after it was switched off and on."""
         self.is_spent = False
         self.subscriptions = Subscriptions(multicast, lambda: self.service, settings.folder)
-        self.live = LiveService(self, options)
+        self.live = LiveService(self, cast("Options", options))
         """The live streams it publishes and views."""
         multicast.carried = self
         multicast.add_introduction_handler(self.on_peer)

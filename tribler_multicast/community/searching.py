@@ -83,6 +83,12 @@ class Searching:
         """
         raise AssertionError
 
+    def carried_streams(self, text: str) -> list[Result]:
+        """
+        Get what is streamed live here and has all words in its name.
+        """
+        raise AssertionError
+
     def local_peers(self) -> list[LocalPeer]:
         """
         List the peers that are verified on our LAN now.

@@ -10,9 +10,10 @@ from typing import Final
 
 BURST: Final = 0.02
 """Seconds of the limit that a connection holds ready to send. It is at least a block of 16 KiB."""
-ENOUGH: Final = 0.7
-SHORT_FOR: Final = 2.5
-"""Less than that share of the limit for so many seconds is too little: two blocks a round trip of 50 ms: 650 kB/s."""
+ENOUGH: Final = 0.6
+SHORT_FOR: Final = 6.0
+"""Less than that share of the limit for so many seconds is too little: two blocks a round trip of 50 ms are 650 kB/s.
+A download that just begins, or stands in a queue of others, is as slow for some seconds."""
 MOST_READY: Final = 512_000
 """What libtorrent does by itself."""
 

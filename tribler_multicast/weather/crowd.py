@@ -7,7 +7,7 @@ from statistics import median, median_low
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .grouping import Member
-from .share import NO_NEED
+from .rule import NO_NEED
 from .summary import Both
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ from .limits import (
     SUMMARY_SHARE,
     WINDOW,
 )
+from .rule import CHATTER, NO_NEED
 from .sensor import SLOPE_SPAN, Felt, Sensor
-from .share import CHATTER, NO_NEED, Share
+from .share import Share
 from .situation import Situation
 from .statistics import Summary
 from .summary import Both, WeatherSummary

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tribler_multicast.streams.errors import StreamError, UnknownStreamError
-
-from .nodes import LiveNode, LiveWire, read_all, soon, until
+from .nodes import LiveNode, LiveWire, read_all, soon
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

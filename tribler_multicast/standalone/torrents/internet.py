@@ -95,8 +95,8 @@ class Internet:
         if session is None or session.session is None:
             return
         ahead = self._asking.look(asyncio.get_running_loop().time(), down, self._traffic.bulk_down)
-        moves = self._traffic.bulk_up or self._traffic.bulk_down  # else a limit is for what may begin
-        settings = limited(up, down, ahead) if moves else UNLIMITED
+        # With no peers a limit is for what may begin: no reason to wake up often.
+        settings = limited(up, down, ahead) if self._traffic.peers else UNLIMITED
         if settings != self._settings:
             self._settings = settings
             session.apply(settings)

@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     size: int
 
     @property
-    def count(self) -> int:
+    def packets(self) -> int:
         """
         How many there are.
         """

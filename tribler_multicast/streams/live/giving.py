@@ -76,7 +76,7 @@ class Giver:
             if made is None and record is None:
                 absent.append(need.block)
                 continue
-            size = 0 if made is None else len(made.datagrams) + FRAME * made.count
+            size = 0 if made is None else len(made.datagrams) + FRAME * made.packets
             if not self.may(who, size + (0 if record is None else len(record)), now):
                 self.counters["give: over budget"] += 1
                 absent.append(need.block)
@@ -85,7 +85,7 @@ class Giver:
                 told.add(record)
                 batches.append(single(PROOF, record))
             if made is not None:
-                self.counters["give: symbols"] += made.count
+                self.counters["give: symbols"] += made.packets
                 batches.append(made)
         if absent:
             batches.append(single(HEARTBEAT, pack_numbers(absent)))
@@ -95,13 +95,13 @@ class Giver:
         kept = self.history.get(need.block)
         if kept is not None:
             k = kept.leaf.shape[0]
-            if need.rank > k or not need.count:
+            if need.rank > k or not need.symbols:
                 return None, kept.record
             # With nothing there the symbols themselves do as well as combinations, and cost less to solve.
-            whole = need.rank == 0 and need.count >= k
+            whole = need.rank == 0 and need.symbols >= k
             seed = None if whole else self.random.randrange(k, 1 << 32)
-            return numbered(need.block, encoder_of(kept.data, kept.leaf.shape, seed), min(need.count, k)), kept.record
+            return numbered(need.block, encoder_of(kept.data, kept.leaf.shape, seed), min(need.symbols, k)), kept.record
         decoder = self.partly(need.block)
-        if decoder is None or decoder.rank <= need.rank or not need.count:
+        if decoder is None or decoder.rank <= need.rank or not need.symbols:
             return None, None
-        return recoded(need.block, decoder, min(need.count, decoder.rank)), None
+        return recoded(need.block, decoder, min(need.symbols, decoder.rank)), None

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from random import Random
 
 
+SLOWER = 1.15
+"""By so much the time that an answer takes is taken for longer when there was none: what comes late is not seen."""
+
+
 class Helper:
     """
     One who may be asked: a fellow viewer, or the source.
@@ -34,6 +38,8 @@ class Helper:
         self.silent = 0
         self.avoided = float("-inf")
         """Until when it is not asked."""
+        self.heard = float("-inf")
+        """When something of it came last."""
         self.outstanding = 0
         """Symbols that it was asked for and did not give yet."""
 
@@ -55,7 +61,7 @@ class Helper:
         """
         It did not answer; tell whether it is avoided from now on.
         """
-        self.trip = min(ANSWER_MOST, 1.5 * (self.trip or ANSWER_FIRST))
+        self.trip = min(ANSWER_MOST, SLOWER * (self.trip or ANSWER_FIRST / 3))
         self.silent += 1
         if self.silent < SILENT_ANSWERS:
             return False

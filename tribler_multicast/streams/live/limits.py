@@ -70,19 +70,27 @@ ANSWER_FIRST: Final = 0.12
 """How long an answer is waited for: three round trips as seen, within these. The last is for who was never asked."""
 
 HELPERS_FIRST: Final = 2
-"""Fellow viewers that are asked for a block before the source is: its link may carry the stream and no more."""
+HELPERS_TIME: Final = 0.25
+"""The source is asked for a block when so many fellow viewers had not enough of it, or nobody gave it for so long: its
+link may carry the stream and no more."""
 
 SOURCE_AGAIN: Final = 0.1
-"""The source is asked again for the same block after so long."""
+ABSENT_AGAIN: Final = 0.03
+"""The source is asked again for the same block after the first, others after the second, when those asked first had
+nothing: what nobody got must come from the source, and is not there sooner by asking around."""
 
-OUTSTANDING: Final = 96
-"""Symbols asked for and not there yet: 130 KB. Who joins must not fill the queue in front of its own link, through
-which the stream comes, too."""
+FIRST_WINDOW: Final = 32.0
+LEAST_WINDOW: Final = 12.0
+MOST_WINDOW: Final = 192.0
+WINDOW_GROWTH: Final = 0.5
+"""Symbols asked for and not there yet, at first, at least and at most, and what each that comes adds; when an answer
+stays away it is half. Who joins must not fill the queue in front of its own link or of the source's, through which the
+stream comes, too."""
 
 OUTSTANDING_EACH: Final = 64
 """Of one helper."""
 
-SILENT_ANSWERS: Final = 3
+SILENT_ANSWERS: Final = 4
 AVOIDED: Final = 5.0
 """A helper that left so many questions in a row unanswered is not asked for so long: it was switched off."""
 
@@ -109,6 +117,9 @@ SOURCE_SHARE: Final = 0.25
 SOURCE_BURST: Final = 3 << 20
 """The same of the source for all: beyond, viewers have to help each other."""
 
+EXTRA_UP_TO: Final = 8
+"""Who asks again for no more symbols than that asks for one more: the answer may have its losses, too."""
+
 GATHER: Final = 0.008
 """The source waits so long for others who lack the same block: two of them get one multicast instead of two
 datagrams."""
@@ -116,29 +127,43 @@ datagrams."""
 REPAIRED: Final = 0.05
 """After such a multicast, questions for that block are taken as answered for so long: they were under way."""
 
-ADVANCE_FROM: Final = 0.03
+ADVANCE_FROM: Final = 0.05
 ADVANCE_MOST: Final = 0.25
 """Loss from which repair is sent in advance, and its share of a block. At 2 % every second block lacks something, and
 a neighbour mends that in 20 ms; on bad air most do."""
 
 # --- Pace.
 
-HEADROOM: Final = 1.3
-"""A block leaves by so many times the rate of the stream: so it is through before the next one is due, and the queue in
-front of a link with 1.1 times the rate gets 15 ms long."""
+HEADROOM: Final = 1.15
+"""Stream and repair leave by so many times the rate that is fed. Headers and records take 1.07: what is left for repair
+by the source makes no queue in front of a link with 1.1 times the rate."""
 
-LEAST_PACE: Final = 250_000.0
+HURRY: Final = 1.5
+HURRY_AFTER: Final = 0.2
+"""When so much waits to be sent (a picture that stands alone is ten times as large as others), it leaves by so much
+faster, where no queue is seen."""
+
+REPAIR_PACE: Final = 3.0
+QUEUED_REPAIR: Final = 0.03
+"""Repair leaves beside it by so many times the rate, where no queue is seen (what was before for somebody who joins),
+and where one is."""
+
+LEAST_PACE: Final = 100_000.0
 FIRST_CEILING: Final = 2_500_000.0
 MAX_PACE: Final = 62_500_000.0
 """The pace at least, at most at the beginning, and at most."""
 
-CONGESTED_LOSS: Final = 0.15
 CONGESTED_DELAY: Final = 0.08
+CONGESTED_LOSS: Final = 0.1
+LOSSY_DELAY: Final = 0.02
+CLEAR_DELAY: Final = 0.005
 BACK_OFF: Final = 0.85
 BACK_OFF_EACH: Final = 0.5
 GROWTH: Final = 0.1
-"""When most viewers lose or wait so much, the pace may be this share of what it is, each so many seconds; else it may
-grow so much in a second. A stream does not step aside for downloads: its delay counts, not theirs."""
+"""When all viewers see so long a queue, or a short one and most that loss, the pace may be this share of what it is,
+each so many seconds; else it may grow so much in a second. In advance nothing is sent but where there is none. Loss
+with no queue is that of the air: to send less of the stream would not help. A stream does not step aside for downloads:
+its delay counts, not theirs."""
 
 BACKLOG: Final = 512 << 10
 """Bytes that wait to be sent. Who feeds faster than the network carries has to wait."""
@@ -156,6 +181,11 @@ REPORT_EACH: Final = 0.7
 
 VIEWER_GONE: Final = 6.0
 """One that said nothing for so long is not told of to others any more."""
+
+DEAF_AFTER: Final = 1.2
+MAX_DEAF: Final = 4
+"""A viewer that hears nothing of the group for so long (an access point or switch that filters multicast) gets the
+stream by unicast. Each costs the source the whole rate, so there are not more."""
 
 MAX_VIEWERS: Final = 256
 """Of one stream: each costs its source 1.5 messages a second."""

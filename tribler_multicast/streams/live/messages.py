@@ -68,7 +68,10 @@ class OnAirMessage(NamedTuple):
         Read it; None when it is none.
         """
         descriptor = Descriptor.read(data[ON_AIR.size:])
-        return None if descriptor is None else cls(*ON_AIR.unpack_from(data), descriptor)
+        if descriptor is None:
+            return None
+        rate, viewers = ON_AIR.unpack_from(data)
+        return cls(rate, viewers, descriptor)
 
 
 class Tune(NamedTuple):
@@ -139,7 +142,7 @@ class Need(NamedTuple):
 
     block: int
     rank: int
-    count: int
+    symbols: int
     record: bool = False
 
 
@@ -171,7 +174,7 @@ class Needs(NamedTuple):
         """
         arrived = self.arrived
         return NEEDS.pack(*self[:4], arrived.highest, arrived.came, min(int(arrived.queue * 1000), 0xFFFF)) + b"".join(
-            NEED.pack(need.block, need.rank, need.count | (RECORD_TOO if need.record else 0)) for need in self.needs)
+            NEED.pack(need.block, need.rank, need.symbols | (RECORD_TOO if need.record else 0)) for need in self.needs)
 
     @classmethod
     def read(cls, data: bytes) -> Needs | None:
@@ -184,7 +187,7 @@ class Needs(NamedTuple):
         stream_id, tag, key, port, highest, came, queue = NEEDS.unpack_from(data)
         needs = tuple(Need(block, rank, count & ~RECORD_TOO, bool(count & RECORD_TOO))
                       for block, rank, count in NEED.iter_unpack(memoryview(data)[NEEDS.size:]))
-        if not port or came > highest or any(need.count > MAX_K for need in needs):
+        if not port or came > highest or any(need.symbols > MAX_K for need in needs):
             return None
         return cls(stream_id, tag, key, port, Arrived(highest, came, queue / 1000), needs)
 

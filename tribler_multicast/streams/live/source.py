@@ -4,12 +4,12 @@ The source of a live stream: cuts what is fed into blocks, signs them, says when
 from __future__ import annotations
 
 from collections import Counter, deque
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...transfer.session.limits import FRAME
 from ...transfer.session.packets import PROOF
 from ...transfer.session.rate import Pacer
+from .audience import Audience, Viewing
 from .datagrams import Batch, encoder_of, numbered, single
 from .giving import Giver
 from .history import History, Kept
@@ -23,12 +23,13 @@ from .limits import (
     BLOCK_LEAST,
     BLOCK_TIME,
     CATCH_UP,
-    CONGESTED_DELAY,
-    CONGESTED_LOSS,
+    CLEAR_DELAY,
     FIRST_CEILING,
     GATHER,
     GROWTH,
     HEADROOM,
+    HURRY,
+    HURRY_AFTER,
     IDLE_RECORD,
     JOIN_BACK,
     LEAST_PACE,
@@ -37,12 +38,13 @@ from .limits import (
     MAX_PACE,
     MAX_VIEWERS,
     PREROLL,
+    QUEUED_REPAIR,
+    REPAIR_PACE,
     REPAIRED,
     RUN,
     SLOW_BLOCK_TIME,
     SOURCE_BURST,
     SOURCE_SHARE,
-    VIEWER_GONE,
 )
 from .records import Leaf, digest_of, sign_record
 
@@ -53,10 +55,6 @@ if TYPE_CHECKING:
     from .descriptor import Descriptor
     from .messages import Arrived, Need
 
-MIN_SAMPLE = 20
-"""Datagrams over which a loss counts."""
-
-
 class Out(NamedTuple):
     """
     What is to leave: to all (None), or to one viewer.
@@ -64,35 +62,6 @@ class Out(NamedTuple):
 
     to: bytes | None
     batch: Batch
-
-
-class Viewing:
-    """
-    What a source knows of a viewer.
-    """
-
-    def __init__(self, now: float) -> None:
-        """
-        It came just now.
-        """
-        self.heard = now
-        self.loss = self.queue = 0.0
-        self._arrived: Arrived | None = None
-
-    def report(self, arrived: Arrived, now: float) -> None:
-        """
-        Take how the group's stream arrives.
-        """
-        self.heard = now
-        before = self._arrived
-        self.queue = arrived.queue
-        if before is None or arrived.highest < before.highest or arrived.came < before.came:
-            self._arrived = arrived
-            return
-        sent, came = arrived.highest - before.highest, arrived.came - before.came
-        if sent >= MIN_SAMPLE:
-            self.loss += 0.3 * (max(0.0, 1 - came / sent) - self.loss)
-            self._arrived = arrived
 
 
 class Source:
@@ -112,7 +81,7 @@ class Source:
         self.giver = Giver(self.history, random)
         self.giver.share, self.giver.all.burst = SOURCE_SHARE, SOURCE_BURST
         self.giver.all.tokens = SOURCE_BURST
-        self.viewers: dict[bytes, Viewing] = {}
+        self.viewers = Audience()
         self.counters: Counter[str] = Counter()
         self.next = 1
         """Number of the block that is cut next; 0 is none."""
@@ -124,6 +93,7 @@ class Source:
         self.waiting = 0
         """Bytes that wait to be sent."""
         self._pacer = Pacer(now, CATCH_UP)
+        self._spare = Pacer(now, CATCH_UP)
         self._fed = bytearray()
         self._fed_since = now
         self._leaves: deque[Leaf] = deque(maxlen=RUN)
@@ -166,7 +136,7 @@ class Source:
             record = sign_record(self.identity, self.descriptor.id, number, [leaf], final=False)
             self.history.add(number, Kept(bytes(head), leaf, record, now))
             if self.viewers:
-                self._live.append(single(PROOF, record))
+                self._later(single(PROOF, record))
 
     @property
     def is_full(self) -> bool:
@@ -209,13 +179,15 @@ class Source:
         if not self.viewers:
             return
         k = leaf.shape[0]
-        self._live.append(single(PROOF, self._record))
-        extra = min(-(-int(1000 * k * self.loss) // 1000) + 1, int(k * ADVANCE_MOST) + 1) \
-            if self.loss >= ADVANCE_FROM and not self.congested else 0
+        self._later(single(PROOF, self._record))
+        extra = int(k * self._advance) + 1 if self._advance else 0
         encoder = encoder_of(data, leaf.shape)
         for at in range(0, k + extra, BATCH):
-            self._live.append(numbered(number, encoder, min(BATCH, k + extra - at)))
-        self.waiting += len(data)
+            self._later(numbered(number, encoder, min(BATCH, k + extra - at)))
+
+    def _later(self, batch: Batch) -> None:
+        self._live.append(batch)
+        self.waiting += len(batch.datagrams)
 
     # --- Viewers.
 
@@ -256,19 +228,12 @@ class Source:
         return self.next - 1
 
     @property
-    def loss(self) -> float:
+    def _advance(self) -> float:
         """
-        What most viewers lose of the group's stream.
+        The share of repair that is sent in advance.
         """
-        return median([viewing.loss for viewing in self.viewers.values()] or [0.0])
-
-    @property
-    def congested(self) -> bool:
-        """
-        Whether most viewers see a queue or a loss that the pace makes.
-        """
-        queues = median([viewing.queue for viewing in self.viewers.values()] or [0.0])
-        return queues > CONGESTED_DELAY or self.loss > CONGESTED_LOSS
+        loss = self.viewers.loss
+        return 0.0 if self.viewers.queue > CLEAR_DELAY or loss < ADVANCE_FROM else min(ADVANCE_MOST, loss)
 
     def needs_received(self, who: bytes, needs: tuple[Need, ...], arrived: Arrived, now: float) -> None:
         """
@@ -279,15 +244,17 @@ class Source:
             self.counters["needs: no viewer"] += 1
             return
         viewing.report(arrived, now)
+        if self.ended:  # Who still reports has not heard of it.
+            self._repairs.append(Out(who, single(PROOF, self._record)))
         direct = []
         for need in needs:
             kept = self.history.get(need.block)
-            if kept is None or need.record or not need.count or need.count * 2 > kept.leaf.shape[0]:
+            if kept is None or need.record or not need.symbols or need.symbols * 2 > kept.leaf.shape[0]:
                 direct.append(need)
             elif now >= self._repaired.get(need.block, 0.0):
                 if not self._wanted:
                     self._gathered = now + GATHER
-                self._wanted.setdefault(need.block, {})[who] = need.count
+                self._wanted.setdefault(need.block, {})[who] = need.symbols
         self._give(who, direct, now)
 
     def _give(self, who: bytes, needs: list[Need], now: float) -> None:
@@ -313,7 +280,8 @@ class Source:
                 continue
             self.counters["give: symbols"] += count
             several = len(who) > 1
-            self._repairs.append(Out(None if several else payer, batch))
+            # In front of what is for those who join: somebody's players wait for this.
+            self._repairs.appendleft(Out(None if several else payer, batch))
             if several:
                 self._repaired[block] = now + REPAIRED
 
@@ -324,7 +292,10 @@ class Source:
         """
         Bytes/s that leave while something waits.
         """
-        return min(self.ceiling, max(LEAST_PACE, HEADROOM * self.rate))
+        pace = max(LEAST_PACE, HEADROOM * self.rate * (1 + self._advance))
+        if self.waiting > HURRY_AFTER * pace and not self.viewers.queued:
+            pace *= HURRY
+        return min(self.ceiling, pace)
 
     def run(self, now: float) -> None:
         """
@@ -335,30 +306,44 @@ class Source:
         if self._meter:
             since = max(0.25, min(1.0, now - self.began))
             self.rate = self.giver.rate = sum(size for _, size in self._meter) / since
-        age = now - self._fed_since
-        if self._fed and age >= (BLOCK_TIME if len(self._fed) >= BLOCK_LEAST else SLOW_BLOCK_TIME):
+        if self._fed and now >= self._cut_at:
             self._cut(bytes(self._fed), now)
             self._fed.clear()
         if self._wanted and now >= self._gathered:
             self._repair(now)
-        if now - self._recorded >= IDLE_RECORD and self._record and (not self.ended or self._final_left):
+        if now >= self._record_at:
             self._say_record(now)
         self._adapt(now)
-        for who in [who for who, viewing in self.viewers.items() if now - viewing.heard > VIEWER_GONE]:
+        for who in self.viewers.silent(now):
             self.counters["viewer: silent"] += 1
             del self.viewers[who]
+
+    @property
+    def _cut_at(self) -> float:
+        """
+        When the next block is cut, if it does not fill before.
+        """
+        return self._fed_since + (BLOCK_TIME if len(self._fed) >= BLOCK_LEAST else SLOW_BLOCK_TIME)
+
+    @property
+    def _record_at(self) -> float:
+        """
+        When the last record is said again, if there is none before.
+        """
+        is_said = self._record and (not self.ended or self._final_left)
+        return self._recorded + IDLE_RECORD if is_said else float("inf")
 
     def _say_record(self, now: float) -> None:
         self._recorded = now
         self._final_left = max(0, self._final_left - 1)
         if self.viewers:
-            self._live.append(single(PROOF, self._record))
+            self._later(single(PROOF, self._record))
 
     def _adapt(self, now: float) -> None:
         """
         Follow what the network carries.
         """
-        if self.congested:
+        if self.viewers.congested:
             if now - self._backed_off >= BACK_OFF_EACH:
                 self._backed_off = self._grown = now
                 self.ceiling = max(LEAST_PACE, BACK_OFF * min(self.ceiling, self.pace))
@@ -373,27 +358,42 @@ class Source:
         """
         self.run(now)
         found = []
-        while (self._live or self._repairs) and self._pacer.is_due(now):
-            if self._live:
-                out = Out(None, self._live.popleft())
-                if out.batch.form != PROOF:
-                    self.waiting = max(0, self.waiting - len(out.batch.datagrams)) if self._live else 0
-            else:
-                out = self._repairs.popleft()
-            self._pacer.sent(now, len(out.batch.datagrams) + FRAME * out.batch.count, self.pace)
+        while self._live and self._pacer.is_due(now):
+            batch = self._live.popleft()
+            self.waiting -= len(batch.datagrams)
+            whom = [None, *self.viewers.deaf()]
+            self._pacer.sent(now, len(whom) * _size(batch), len(whom) * self.pace)
+            found += [Out(who, batch._replace(datagrams=bytearray(batch.datagrams))) for who in whom]
+        while self._repairs and self._spare.is_due(now):
+            out = self._repairs.popleft()
+            self._spare.sent(now, _size(out.batch), self._repair_pace)
             found.append(out)
         return found
+
+    @property
+    def _repair_pace(self) -> float:
+        if self.viewers.queued:
+            return max(LEAST_PACE * QUEUED_REPAIR, QUEUED_REPAIR * self.rate)
+        return max(LEAST_PACE, min(self.ceiling, REPAIR_PACE * self.rate))
 
     def next_timer(self, now: float) -> float:
         """
         Get when to call `take` again.
         """
-        if self._live or self._repairs:
-            return max(now, self._pacer.due)
-        when = self._recorded + IDLE_RECORD if not self.ended or self._final_left else now + 1.0
+        when = min(self._record_at, now + 1.0)
+        if self._live:
+            when = min(when, self._pacer.due)
+        if self._repairs:
+            when = min(when, self._spare.due)
         if self._fed:
-            wait = BLOCK_TIME if len(self._fed) >= BLOCK_LEAST else SLOW_BLOCK_TIME
-            when = min(when, self._fed_since + wait)
+            when = min(when, self._cut_at)
         if self._wanted:
             when = min(when, self._gathered)
         return max(when, now)
+
+
+def _size(batch: Batch) -> int:
+    """
+    Get what a batch takes of a link.
+    """
+    return len(batch.datagrams) + FRAME * batch.packets

@@ -37,7 +37,8 @@ class Arriving:
         self._based = 0.0
         self._queue = 0.0
 
-    def take(self, data: memoryview, size: int, count: int, arrived: float, now: float) -> Iterator[tuple[int, memoryview]]:
+    def take(self, data: memoryview, size: int, count: int, arrived: float,
+             now: float) -> Iterator[tuple[int, memoryview]]:
         """
         Open datagrams; get form (without the bit for unicast) and body of those that count.
         """

@@ -3,14 +3,9 @@ Who carries what is said around live streams, and knows who is there: the commun
 """
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...transfer.service.courier import Courier
-
-if TYPE_CHECKING:
-    from ...lan.interfaces import Interface
-
-__all__ = ["Interface", "LiveCourier"]
 
 
 class LiveCourier(Courier, Protocol):

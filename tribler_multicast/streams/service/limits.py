@@ -19,7 +19,7 @@ ON_AIR_KEPT: Final = 12.0
 
 KNOWN: Final = 512
 KNOWN_EACH: Final = 16
-"""Streams of others that are remembered, and of one of them: who invents some fills no memory, and pushes out own ones."""
+"""Streams of others that are remembered, and of one of them: who invents some pushes out its own ones."""
 
 ROSTER_EACH: Final = 0.25
 """Between two messages about who views, to each viewer."""

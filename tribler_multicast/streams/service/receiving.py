@@ -20,7 +20,8 @@ from ...transfer.session.kernels import RECEIVE
 from ..errors import StreamError, UnknownStreamError
 from ..live.limits import REPORT_EACH, SOURCE_GONE
 from ..live.messages import KEY_SIZE, TAG_SIZE, Arrived, Needs, Tune, Why, pack_untune
-from ..live.viewer import GROUP, Data, Head, Over, Viewer
+from ..live.opened import GROUP
+from ..live.viewer import Data, Head, Over, Viewer
 from ..log import StreamLog
 from ..network import Reception
 from .arriving import Arriving
@@ -245,15 +246,17 @@ class LiveReception:
         else:
             self._take(way.arriving, data, size, count, arrived, way.who)
 
-    def _take(self, arriving: Arriving, data: memoryview, size: int, count: int, arrived: float,  # noqa: PLR0913, PLR0917
+    def _take(self, arriving: Arriving, data: memoryview, size: int, count: int, arrived: float,
               who: bytes | None) -> None:
         if self.viewer is None or self.is_closed:
             return
         now, refused = self.loop.time(), arriving.refused
         mid = who or self.source
         for form, body in arriving.take(data, size, count, arrived, now):
+            before = self.viewer.counters["data: innovative"]
             self.viewer.datagram(form, body, who, now)
-            self._downs[mid] += len(body)
+            if self.viewer.counters["data: innovative"] > before:
+                self._downs[mid] += len(body)  # nobody gets credit for a flood of what is known
             self._heard[mid] = now
         self.counters["data: refused"] += arriving.refused - refused
 

@@ -96,12 +96,15 @@ class LiveService:
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(TICK, self._tick)
-        for each in (*self.publications.values(), *self.receptions.values()):
+        for each in self._all():
             try:
                 each.tick()
             except Exception:
                 self.counters["tick: failed"] += 1
                 logger.exception("A live stream failed")
+
+    def _all(self) -> list[LivePublication | LiveReception]:
+        return [*self.publications.values(), *self.receptions.values()]
 
     # --- The network of streams.
 
@@ -386,7 +389,7 @@ class LiveService:
         """
         Look at the links again.
         """
-        for each in (*self.publications.values(), *self.receptions.values()):
+        for each in self._all():
             each.links_changed()
 
 
