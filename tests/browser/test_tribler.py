@@ -407,7 +407,7 @@ def test_what_a_neighbour_films_is_watched_in_triblers_window(flat: Flat, house:
     window.wait("() => document.querySelector('.ln-playing video')?.getVideoPlaybackQuality().totalVideoFrames > 50")
     facts = page.locator(".ln-playing dl")
     facts.get_by_text("camera").wait_for()
-    page.wait_for_function("() => /Delay\\s+[0-9]/.test(document.querySelector('.ln-playing dl').innerText)")
+    page.wait_for_function("() => /Delay\\s+[≥0-9]/.test(document.querySelector('.ln-playing dl').innerText)")
     page.screenshot(path=flat.pictures / f"watching-{ending}.png")
     print(" ".join(facts.inner_text().split()))
     camera.rest("DELETE", f"/streams/{stream_id}")
