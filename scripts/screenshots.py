@@ -28,7 +28,8 @@ SHOTS: dict[str, tuple[Literal["light", "dark"], tuple[int, int], str]] = {
     "page-network-narrow": ("light", NARROW, "Network"),
     "page-weather": ("light", (1200, 880), "Weather"),
     "page-transfers-dark": ("dark", (1200, 740), "Transfers"),
-    "page-find": ("light", (1200, 640), "Find"),
+    "page-find": ("light", (1200, 460), "Find"),
+    "page-streams": ("light", (1200, 720), "Streams"),
 }
 """Name -> colours, size, view."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-PLAYS = "() => document.querySelector('.ln-playing video')?.currentTime > 1"
+PLAYS = "() => document.querySelector('.ln-playing video')?.getVideoPlaybackQuality().totalVideoFrames > 15"
 
 
 def streams(node: RunningNode) -> list[dict[str, Any]]:
@@ -54,6 +54,7 @@ def test_a_camera_is_sent_from_one_tab_and_watched_in_another(
     viewer.wait_for_function(PLAYS)
     viewer.locator(".ln-playing dl", has_text="Buffer").get_by_text("kitchen").or_(
         viewer.locator(".ln-playing dl").get_by_text("This node")).wait_for()
+    viewer.wait_for_function("() => /Buffer\\s+[0-9]/.test(document.querySelector('.ln-playing dl').innerText)")
     viewer.screenshot(path=pictures / "watching.png", full_page=True)
     page.bring_to_front()
     page.screenshot(path=pictures / "sending.png", full_page=True)

@@ -18,8 +18,10 @@ from tests.lan.uplink import Home
 from tests.tribler.conftest import house, needs_namespaces, start, tribler_python, tribler_source  # noqa: F401
 from tests.tribler.host import torrent
 from tests.tribler.test_neighbours import wait_for
+from tests.videos import need_ffmpeg
 
 from .strangers import are_harmless_at, are_saved_not_shown, evil_folder, is_noise
+from .test_live_lan import stream_on
 from .tribler_window import ENTRY, PATIENCE, Window, browser_in, not_built, profile
 
 if TYPE_CHECKING:
@@ -387,3 +389,28 @@ def test_the_entry_is_reached_and_chosen_by_keyboard(flat: Flat) -> None:
     assert page.locator(ENTRY).get_attribute("aria-current") == "page"
     page.keyboard.press("Tab")  # on to Settings, as it stands in the menu
     assert page.evaluate("document.activeElement.textContent").strip() == "Settings"
+
+
+@pytest.mark.parametrize("ending", ["webm", "ts"])
+def test_what_a_neighbour_films_is_watched_in_triblers_window(flat: Flat, house: Lan, ending: str) -> None:  # noqa: F811
+    need_ffmpeg()
+    window, page = flat.window, flat.window.page
+    machine = house.machine()
+    camera = machine.node(f"camera-{ending}", nickname="camera")
+    flat.tribler.wait_local(camera, timeout=60)
+    stream_id = stream_on(machine, camera, ending)
+    window.open_ours()
+    window.view("streams")
+    row = page.locator(".ln-stream", has_text="from camera")
+    row.wait_for()
+    row.get_by_role("button", name="Play my camera").click()
+    window.wait("() => document.querySelector('.ln-playing video')?.getVideoPlaybackQuality().totalVideoFrames > 50")
+    facts = page.locator(".ln-playing dl")
+    facts.get_by_text("camera").wait_for()
+    page.wait_for_function("() => /Delay\\s+[≥0-9]/.test(document.querySelector('.ln-playing dl').innerText)")
+    page.screenshot(path=flat.pictures / f"watching-{ending}.png")
+    print(" ".join(facts.inner_text().split()))
+    camera.rest("DELETE", f"/streams/{stream_id}")
+    page.get_by_text("It is over.").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    camera.stop()

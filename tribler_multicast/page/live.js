@@ -13,11 +13,14 @@ export function liveAddress(api, { stream_id: id, token }, file = "") {
     return `${api.base}/streams/${id}${file}?token=${encodeURIComponent(token)}`;
 }
 
-/** Play it; `failed()` when this browser can't. Returns what ends it. */
+/**
+ * Play it; `failed()` when this browser can't. Returns what ends it; its `latency()` are the seconds to the newest of a playlist, null
+ * where there is none.
+ */
 export function playLive(media, api, stream, failed) {
     if (!PLAYLISTS.has(stream.media_type)) {
         media.src = liveAddress(api, stream);
-        return () => {};
+        return Object.assign(() => {}, { latency: () => null });
     }
     let hls = null;
     let ended = false;
@@ -37,8 +40,9 @@ export function playLive(media, api, stream, failed) {
         hls.loadSource(liveAddress(api, stream, "/playlist.m3u8"));
         hls.attachMedia(media);
     }).catch(failed);
-    return () => {
+    const end = () => {
         ended = true;
         hls?.destroy();
     };
+    return Object.assign(end, { latency: () => (ended ? null : hls?.latency || null) });
 }

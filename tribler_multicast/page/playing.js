@@ -76,12 +76,14 @@ export class Playing {
         const { media, known } = this;
         const ranges = media.buffered;
         const ahead = ranges.length ? Math.max(0, ranges.end(ranges.length - 1) - media.currentTime) : null;
-        const behind = known.delay === null && !known.own ? null : (known.delay ?? 0) + (ahead ?? 0);
+        const waits = this.end?.latency() ?? ahead;
+        const behind = waits === null ? known.delay ?? null : (known.delay ?? 0) + waits;
+        const least = known.own || (known.delay ?? null) !== null ? "" : "≥\u00a0"; // on its way here nobody measured it
         const sources = (known.sources?.length ? known.sources : [known.publisher]).filter(Boolean);
         const name = (mid) => (mid === this.me ? t("this_node") : foreign(this.names?.get(mid) ?? mid.slice(0, 10)));
         const fact = (what, value, help = "") => html`<div title=${help}><dt>${t(what)}</dt><dd>${value}</dd></div>`;
         render(html`${fact("playing_buffer", ahead === null ? "–" : seconds(ahead), t("playing_buffer_help"))}
-            ${fact("playing_delay", behind === null ? "–" : seconds(behind), t("playing_delay_help"))}
+            ${fact("playing_delay", behind === null ? "–" : `${least}${seconds(behind)}`, t("playing_delay_help"))}
             ${fact("playing_from", sources.length ? html`${sources.slice(0, SHOWN_SOURCES).map((mid, place) => html`${place ? ", " : ""}${name(mid)}`)}${sources.length > SHOWN_SOURCES
                 ? ` +${sources.length - SHOWN_SOURCES}` : ""}` : "–")}
             ${known.rate ? fact("playing_rate", rate(known.rate)) : nothing}

@@ -50,7 +50,7 @@ export class Streams {
         row.dataset.own = item.own;
         const name = item.name.slice(0, 100);
         const facts = [item.rate ? rate(item.rate) : "", item.minutes ? t("stream_since", { time: duration(60 * item.minutes) }) : "",
-            item.viewers === null ? "" : t("viewers", { n: item.viewers })].filter(Boolean);
+            item.viewers ? t("viewers", { n: item.viewers }) : ""].filter(Boolean);
         const button = (word, label, kind, click) => html`<button type="button" class="ln-button ln-small" data-kind=${kind}
             aria-label=${t(label, { name })} ?disabled=${item.pending || item.state === "asked"} @click=${click}>${t(word)}</button>`;
         render(html`<div class="ln-what"><div class="ln-headline">${foreign(item.name, "ln-title")}${item.playing
