@@ -232,6 +232,9 @@ def test_liar_gets_no_more_than_its_budget_and_the_honest_are_done_in_time(monke
     before = lan.up.bytes
     lan.run(3)
     assert (lan.up.bytes - before) * lan.content.scale < 5000, "then it is not served any more"
+    lan.run(limits.GREEDY_REST)
+    assert lan.up.bytes - before > 0.9 * limits.GREEDY_MORE, "but it may be honest: a little at a time"
+    assert lan.up.bytes - before < 1.1 * (4 * MIB + 2 * limits.GREEDY_MORE), "the file once, like who joins anew"
 
 
 def test_no_more_members_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:

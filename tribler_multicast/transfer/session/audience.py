@@ -190,6 +190,7 @@ class Audience:
         """
         self.care.look(now)
         for member in list(self.members.values()):
+            member.rest(now)
             quiet = now - member.heard
             if quiet > GONE:
                 self.leave(member.name, "silent")

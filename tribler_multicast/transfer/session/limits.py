@@ -68,6 +68,11 @@ BUDGET_LEAST: Final = 4 << 20
 """Repair that one receiver can cause: this share of what it lacked when it joined, and so much at least. At half of the
 packets lost it needs 1.0 of it. Who wants more is a liar or beyond help, and gets no more than what others cause."""
 
+GREEDY_REST: Final = 5.0
+GREEDY_MORE: Final = 1 << 20
+"""Who has used that up gets so much more after so long: it may be honest, behind a link that lost all while its rate
+was not known, and would never end. A liar costs 1.7 Mbit/s."""
+
 SENT_KEPT: Final = 16
 """Batches of one generation that are remembered as perhaps still under way."""
 

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from .coop_limits import ASKED_MOST, ASKED_SHARE
-from .limits import BUDGET_LEAST, BUDGET_SHARE, CATCH_UP, LOSS_SAMPLE, MAX_LOSS
+from .limits import BUDGET_LEAST, BUDGET_SHARE, CATCH_UP, GREEDY_MORE, GREEDY_REST, LOSS_SAMPLE, MAX_LOSS
 from .rate import Pacer, RateControl
 from .reports import NOT_ZERO, WHOLE, Arrival
 
@@ -68,6 +68,7 @@ class Member:
         self.finished = False
         self.budget = 0.0
         self.greedy = False
+        self._greedy_since: float | None = None
         self.unproved = False
         """Whether it has a segment that it can't check, for want of a proof: it is not finished then."""
         self.proof: int | None = None
@@ -95,6 +96,17 @@ class Member:
                 self.missing[first * parts:(first + count) * parts] = self.sizes[first * parts:(first + count) * parts]
         self._look()
         self.budget = max(BUDGET_LEAST, BUDGET_SHARE * symbol * sum(self.missing))
+
+    def rest(self, now: float) -> None:
+        """
+        Let it cause some repair again when it has caused too much, and rested. To be called often.
+        """
+        if not self.greedy:
+            return
+        if self._greedy_since is None:
+            self._greedy_since = now
+        elif now - self._greedy_since >= GREEDY_REST:
+            self.greedy, self._greedy_since, self.budget = False, None, GREEDY_MORE
 
     @property
     def counts(self) -> bool:
