@@ -63,7 +63,7 @@ class Node:
         self.links = [Link(2, 4, f"10.0.{number >> 8}.{number & 255}", 32110, ("10.0.0.1/16",))]
         self.seal = kwargs.pop("seal", None)
         self.kwargs = kwargs
-        self.epoch = 0
+        self.epoch = kwargs.pop("epoch", 0)
         self.history: list[tuple[float, Event]] = []
         self.alive = False
         self.wake: float | None = None

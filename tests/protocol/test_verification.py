@@ -29,6 +29,30 @@ def test_three_messages_and_a_probe_suffice() -> None:
         assert len(lan.of_kind(kind)) == 1, kind.name
 
 
+def test_a_newcomer_asks_first_and_those_who_are_here_say_at_once_who_they_are() -> None:
+    lan = SimulatedLan()
+    here = [lan.node() for _ in range(4)]
+    lan.run(60)
+    begun = lan.now
+    new = lan.node(epoch=1)
+    lan.run(0.06)
+    assert all(new.knows(each) and each.knows(new) for each in here)
+    said = [(node, data[22]) for when, node, _, _, _, data in lan.wire if when >= begun]
+    assert {node for node, kind in said if kind == Kind.CHALLENGE} == {new}
+    assert all((each, Kind.INTRODUCTION) in said for each in here)
+
+
+def test_those_who_are_here_ask_when_the_newcomer_does_not() -> None:
+    lan = SimulatedLan()
+    here = [lan.node() for _ in range(2)]
+    lan.run(60)
+    new = lan.node(epoch=1)
+    lan.filter = lambda node, data: not (data[22] == Kind.INTRODUCTION and node is new)
+    lan.run(0.06)
+    assert all(new.knows(each) and each.knows(new) for each in here)
+    assert not lan.of_kind(Kind.CHALLENGE, new)
+
+
 def test_eight_at_once_all_know_all() -> None:
     lan = SimulatedLan()
     nodes = [lan.node() for _ in range(8)]

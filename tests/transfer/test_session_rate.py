@@ -170,3 +170,20 @@ def test_flow_of_this_machine_that_is_starved_beside_helpers_gets_room() -> None
         control = RateControl(0.0, cap=12_500_000.0)
         control.shared, control.full, control.others = shared, 12_500_000.0, 0.02 * 12_500_000.0
         assert control._beside_others(12_500_000.0, is_full=False) == pytest.approx(rate * 12_500_000.0, rel=0.01)
+
+
+def test_a_path_that_is_ignored_does_not_hold_the_rate_down_and_counts_again_when_it_was_forgotten() -> None:
+    def after(rate: RateControl, begin: float, rounds: int) -> float:
+        for number in range(1, rounds + 1):
+            now = begin + 0.025 * number
+            rate.on_sent(now, int(rate.rate * 0.025))
+            for key, delay in ((b"fast", 1000), (b"slow", 1000 if number < 3 else 41_000)):
+                rate.feedback(now, key, Delay(delay, delay, int(1e6 * now) - delay))
+            rate.run(now)
+        return rate.rate
+
+    held, free = RateControl(0.0), RateControl(0.0)
+    free.ignored.add(b"slow")
+    assert after(free, 0.0, 20) > 3 * after(held, 0.0, 20)
+    free.forget(b"slow")
+    assert not free.ignored

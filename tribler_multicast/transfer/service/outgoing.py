@@ -343,4 +343,6 @@ class OutgoingSession:
         self.count()
         if self._timer is not None:
             self._timer.cancel()
+        for name in self.sender.members:
+            self.link.rate.forget((self.tag, name))
         self.link.remove(self)
